@@ -1,0 +1,191 @@
+//! LibCal, API 1.1: what is asked of it, and how the rows of its list are read.
+//!
+//! Which rows make a visit is for [`crate::plan`] to say.
+
+mod row;
+
+pub use row::{Row, Unreadable};
+
+use std::collections::HashSet;
+
+use chrono::NaiveDate;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::config::{self, LocationId};
+use crate::http::{Client, Failure, Reply, Request, named};
+use crate::token::Session;
+
+/// How many rows are asked for at once: the most that older systems give.
+const PAGE: usize = 100;
+/// No location has this many pages; a list that goes on is not believed.
+const LAST_PAGE: usize = 1000;
+
+/// LibCal as one run talks to it.
+pub struct LibCal<'a> {
+    client: Client,
+    config: &'a config::LibCal,
+    session: Session,
+}
+
+/// What the list of one location brought.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The rows that can be read, each once.
+    pub rows: Vec<Row>,
+    /// The rows that cannot.
+    pub unreadable: Vec<Unreadable>,
+    /// Why the list ends early, if it does; what came before is above.
+    pub failure: Option<String>,
+}
+
+impl<'a> LibCal<'a> {
+    /// LibCal behind that client.
+    #[must_use]
+    pub fn new(client: Client, config: &'a config::LibCal) -> Self {
+        Self {
+            client,
+            config,
+            session: Session::default(),
+        }
+    }
+
+    /// Reads all bookings of one location, page by page: `GET {bookings_endpt}`.
+    ///
+    /// `date` is the first day; without it LibCal takes today in the library's own time zone.
+    #[must_use]
+    pub fn list(&self, location: LocationId, date: Option<NaiveDate>) -> Listing {
+        let mut listing = Listing::default();
+        let mut seen = HashSet::new();
+        for page in 1..=LAST_PAGE {
+            let reply = match self.page(location, date, page) {
+                Ok(reply) => reply,
+                Err(failure) => {
+                    listing.failure = Some(failure.cause);
+                    return listing;
+                }
+            };
+            let Ok(rows) = serde_json::from_slice::<Vec<&RawValue>>(&reply.body) else {
+                listing.failure = Some("LibCal sent a list that cannot be read".into());
+                return listing;
+            };
+            let mut new = 0;
+            for raw in &rows {
+                if !seen.insert(row::identity(raw.get())) {
+                    continue;
+                }
+                new += 1;
+                match row::read(raw.get(), location, &self.config.primary_id_field) {
+                    Ok(row) => listing.rows.push(row),
+                    Err(unreadable) => listing.unreadable.push(unreadable),
+                }
+            }
+            // Some systems ignore `page` and send the first one for ever.
+            if rows.len() < PAGE || new == 0 {
+                return listing;
+            }
+        }
+        listing.failure = Some(format!("LibCal's list did not end after {LAST_PAGE} pages"));
+        listing
+    }
+
+    fn page(
+        &self,
+        location: LocationId,
+        date: Option<NaiveDate>,
+        page: usize,
+    ) -> Result<Reply, Failure> {
+        let (lid, limit, page) = (location.to_string(), PAGE.to_string(), page.to_string());
+        let days = self.config.days.to_string();
+        let date = date.map(|date| date.to_string());
+        let mut query = vec![
+            ("lid", lid.as_str()),
+            ("limit", &limit),
+            ("page", &page),
+            ("days", &days),
+            // The old spelling and the new one: it is not known which systems take which.
+            ("formAnswers", "1"),
+            ("form_answers", "1"),
+        ];
+        if let Some(date) = &date {
+            query.push(("date", date));
+        }
+        let ask = |token: &str| {
+            let request = Request::get(self.config.bookings_endpt.as_str().to_owned())
+                .query(&query)
+                .header("Authorization", format!("Bearer {token}"));
+            self.client.send(&request)
+        };
+        let reply = self.session.ask(|| self.login(), token_ran_out, ask)?;
+        if reply.status == 401 {
+            let cause = "LibCal turned a fresh token away (401)";
+            self.session.fail(cause);
+            return Err(Failure::not_processed(cause));
+        }
+        if reply.is_success() && error_of(&reply).is_none() {
+            return Ok(reply);
+        }
+        Err(Failure::not_processed(format!(
+            "LibCal did not give the list: it answered {}",
+            described(&reply)
+        )))
+    }
+
+    /// Gets a token: `POST {credentials_endpt}`.
+    fn login(&self) -> Result<String, Failure> {
+        let request = Request::post(self.config.credentials_endpt.as_str().to_owned()).form(&[
+            ("client_id", self.config.client_id.expose()),
+            ("client_secret", self.config.client_secret.expose()),
+            ("grant_type", "client_credentials"),
+        ]);
+        let reply = self.client.send(&request)?;
+        // Bad credentials come as a 400, and from older systems as a 200.
+        if error_of(&reply).is_some() || matches!(reply.status, 400 | 401 | 403) {
+            return Err(Failure::not_processed(format!(
+                "LibCal gave no token: it answered {}; check LibCal.client_id and LibCal.client_secret",
+                described(&reply)
+            )));
+        }
+        let token = reply
+            .json()
+            .and_then(|body| body["access_token"].as_str().map(str::to_owned));
+        match token {
+            Some(token) if reply.is_success() && !token.is_empty() => Ok(token),
+            _ => Err(Failure::not_processed(format!(
+                "LibCal gave no token: it answered {}; check LibCal.credentials_endpt",
+                described(&reply)
+            ))),
+        }
+    }
+}
+
+fn token_ran_out(reply: &Reply) -> bool {
+    reply.status == 401 || error_of(reply).is_some()
+}
+
+/// The `error` of a body, if it has one.
+fn error_of(reply: &Reply) -> Option<Value> {
+    let mut body = reply.json()?;
+    body.get_mut("error")
+        .map(Value::take)
+        .filter(|error| !error.is_null())
+}
+
+/// The status, and the error's code where it is nothing but a code: a text might hold a patron's data.
+fn described(reply: &Reply) -> String {
+    let status = named(reply.status);
+    let code = error_of(reply).and_then(|error| error.as_str().map(str::to_owned));
+    match code {
+        Some(code) if is_code(&code) => format!("{status} with the error {code}"),
+        Some(_) => format!("{status} with an error"),
+        None if reply.is_success() => format!("{status} with something else"),
+        None => status,
+    }
+}
+
+fn is_code(text: &str) -> bool {
+    (1..=40).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}

@@ -1,0 +1,192 @@
+//! One row of LibCal's list, read from its JSON.
+
+use chrono::DateTime;
+use serde_json::{Map, Value};
+
+use crate::config::LocationId;
+use crate::json;
+
+/// A row that can be read: one seat or room of a booking, from a start to an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The booking it is part of (`bookId`).
+    pub book_id: String,
+    /// The location (`lid`).
+    pub lid: LocationId,
+    /// When it starts (`fromDate`), in Unix seconds.
+    pub starts_at: i64,
+    /// When it ends (`toDate`), in Unix seconds; later than the start.
+    pub ends_at: i64,
+    /// The status, such as `Confirmed`.
+    pub status: String,
+    /// Whether LibCal says when it was cancelled.
+    pub cancelled: bool,
+    /// The first name as booked; may be blank.
+    pub first_name: String,
+    /// The last name as booked; may be blank.
+    pub last_name: String,
+    /// The e-mail address as booked; may be blank.
+    pub email: String,
+    /// What the person typed as primary ID, untouched; nothing where the form has no such text.
+    pub answer: Option<String>,
+}
+
+/// A row that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The booking, or `row N` or `a row of location N` where not even that can be read.
+    pub subject: String,
+    /// What is missing or wrong: the name of a field and no more.
+    pub what: String,
+    /// The status, where that can be read.
+    pub status: Option<String>,
+}
+
+/// What tells this row from all others: its `id`, or the whole of it where it has none.
+pub(super) fn identity(raw: &str) -> String {
+    match fields(raw).as_ref().and_then(|fields| text(fields, "id")) {
+        Some(id) => format!("id {id}"),
+        None => raw.to_owned(),
+    }
+}
+
+/// Reads one row of the list of `location`.
+pub(super) fn read(raw: &str, location: LocationId, id_field: &str) -> Result<Row, Unreadable> {
+    let Some(fields) = fields(raw) else {
+        return Err(Unreadable {
+            subject: format!("a row of location {location}"),
+            what: "it is no row".into(),
+            status: None,
+        });
+    };
+    let status = text(&fields, "status");
+    let unreadable = |what: &str| Unreadable {
+        subject: subject(&fields, location),
+        what: what.into(),
+        status: status.clone(),
+    };
+    let starts_at =
+        time(&fields, "fromDate").ok_or_else(|| unreadable("no fromDate that is a time"))?;
+    let ends_at = time(&fields, "toDate").ok_or_else(|| unreadable("no toDate that is a time"))?;
+    if ends_at <= starts_at {
+        return Err(unreadable("its toDate is not after its fromDate"));
+    }
+    Ok(Row {
+        book_id: text(&fields, "bookId").ok_or_else(|| unreadable("no bookId"))?,
+        lid: match text(&fields, "lid") {
+            None => location,
+            Some(lid) => LocationId(
+                lid.parse()
+                    .map_err(|_| unreadable("no lid that is a number"))?,
+            ),
+        },
+        starts_at,
+        ends_at,
+        cancelled: fields.get("cancelled").is_some_and(is_set),
+        first_name: text(&fields, "firstName").unwrap_or_default(),
+        last_name: text(&fields, "lastName").unwrap_or_default(),
+        email: text(&fields, "email").unwrap_or_default(),
+        answer: text(&fields, id_field),
+        status: status.clone().ok_or_else(|| unreadable("no status"))?,
+    })
+}
+
+fn fields(raw: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(raw).ok()
+}
+
+fn subject(fields: &Map<String, Value>, location: LocationId) -> String {
+    text(fields, "bookId")
+        .or_else(|| text(fields, "id").map(|id| format!("row {id}")))
+        .unwrap_or_else(|| format!("a row of location {location}"))
+}
+
+fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
+    json::text(fields.get(name)?)
+}
+
+/// A field that is an ISO 8601 time with an offset, in Unix seconds.
+fn time(fields: &Map<String, Value>, name: &str) -> Option<i64> {
+    let text = text(fields, name)?;
+    let time = DateTime::parse_from_rfc3339(&text)
+        .or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%z"))
+        .ok()?;
+    Some(time.timestamp())
+}
+
+fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.trim().is_empty(),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn good() -> Value {
+        json!({
+            "id": 7, "bookId": "cs_1", "lid": 8827, "status": "Confirmed",
+            "fromDate": "2026-08-19T11:00:00-04:00", "toDate": "2026-08-19T12:00:00-04:00",
+            "firstName": "Ada", "lastName": "Example", "email": "ada@example.edu", "q1": "G1"
+        })
+    }
+
+    fn read_with(field: &str, value: Value) -> Result<Row, Unreadable> {
+        let mut row = good();
+        row[field] = value;
+        read(&row.to_string(), LocationId(1), "q1")
+    }
+
+    #[test]
+    fn times_are_read_with_their_own_offset() {
+        let row = read(&good().to_string(), LocationId(1), "q1").unwrap();
+        assert_eq!((row.starts_at, row.ends_at), (1_787_151_600, 1_787_155_200));
+        let winter = read_with("toDate", json!("2026-11-19T11:00:00-0500")).unwrap();
+        assert_eq!(winter.ends_at, 1_795_104_000);
+    }
+
+    #[test]
+    fn an_answer_is_a_text_or_a_number() {
+        for (value, answer) in [
+            (json!(" g1 "), Some("g1")),
+            (json!(20_000_001), Some("20000001")),
+            (json!("  "), None),
+            (json!(null), None),
+            (json!(["G1"]), None),
+            (json!(true), None),
+        ] {
+            assert_eq!(read_with("q1", value).unwrap().answer.as_deref(), answer);
+        }
+    }
+
+    #[test]
+    fn a_row_without_its_times_booking_or_status_names_what_is_missing() {
+        for (field, value, what) in [
+            ("bookId", json!(null), "no bookId"),
+            ("fromDate", json!("today"), "no fromDate that is a time"),
+            ("toDate", json!(12), "no toDate that is a time"),
+            (
+                "toDate",
+                json!("2026-08-19T11:00:00-04:00"),
+                "its toDate is not after its fromDate",
+            ),
+            ("status", json!({}), "no status"),
+            ("lid", json!("Main"), "no lid that is a number"),
+        ] {
+            assert_eq!(read_with(field, value).unwrap_err().what, what);
+        }
+    }
+
+    #[test]
+    fn an_unreadable_row_is_named_as_well_as_can_be() {
+        let subject = |raw: &str| read(raw, LocationId(9), "q1").unwrap_err().subject;
+        assert_eq!(subject(r#"{"bookId":"cs_1"}"#), "cs_1");
+        assert_eq!(subject(r#"{"id":5}"#), "row 5");
+        assert_eq!(subject("[]"), "a row of location 9");
+        assert_eq!(subject(&"[".repeat(100_000)), "a row of location 9");
+    }
+}

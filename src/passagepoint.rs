@@ -1,0 +1,275 @@
+//! PassagePoint (STOPware), API v2: visitors and pre-registrations.
+//!
+//! All of it is known from the one client that runs against it. When to ask
+//! for what is for [`crate::pass`] to say.
+
+use serde_json::{Value, json};
+
+use crate::config::{self, Endpoint};
+use crate::http::{Client, Failure, Fate, Repeat, Reply, Request, Verdict, named, usual_verdict};
+use crate::token::Session;
+
+/// How PassagePoint says that a visitor with this barcode is there already; seen under several statuses.
+const ALREADY_THERE: &str = "ALREADY_EXIST_UNIQUE_ID";
+
+/// PassagePoint as one run talks to it.
+pub struct PassagePoint<'a> {
+    client: Client,
+    config: &'a config::PassagePoint,
+    session: Session,
+}
+
+/// A person as PassagePoint is to know them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVisitor<'a> {
+    /// One of the categories set up there, such as `Student`.
+    pub category: &'a str,
+    /// The first name.
+    pub first_name: &'a str,
+    /// The last name.
+    pub last_name: &'a str,
+    /// The e-mail address, if there is one.
+    pub email: Option<&'a str>,
+    /// The primary ID, which stands there as the mobile phone number.
+    pub primary_id: &'a str,
+    /// The barcode, by which the visitor is known at the doors.
+    pub barcode: &'a str,
+}
+
+/// A visit as PassagePoint is to expect it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPrereg<'a> {
+    /// The visitor's id there.
+    pub visitor_id: &'a str,
+    /// The name of the place.
+    pub destination: &'a str,
+    /// The start, in Unix seconds.
+    pub starts_at: i64,
+    /// The end, in Unix seconds.
+    pub ends_at: i64,
+}
+
+/// How PassagePoint answered a request about one person or visit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The id of the visitor or pre-registration.
+    Id(String),
+    /// It will not, with this 4xx status.
+    Refused(u16),
+}
+
+impl<'a> PassagePoint<'a> {
+    /// PassagePoint behind that client.
+    #[must_use]
+    pub fn new(client: Client, config: &'a config::PassagePoint) -> Self {
+        Self {
+            client,
+            config,
+            session: Session::default(),
+        }
+    }
+
+    /// Makes a visitor: `POST {root}{create_visitor_endpt}`, all of it in the query.
+    ///
+    /// Nothing comes back if a visitor with that barcode is there already.
+    ///
+    /// # Errors
+    /// [`Failure`] on an outage; asking again is safe, for the barcode is unique there.
+    pub fn create_visitor(&self, visitor: &NewVisitor<'_>) -> Result<Option<Answer>, Failure> {
+        let mut query = vec![
+            ("category", visitor.category),
+            ("firstName", visitor.first_name),
+            ("lastName", visitor.last_name),
+            ("mobilePhoneNo", visitor.primary_id),
+            ("uniqueId", visitor.barcode),
+        ];
+        if let Some(email) = visitor.email {
+            query.push(("email", email));
+        }
+        let reply = self.ask(|| {
+            Request::post(self.address(&self.config.create_visitor_endpt))
+                .query(&query)
+                .header("Content-Type", "application/json")
+                .verdict(visitor_verdict)
+        })?;
+        if reply.text().contains(ALREADY_THERE) {
+            return Ok(None);
+        }
+        read_id(&reply).map(Some)
+    }
+
+    /// Finds a visitor by barcode: `GET {root}{uniqueId_endpt}`. Nothing comes back
+    /// if there is none.
+    ///
+    /// # Errors
+    /// [`Failure`] on an outage.
+    pub fn visitor_by_barcode(&self, barcode: &str) -> Result<Option<Answer>, Failure> {
+        let reply = self.ask(|| {
+            Request::get(self.address(&self.config.unique_id_endpt))
+                .query(&[("uniqueId", barcode)])
+                .verdict(verdict)
+        })?;
+        let nobody = reply
+            .json()
+            .is_some_and(|body| list_of(&body).is_some_and(Vec::is_empty));
+        if reply.is_success() && nobody {
+            return Ok(None);
+        }
+        read_id(&reply).map(Some)
+    }
+
+    /// Makes a pre-registration: `POST {root}{create_prereg_endpt}`. Each one that
+    /// succeeds is another one there, and none can be found, changed or taken back.
+    ///
+    /// # Errors
+    /// [`Failure`], whose fate tells whether the visit may be registered all the same.
+    pub fn create_prereg(&self, prereg: &NewPrereg<'_>) -> Result<Answer, Failure> {
+        let body = json!({
+            "startTime": prereg.starts_at.to_string(),
+            "endTime": prereg.ends_at.to_string(),
+            "visitorId": prereg.visitor_id,
+            "destination": prereg.destination,
+        });
+        let reply = self.ask(|| {
+            Request::post(self.address(&self.config.create_prereg_endpt))
+                .json(&body)
+                .repeat(Repeat::OnlyIfNotProcessed)
+                .verdict(verdict)
+        })?;
+        read_id(&reply)
+    }
+
+    /// Whether a destination of that name is set up: `GET {root}{get_destinations_endpt}`.
+    /// The reply's shape is not known; the name counts as present if any text in it is that name.
+    ///
+    /// # Errors
+    /// [`Failure`] on an outage, or if the reply is not JSON.
+    pub fn has_destination(&self, name: &str) -> Result<bool, Failure> {
+        let reply = self.ask(|| {
+            Request::get(self.address(&self.config.get_destinations_endpt)).verdict(verdict)
+        })?;
+        match reply.json().filter(|_| reply.is_success()) {
+            Some(body) => Ok(holds_text(&body, name)),
+            None => Err(not_understood(&reply)),
+        }
+    }
+
+    /// Makes sure that there is a token to ask with, so that a visit is not noted as
+    /// asked for when it cannot be.
+    ///
+    /// # Errors
+    /// [`Failure`] if the login fails, or if the service is left alone in this run.
+    pub fn be_ready(&self) -> Result<(), Failure> {
+        self.client.is_left_alone()?;
+        self.session.token(None, &|| self.login())?;
+        Ok(())
+    }
+
+    fn address(&self, endpoint: &Endpoint) -> String {
+        format!("{}{}", self.config.pp_api_root.as_str(), endpoint.as_str())
+    }
+
+    /// Sends a request with the token; a fresh one if the first has run out.
+    fn ask<'r>(&self, request: impl Fn() -> Request<'r>) -> Result<Reply, Failure> {
+        let reply = self.session.ask(
+            || self.login(),
+            |reply| reply.status == 401,
+            |token| self.client.send(&request().header("token", token)),
+        )?;
+        if reply.status == 401 {
+            let cause = "PassagePoint turned a fresh token away (401)";
+            self.session.fail(cause);
+            return Err(Failure::not_processed(cause));
+        }
+        Ok(reply)
+    }
+
+    /// Gets a token: `POST {root}{login_endpt}`.
+    fn login(&self) -> Result<String, Failure> {
+        let request = Request::post(self.address(&self.config.login_endpt)).json(&json!({
+            "username": self.config.username.expose(),
+            "password": self.config.password.expose(),
+        }));
+        let reply = self.client.send(&request)?;
+        let body = reply.json().unwrap_or_default();
+        let has_error = body.get("error").is_some_and(|error| !error.is_null());
+        if has_error || matches!(reply.status, 400 | 401 | 403) {
+            return Err(Failure::not_processed(format!(
+                "PassagePoint did not let us log in: it answered {}; check PassagePoint.username and PassagePoint.password",
+                with_error(reply.status, has_error)
+            )));
+        }
+        match body["token"].as_str() {
+            Some(token) if reply.is_success() && !token.is_empty() => Ok(token.to_owned()),
+            _ => Err(Failure::not_processed(format!(
+                "PassagePoint did not let us log in: it answered {} without a token; check PassagePoint.pp_api_root and PassagePoint.login_endpt",
+                named(reply.status)
+            ))),
+        }
+    }
+}
+
+/// That a visitor is there already is an answer under any status.
+fn visitor_verdict(reply: &Reply) -> Verdict {
+    if reply.text().contains(ALREADY_THERE) {
+        return Verdict::Answer;
+    }
+    verdict(reply)
+}
+
+/// 403 turns us away, and not only this person or visit.
+fn verdict(reply: &Reply) -> Verdict {
+    match reply.status {
+        403 => Verdict::TurnedAway,
+        _ => usual_verdict(reply),
+    }
+}
+
+/// Reads the id of what was made or found.
+fn read_id(reply: &Reply) -> Result<Answer, Failure> {
+    if !reply.is_success() {
+        return Ok(Answer::Refused(reply.status));
+    }
+    let body = reply.json().unwrap_or_default();
+    let id = list_of(&body).and_then(|list| list.iter().find_map(|one| id_text(&one["id"])));
+    id.map(Answer::Id).ok_or_else(|| not_understood(reply))
+}
+
+/// The list of a reply: under `data`, or the reply itself.
+fn list_of(body: &Value) -> Option<&Vec<Value>> {
+    body.get("data").unwrap_or(body).as_array()
+}
+
+/// An id, which is a whole number, or a text in case that changes.
+fn id_text(id: &Value) -> Option<String> {
+    match id {
+        Value::Number(number) if number.is_u64() => Some(number.to_string()),
+        Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        _ => None,
+    }
+}
+
+fn holds_text(value: &Value, wanted: &str) -> bool {
+    match value {
+        Value::String(text) => text == wanted,
+        Value::Array(list) => list.iter().any(|one| holds_text(one, wanted)),
+        Value::Object(fields) => fields.values().any(|one| holds_text(one, wanted)),
+        _ => false,
+    }
+}
+
+fn with_error(status: u16, has_error: bool) -> String {
+    let error = if has_error { " with an error" } else { "" };
+    format!("{}{error}", named(status))
+}
+
+/// A success that brings no id: whatever was asked for may have been done.
+fn not_understood(reply: &Reply) -> Failure {
+    Failure {
+        cause: format!(
+            "PassagePoint sent an answer that cannot be read ({})",
+            named(reply.status)
+        ),
+        fate: Fate::Unknown,
+    }
+}
