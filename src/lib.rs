@@ -1,6 +1,7 @@
 //! Makes PassagePoint expect the people who booked seats and rooms in LibCal.
 
 pub mod alma;
+pub mod cache;
 pub mod config;
 pub mod http;
 pub mod json;
