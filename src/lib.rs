@@ -1,13 +1,33 @@
-//! Makes PassagePoint expect the people who booked seats and rooms in LibCal.
+//! `libcal-pp` makes PassagePoint, the visitor management system at a library's
+//! doors, expect the people who booked seats and rooms in LibCal.
+//!
+//! Each run is one pass and then it ends. Data flows one way:
+//! [`command`] → [`fetch`](mod@fetch) → [`plan`](mod@plan) → [`pass`] → [`report`].
+//!
+//! The services have a module each, [`libcal`], [`alma`] and [`passagepoint`], which
+//! know what to send and what came back, and decide nothing. [`http`] is the one
+//! door to the network, [`cache`] the one to SQLite.
+//!
+//! The promise, above all else: a person with an approved booking is expected at the
+//! door, once. So an *intent* is on the disk before a visit is registered, and its
+//! outcome after; a visit whose outcome was lost is *in doubt* and never registered
+//! again without saying so.
 
 pub mod alma;
 pub mod cache;
+pub mod cli;
+pub mod command;
 pub mod config;
+pub mod fetch;
 pub mod http;
 pub mod json;
 pub mod known;
 pub mod libcal;
+pub mod lock;
+pub mod logging;
+pub mod output;
 pub mod pace;
+pub mod pass;
 pub mod passagepoint;
 pub mod plan;
 pub mod report;

@@ -1,3 +1,21 @@
-//! The program: reads the command line and runs.
+//! The program: reads the command line, runs, and ends with the status that fits.
+//! All it does is in the library beside it.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use libcal_pp::cli::Cli;
+use libcal_pp::command::{self, Exit};
+use libcal_pp::logging;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(&cli);
+    match command::run(&cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            log::error!(target: "libcal_pp", "{error:#}");
+            Exit::from(&error).into()
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Every definition of the command line, and nothing else.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand};
+
+/// Makes PassagePoint expect the people who booked seats and rooms in LibCal.
+#[derive(Debug, Parser)]
+#[command(
+    name = "libcal-pp",
+    version,
+    about = "Makes PassagePoint expect the people who booked seats and rooms in LibCal",
+    after_help = "Exit status: 0 done, 1 something needs a person, 2 wrong usage,\n             75 another sync is running, 78 the configuration is wrong."
+)]
+pub struct Cli {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "LIBCAL_PP_CONFIG",
+        default_value = "config.yml"
+    )]
+    pub config: PathBuf,
+
+    /// The cache, in place of the configured one; the look-ups and `prune` then need no configuration
+    #[arg(long, global = true, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+
+    /// Print one JSON object a line to standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Show each step
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// Show errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// One full pass: read the bookings, register who is not registered yet
+    Sync(Sync),
+    /// What the cache knows of users: barcode, visitor, refusal, appointments
+    LookupUser(LookupUser),
+    /// What the cache knows of bookings: who, where, when, and whether they are registered
+    LookupAppt(LookupAppt),
+    /// Delete what is past from the cache, or forget a user or a booking
+    Prune(Prune),
+}
+
+/// `libcal-pp sync`
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// Print what would be done and do none of it: no service and no cache is written to
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// The first day to read [default: today in the library's own time zone]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub date: Option<NaiveDate>,
+}
+
+/// `libcal-pp lookup-user`
+#[derive(Debug, Args)]
+pub struct LookupUser {
+    /// Primary IDs as people type them; case and space around them do not matter
+    #[arg(required = true, value_name = "PRIMARY_ID")]
+    pub primary_ids: Vec<String>,
+}
+
+/// `libcal-pp lookup-appt`
+#[derive(Debug, Args)]
+pub struct LookupAppt {
+    /// Booking ids (LibCal's bookId), such as cs_AbC123
+    #[arg(required = true, value_name = "BOOK_ID")]
+    pub book_ids: Vec<String>,
+}
+
+/// `libcal-pp prune`
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// For how many days after their end appointments are kept [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=36_500))]
+    pub keep_days: Option<u32>,
+
+    /// Forget this user, with all their appointments and refusals
+    #[arg(long, value_name = "PRIMARY_ID", conflicts_with_all = ["keep_days", "users_unseen_for"])]
+    pub user: Option<String>,
+
+    /// Forget this booking, so that the next sync takes it for a new one
+    #[arg(long, value_name = "BOOK_ID", conflicts_with_all = ["keep_days", "users_unseen_for"])]
+    pub appt: Option<String>,
+
+    /// Also forget the users whom no booking has named for so many days
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub users_unseen_for: Option<u32>,
+
+    /// Print how much would be deleted and delete nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}

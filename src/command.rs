@@ -1,0 +1,65 @@
+//! The subcommands, one file each: what they print and how they end.
+
+mod lookup_appt;
+mod lookup_user;
+mod prune;
+mod shown;
+mod sync;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Error, Result};
+
+use crate::cli::{Cli, Command};
+use crate::config::{Config, Wrong};
+
+/// How a run ends, for cron and for scripts. Wrong usage, 2, is clap's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, and nothing for a person to do.
+    Done = 0,
+    /// Finished, but something needs a person.
+    NeedsPerson = 1,
+    /// Another sync is running.
+    Busy = 75,
+    /// The configuration is wrong.
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<&Error> for Exit {
+    fn from(error: &Error) -> Self {
+        if error.is::<Wrong>() {
+            Self::Config
+        } else {
+            Self::NeedsPerson
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What kept it from finishing; [`Exit`] says how to end on it.
+pub fn run(cli: &Cli) -> Result<Exit> {
+    match &cli.command {
+        Command::Sync(args) => sync::run(cli, args),
+        Command::LookupUser(args) => lookup_user::run(cli, args),
+        Command::LookupAppt(args) => lookup_appt::run(cli, args),
+        Command::Prune(args) => prune::run(cli, args),
+    }
+}
+
+/// The cache of a command that needs nothing else: with `--db` no configuration is read.
+fn cache_path(cli: &Cli) -> Result<PathBuf> {
+    match &cli.db {
+        Some(path) => Ok(path.clone()),
+        None => Ok(Config::load(&cli.config)?.cache.path),
+    }
+}

@@ -1,0 +1,88 @@
+//! `lookup-user`: what the cache knows of users.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{Exit, cache_path, shown};
+use crate::cache::Cache;
+use crate::cli::{Cli, LookupUser};
+use crate::known::{Appt, Refusal, User, primary_id};
+use crate::output::{moment, print, rfc3339};
+
+/// All that the cache has under one primary ID.
+struct Found {
+    primary_id: String,
+    user: Option<User>,
+    refusals: Vec<Refusal>,
+    appts: Vec<Appt>,
+}
+
+pub(super) fn run(cli: &Cli, args: &LookupUser) -> Result<Exit> {
+    let cache = Cache::open_existing(&cache_path(cli)?)?;
+    let mut exit = Exit::Done;
+    for typed in &args.primary_ids {
+        let found = find(&cache, primary_id(typed))?;
+        if found.user.is_none() && found.refusals.is_empty() && found.appts.is_empty() {
+            log::error!(
+                "nothing is known of the user {}: no booking with this ID was seen",
+                found.primary_id
+            );
+            exit = Exit::NeedsPerson;
+            continue;
+        }
+        if cli.json {
+            print([to_json(&found).to_string()])?;
+        } else {
+            print(to_lines(&found))?;
+        }
+    }
+    Ok(exit)
+}
+
+fn find(cache: &Cache, primary_id: String) -> Result<Found> {
+    let refusals = cache.refusals_of_person(&primary_id)?;
+    Ok(Found {
+        user: cache.user(&primary_id)?,
+        refusals: refusals.into_iter().map(|(_, refusal)| refusal).collect(),
+        appts: cache.appts_of_user(&primary_id)?,
+        primary_id,
+    })
+}
+
+fn to_json(found: &Found) -> Value {
+    let user = found.user.as_ref();
+    json!({
+        "primary_id": found.primary_id,
+        "barcode": user.map(|user| &user.barcode),
+        "visitor_id": user.map(|user| &user.visitor_id),
+        "checked_at": user.and_then(|user| user.checked_at).map(rfc3339),
+        "refusal": found.refusals.first().map(|refusal| &refusal.reason),
+        "appts": found.appts.iter().map(shown::to_json).collect::<Vec<_>>(),
+    })
+}
+
+fn to_lines(found: &Found) -> Vec<String> {
+    let mut lines = vec![found.primary_id.clone()];
+    if let Some(user) = &found.user {
+        let checked = user
+            .checked_at
+            .map_or("never by this program".into(), moment);
+        lines.push(format!("  barcode  {}", user.barcode));
+        lines.push(format!("  visitor  {}", user.visitor_id));
+        lines.push(format!("  checked  {checked}"));
+    }
+    for refusal in &found.refusals {
+        lines.push(format!(
+            "  refused  {} ({})",
+            refusal.reason,
+            moment(refusal.refused_at)
+        ));
+    }
+    lines.extend(
+        found
+            .appts
+            .iter()
+            .map(|appt| format!("  {}", shown::to_line(appt))),
+    );
+    lines
+}

@@ -1,0 +1,82 @@
+//! `prune`: deletes what is past, or forgets a user or a booking.
+
+use anyhow::Result;
+use chrono::Utc;
+
+use super::{Exit, cache_path};
+use crate::cache::{Cache, Pruned, What};
+use crate::cli::{Cli, Prune};
+use crate::known::{REPORTED_FOR, primary_id};
+use crate::output::print;
+use crate::report::counted;
+
+const DAY: i64 = 24 * 3600;
+
+pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
+    let mut cache = Cache::open_existing(&cache_path(cli)?)?;
+    let now = Utc::now().timestamp();
+    let what = what_to_delete(args, now);
+    for one in &what {
+        let expected = cache.still_expected(one, now)?;
+        if expected > 0 {
+            log::warn!(
+                "{} registered and not over: the next sync registers what LibCal still lists of it a second time",
+                counted(expected, "visit") + if expected == 1 { " is" } else { " are" }
+            );
+        }
+    }
+    let pruned = cache.prune(&what, args.dry_run)?;
+    if (args.user.is_some() || args.appt.is_some()) && pruned == Pruned::default() {
+        log::warn!("nothing was known of that: nothing was deleted");
+    }
+    tell(cli, args, &pruned)?;
+    Ok(Exit::Done)
+}
+
+fn what_to_delete(args: &Prune, now: i64) -> Vec<What> {
+    let mut what = Vec::new();
+    what.extend(
+        args.user
+            .as_deref()
+            .map(|typed| What::Person(primary_id(typed))),
+    );
+    what.extend(
+        args.appt
+            .as_deref()
+            .map(|typed| What::Booking(typed.trim().to_owned())),
+    );
+    if what.is_empty() {
+        let cut = now - i64::from(args.keep_days.unwrap_or(0)) * DAY;
+        what.push(What::EndedBefore(cut));
+        // A refusal that still stands is given anew every hour; one that was
+        // reported must be remembered, or it would be reported again.
+        what.push(What::RefusedBefore(cut.min(now - REPORTED_FOR)));
+        what.extend(
+            args.users_unseen_for
+                .map(|days| What::UnseenSince(now - i64::from(days) * DAY)),
+        );
+    }
+    what
+}
+
+fn tell(cli: &Cli, args: &Prune, pruned: &Pruned) -> Result<()> {
+    if cli.json {
+        return print([serde_json::to_string(pruned)?]);
+    }
+    let line = format!(
+        "{} {}, {} and {}",
+        if args.dry_run {
+            "would delete"
+        } else {
+            "deleted"
+        },
+        counted(pruned.appts, "appointment"),
+        counted(pruned.users, "user"),
+        counted(pruned.refusals, "refusal")
+    );
+    if args.dry_run {
+        return print([line]);
+    }
+    log::info!("{line}");
+    Ok(())
+}

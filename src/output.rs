@@ -1,0 +1,93 @@
+//! What goes to standard output, and how ids and times are written everywhere.
+
+use std::borrow::Cow;
+use std::io::{ErrorKind, Write};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Local, TimeZone};
+
+/// Writes lines to standard output. That nobody reads on (`| head`) is no error.
+///
+/// # Errors
+/// Where they cannot be written, on a full disk say.
+pub fn print<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<()> {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&printable(line.as_ref()));
+        text.push('\n');
+    }
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
+}
+
+/// A text in one line that cannot steer a terminal or forge a second line: what
+/// strangers type on a form ends up in it. Control characters are written out.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unprintable(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Control characters, and those that break a line or turn the writing direction.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A time for a program: RFC 3339 with this machine's offset.
+#[must_use]
+pub fn rfc3339(time: i64) -> String {
+    local(time).map_or_else(|| time.to_string(), |time| time.to_rfc3339())
+}
+
+/// A time for a person, by this machine's clock, such as `Tue 24 Nov 2026 10:30`.
+#[must_use]
+pub fn moment(time: i64) -> String {
+    format(time, "%a %-d %b %Y %H:%M")
+}
+
+/// A start and an end for a person, such as `Tue 24 Nov 2026 10:30-12:00`.
+#[must_use]
+pub fn span(from: i64, to: i64) -> String {
+    let same_day =
+        local(from).map(|time| time.date_naive()) == local(to).map(|time| time.date_naive());
+    let end = if same_day {
+        format(to, "%H:%M")
+    } else {
+        format!(" {}", moment(to))
+    };
+    format!("{}-{end}", moment(from))
+}
+
+fn format(time: i64, how: &str) -> String {
+    local(time).map_or_else(|| time.to_string(), |time| time.format(how).to_string())
+}
+
+fn local(time: i64) -> Option<DateTime<Local>> {
+    Local.timestamp_opt(time, 0).single()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_type_stays_on_its_line() {
+        assert_eq!(printable("G1\nerror: all lost"), "G1\\nerror: all lost");
+        assert_eq!(printable("\u{1b}[2J\u{202e}x"), "\\u{1b}[2J\\u{202e}x");
+        assert!(matches!(printable("Zoë 123"), Cow::Borrowed(_)));
+    }
+}
