@@ -1,0 +1,3 @@
+//! A small library day, shown.
+
+fn main() {}

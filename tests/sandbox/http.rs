@@ -1,0 +1,390 @@
+//! A tiny HTTP/1.1 server on loopback: it reads requests and writes answers, a thread a connection, kept alive.
+//! What an answer says, and whether it is sent at all, is left to [`Shared::handle`].
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use super::shared::{Shared, lock};
+
+/// Longer heads and bodies than this are no request of ours.
+const LONGEST: u64 = 1 << 20;
+
+/// One of the three services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// The booking system.
+    LibCal,
+    /// The library system.
+    Alma,
+    /// The system at the doors.
+    PassagePoint,
+}
+
+impl Service {
+    /// All of them, in the order of their listeners.
+    pub const ALL: [Self; 3] = [Self::LibCal, Self::Alma, Self::PassagePoint];
+}
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Whom it was sent to.
+    pub service: Service,
+    /// `GET`, `POST`, ...
+    pub method: String,
+    /// The part of the target before `?`, still percent-encoded.
+    pub path: String,
+    /// The query's names and values, decoded (`+` is a space), in their order.
+    pub query: Vec<(String, String)>,
+    /// The headers, names in lower case, in their order.
+    pub headers: Vec<(String, String)>,
+    /// The body; bytes that are not UTF-8 are replaced.
+    pub body: String,
+    /// The target as it stood in the request line.
+    pub raw_target: String,
+    /// When the last byte of it had been read.
+    pub at: Instant,
+}
+
+impl Seen {
+    /// The first header of that name (given in lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        value_of(&self.headers, name)
+    }
+
+    /// The first query parameter of that name.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        value_of(&self.query, name)
+    }
+
+    /// Whether the body is declared to be of this media type.
+    pub fn is_of_type(&self, media_type: &str) -> bool {
+        let declared = self.header("content-type").unwrap_or_default();
+        let declared = declared.split(';').next().unwrap_or_default();
+        declared.trim().eq_ignore_ascii_case(media_type)
+    }
+}
+
+fn value_of<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let (_, value) = pairs.iter().find(|(key, _)| key == name)?;
+    Some(value)
+}
+
+/// The pairs of a query string or of a form body.
+pub fn decode_form(text: &str) -> Vec<(String, String)> {
+    let decode = |part: &str| {
+        let spaced = part.replace('+', " ");
+        percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    };
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
+}
+
+/// An answer to be sent.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Content-Type`; none is sent if it is empty.
+    pub content_type: String,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// An answer without further headers.
+    pub fn new(status: u16, content_type: &str, body: impl Into<String>) -> Self {
+        Self {
+            status,
+            content_type: content_type.to_owned(),
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    /// A JSON answer.
+    pub fn json(status: u16, body: &Value) -> Self {
+        Self::new(status, "application/json;charset=UTF-8", body.to_string())
+    }
+
+    /// A `text/plain` answer.
+    pub fn text(status: u16, body: impl Into<String>) -> Self {
+        Self::new(status, "text/plain; charset=UTF-8", body)
+    }
+
+    fn head(&self) -> String {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        if !self.content_type.is_empty() {
+            let _ = write!(head, "Content-Type: {}\r\n", self.content_type);
+        }
+        for (name, value) in &self.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        let _ = write!(head, "Content-Length: {}\r\n\r\n", self.body.len());
+        head
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "Other",
+    }
+}
+
+/// What becomes of a request.
+pub enum Reply {
+    /// The answer is sent.
+    Whole(Answer),
+    /// The head and the first half of the body are sent, then the connection is closed.
+    Half(Answer),
+    /// The connection is closed without an answer.
+    Cut,
+}
+
+/// One service's listener. It closes, and cuts its connections, when dropped.
+pub struct Server {
+    service: Service,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    running: Option<Running>,
+}
+
+struct Running {
+    acceptor: JoinHandle<()>,
+    gate: Arc<Gate>,
+}
+
+/// What the acceptor and its connections have in common.
+#[derive(Default)]
+struct Gate {
+    closing: AtomicBool,
+    connections: Mutex<HashMap<usize, TcpStream>>,
+}
+
+impl Server {
+    /// Listens on a free port of 127.0.0.1.
+    pub fn open(service: Service, shared: &Arc<Shared>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
+        let address = listener.local_addr().expect("the listener's own address");
+        let mut server = Self {
+            service,
+            address,
+            shared: Arc::clone(shared),
+            running: None,
+        };
+        server.accept_from(listener);
+        server
+    }
+
+    /// The root of its addresses, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Closes the port, so that connections are refused, and cuts those that are open.
+    pub fn stop(&mut self) {
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        running.gate.closing.store(true, Ordering::SeqCst);
+        // The acceptor blocks in `accept` until somebody comes; it fails if a client was faster, which does as well.
+        let _ = TcpStream::connect(self.address);
+        let _ = running.acceptor.join();
+        for stream in lock(&running.gate.connections).values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Listens again on the port it had.
+    pub fn start(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            match TcpListener::bind(self.address) {
+                Ok(listener) => return self.accept_from(listener),
+                // Another program's short connection may have the port for the moment.
+                Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
+                Err(error) => panic!("cannot listen on {} again: {error}", self.address),
+            }
+        }
+    }
+
+    fn accept_from(&mut self, listener: TcpListener) {
+        let service = self.service;
+        let shared = Arc::clone(&self.shared);
+        let gate = Arc::new(Gate::default());
+        let acceptor = {
+            let gate = Arc::clone(&gate);
+            thread::spawn(move || accept(service, &listener, &shared, &gate))
+        };
+        self.running = Some(Running { acceptor, gate });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn accept(service: Service, listener: &TcpListener, shared: &Arc<Shared>, gate: &Arc<Gate>) {
+    for number in 0_usize.. {
+        let accepted = listener.accept();
+        if gate.closing.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok((stream, _)) = accepted else {
+            thread::sleep(Duration::from_millis(5));
+            continue;
+        };
+        if shared.refuses(service) {
+            continue;
+        }
+        let Ok(second) = stream.try_clone() else {
+            continue;
+        };
+        lock(&gate.connections).insert(number, second);
+        let shared = Arc::clone(shared);
+        let gate = Arc::clone(gate);
+        thread::spawn(move || {
+            converse(service, &stream, &shared);
+            // The gate's copy would keep the connection open.
+            let _ = stream.shutdown(Shutdown::Both);
+            lock(&gate.connections).remove(&number);
+        });
+    }
+}
+
+/// Answers one request after the other until one side ends the connection.
+fn converse(service: Service, stream: &TcpStream, shared: &Shared) {
+    let _ = stream.set_nodelay(true);
+    let mut reader = BufReader::new(stream);
+    loop {
+        let seen = match read_request(service, &mut reader) {
+            Received::Request(seen) => seen,
+            Received::Malformed(why) => {
+                shared.complain(service, &why);
+                let _ = send(stream, &Answer::text(400, why), 1);
+                return;
+            }
+            Received::End => return,
+        };
+        let last = seen.header("connection") == Some("close");
+        let sent = match shared.handle(&seen) {
+            Reply::Whole(answer) => send(stream, &answer, 1),
+            Reply::Half(answer) => {
+                let _ = send(stream, &answer, 2);
+                return;
+            }
+            Reply::Cut => return,
+        };
+        if last || sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends the head and one `part`-th of the body, in one write so that no packet waits for another.
+fn send(mut stream: &TcpStream, answer: &Answer, part: usize) -> std::io::Result<()> {
+    let mut bytes = answer.head().into_bytes();
+    bytes.extend_from_slice(&answer.body.as_bytes()[..answer.body.len() / part]);
+    stream.write_all(&bytes)
+}
+
+enum Received {
+    Request(Seen),
+    Malformed(String),
+    /// The client closed the connection, or broke off.
+    End,
+}
+
+fn read_request(service: Service, reader: &mut BufReader<&TcpStream>) -> Received {
+    let mut lines = Vec::new();
+    loop {
+        match read_line(reader) {
+            None => return Received::End,
+            Some(line) if line.is_empty() => break,
+            Some(line) => lines.push(line),
+        }
+    }
+    let Some((request_line, header_lines)) = lines.split_first() else {
+        return Received::Malformed("an empty request".to_owned());
+    };
+    // A target with a raw space is wrong, but for the service to complain about.
+    let outer = request_line.split_once(' ').and_then(|(method, rest)| {
+        let (target, version) = rest.rsplit_once(' ')?;
+        (version == "HTTP/1.1").then_some((method, target))
+    });
+    let Some((method, target)) = outer else {
+        return Received::Malformed(format!("the request line {request_line:?}"));
+    };
+    let mut headers = Vec::new();
+    for line in header_lines {
+        let Some((name, value)) = line.split_once(':') else {
+            return Received::Malformed(format!("the header line {line:?}"));
+        };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    if value_of(&headers, "transfer-encoding").is_some() {
+        return Received::Malformed("a body without Content-Length".to_owned());
+    }
+    let length = match value_of(&headers, "content-length").map(str::parse) {
+        None => 0,
+        Some(Ok(length)) if length <= LONGEST => length,
+        Some(_) => return Received::Malformed("a wrong Content-Length".to_owned()),
+    };
+    let Some(body) = read_body(reader, length) else {
+        return Received::End;
+    };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    Received::Request(Seen {
+        service,
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: decode_form(query),
+        headers,
+        body,
+        raw_target: target.to_owned(),
+        at: Instant::now(),
+    })
+}
+
+/// A line without its end; none if the connection ended within it.
+fn read_line(reader: &mut BufReader<&TcpStream>) -> Option<String> {
+    let mut line = Vec::new();
+    reader.take(LONGEST).read_until(b'\n', &mut line).ok()?;
+    let line = line.strip_suffix(b"\n")?;
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    Some(String::from_utf8_lossy(line).into_owned())
+}
+
+fn read_body(reader: &mut BufReader<&TcpStream>, length: u64) -> Option<String> {
+    let mut body = vec![0; usize::try_from(length).ok()?];
+    reader.read_exact(&mut body).ok()?;
+    Some(String::from_utf8_lossy(&body).into_owned())
+}

@@ -1,0 +1,52 @@
+//! A run of the program: how it ended and what it said.
+
+use std::process::{Child, Command, Output};
+
+use serde_json::Value;
+
+/// A run that has ended.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The exit status; -1 if a signal ended it.
+    pub code: i32,
+    /// All of its standard output.
+    pub stdout: String,
+    /// All of its standard error.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Runs a command to its end.
+    pub fn of(mut command: Command) -> Self {
+        let output = command.output();
+        output.expect("the program can be started").into()
+    }
+
+    /// Waits for the end of a run begun with `Sandbox::spawn`.
+    pub fn finish(child: Child) -> Self {
+        let output = child.wait_with_output();
+        output.expect("the program can be waited for").into()
+    }
+
+    /// Each line of standard output as JSON.
+    pub fn json(&self) -> Vec<Value> {
+        let lines = self.stdout.lines();
+        lines
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| {
+                    panic!("not JSON ({error}): {line:?} in {self:#?}");
+                })
+            })
+            .collect()
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
