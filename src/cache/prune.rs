@@ -44,9 +44,9 @@ impl Cache {
             }
             // Rolled back, nothing is deleted, and the counts are true all the same.
             if dry_run {
-                transaction.rollback()?
+                transaction.rollback()?;
             } else {
-                transaction.commit()?
+                transaction.commit()?;
             }
             Ok(pruned)
         });
@@ -58,21 +58,26 @@ impl Cache {
         Ok(pruned)
     }
 
-    /// How many visits of a person, or of a booking, the cache takes for registered and not ended.
+    /// How many registered visits this would have the next sync take for new ones
+    /// though they are not over, as far as the cache can tell.
     ///
     /// # Errors
     /// Where the cache cannot be read.
     pub fn still_expected(&self, what: &What, now: i64) -> Result<usize> {
-        let (column, id) = match what {
-            What::Person(id) => ("primary_id", id),
-            What::Booking(id) => ("appt_id", id),
-            _ => return Ok(0),
+        let (which, id) = match what {
+            What::Person(id) => (
+                "primary_id = ?1 AND ifnull(ends_at, ?2 + 1) > ?2",
+                id.as_str(),
+            ),
+            What::Booking(id) => ("appt_id = ?1 AND ifnull(ends_at, ?2 + 1) > ?2", id.as_str()),
+            What::EndedBefore(_) => ("?1 = '' AND ?2 IS NOT NULL AND ends_at IS NULL", ""),
+            What::RefusedBefore(_) | What::UnseenSince(_) => return Ok(0),
         };
         let sql = format!(
             "SELECT count(*) FROM appts
-             WHERE {column} = ?1 AND prereg_id IS NOT NULL AND cancelled_at IS NULL AND ifnull(ends_at, ?2 + 1) > ?2"
+             WHERE prereg_id IS NOT NULL AND cancelled_at IS NULL AND {which}"
         );
-        let params: [&dyn ToSql; 2] = [id, &now];
+        let params: [&dyn ToSql; 2] = [&id, &now];
         let counted = self
             .connection
             .query_row(&sql, params, |row| row.get::<_, i64>(0));

@@ -16,15 +16,7 @@ pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     let mut cache = Cache::open_existing(&cache_path(cli)?)?;
     let now = Utc::now().timestamp();
     let what = what_to_delete(args, now);
-    for one in &what {
-        let expected = cache.still_expected(one, now)?;
-        if expected > 0 {
-            log::warn!(
-                "{} registered and not over: the next sync registers what LibCal still lists of it a second time",
-                counted(expected, "visit") + if expected == 1 { " is" } else { " are" }
-            );
-        }
-    }
+    warn_of_doubles(&cache, &what, now)?;
     let pruned = cache.prune(&what, args.dry_run)?;
     if (args.user.is_some() || args.appt.is_some()) && pruned == Pruned::default() {
         log::warn!("nothing was known of that: nothing was deleted");
@@ -57,6 +49,26 @@ fn what_to_delete(args: &Prune, now: i64) -> Vec<What> {
         );
     }
     what
+}
+
+/// Says what would be registered a second time, before it is forgotten.
+fn warn_of_doubles(cache: &Cache, what: &[What], now: i64) -> Result<()> {
+    for one in what {
+        let expected = cache.still_expected(one, now)?;
+        if expected == 0 {
+            continue;
+        }
+        let visits = counted(expected, "registered visit");
+        match one {
+            What::EndedBefore(_) => log::warn!(
+                "forgetting {visits} of the Python program, which kept no times: the next sync registers those that LibCal still lists a second time"
+            ),
+            _ => log::warn!(
+                "forgetting {visits} not over yet: the next sync registers those that LibCal still lists a second time"
+            ),
+        }
+    }
+    Ok(())
 }
 
 fn tell(cli: &Cli, args: &Prune, pruned: &Pruned) -> Result<()> {

@@ -43,6 +43,7 @@ use self::shared::{Shared, lock};
 pub struct Sandbox {
     dir: TempDir,
     binary: Option<PathBuf>,
+    now: i64,
     shared: Arc<Shared>,
     servers: Mutex<[Server; 3]>,
     config: Mutex<Value>,
@@ -52,7 +53,8 @@ pub struct Sandbox {
 impl Sandbox {
     /// No user, no booking; two zones, two locations, two destinations; a configuration that fits.
     pub fn new() -> Self {
-        let world = World::new(chrono::Utc::now().timestamp());
+        let now = chrono::Utc::now().timestamp();
+        let world = World::new(now);
         let shared = Arc::new(Shared::new(world));
         let servers = Service::ALL.map(|service| Server::open(service, &shared));
         let [libcal, alma, passagepoint] = &servers;
@@ -65,6 +67,7 @@ impl Sandbox {
         let sandbox = Self {
             dir: tempfile::tempdir().expect("a temporary directory"),
             binary: option_env!("CARGO_BIN_EXE_libcal-pp").map(PathBuf::from),
+            now,
             shared,
             servers: Mutex::new(servers),
             config: Mutex::new(config),
@@ -113,7 +116,7 @@ impl Sandbox {
 
     /// The sandbox's present, in Unix seconds; it does not move.
     pub fn now(&self) -> i64 {
-        self.world().now
+        self.now
     }
 
     /// Adds a user to Alma.
