@@ -38,6 +38,13 @@ pub fn fetch(libcal: &LibCal<'_>, locations: &[Location], date: Option<NaiveDate
                 Ok(listing) => listing,
                 Err(panic) => std::panic::resume_unwind(panic),
             };
+            log::debug!(
+                "{} ({}): {} rows, and {} that cannot be read",
+                location.name,
+                location.id,
+                listing.rows.len(),
+                listing.unreadable.len()
+            );
             fetched.rows.extend(listing.rows);
             fetched.unreadable.extend(listing.unreadable);
             if let Some(cause) = listing.failure {

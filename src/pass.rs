@@ -136,8 +136,14 @@ impl<'a> Pass<'a> {
         if let Some(user) =
             user.filter(|user| user.checked_at.is_some_and(|at| now - at < good_for))
         {
+            log::debug!(
+                "{} is known: visitor {}",
+                person.primary_id,
+                user.visitor_id
+            );
             return Ok(stored(user));
         }
+        log::debug!("asking Alma about {}", person.primary_id);
         let found = match self.alma.find(&person.primary_id) {
             Ok(alma::Answer::Found(found)) => found,
             Ok(alma::Answer::NotFound) => return Ok(Visitor::Refused(Reason::NotInAlma)),
@@ -192,6 +198,7 @@ impl<'a> Pass<'a> {
             });
         match answer {
             Ok(Some(Answer::Id(id))) => {
+                log::debug!("{} is the visitor {id}", person.primary_id);
                 self.keep(person, &found.barcode, &id)?;
                 Ok(Visitor::Is(VisitorId { id, is_fresh: true }))
             }

@@ -32,7 +32,7 @@ pub struct Plan {
 pub struct Person {
     /// Their primary ID.
     pub primary_id: String,
-    /// The user, if the cache knows them.
+    /// The user, if the cache knows them and they were not refused since.
     pub user: Option<User>,
     /// The first name as booked; may be blank.
     pub first_name: String,
@@ -324,7 +324,11 @@ fn add_visit(
 ) {
     let id = visit.key.primary_id.clone();
     let person = people.entry(id.clone()).or_insert_with(|| Person {
-        user: known.users.get(&id).cloned(),
+        // Of a user who was refused since, what is stored is not good for anything.
+        user: match known.refusals.get(&Subject::User(id.clone())) {
+            Some(_) => None,
+            None => known.users.get(&id).cloned(),
+        },
         primary_id: id,
         first_name: String::new(),
         last_name: String::new(),

@@ -82,6 +82,14 @@ fn make_plan(config: &Config, fetched: &Fetched, cache: &Cache, now: i64) -> Res
     let (bookings, people) = plan::spoken_of(rows, unreadable);
     let known = cache.known(&bookings, &people)?;
     let plan = plan::plan(rows, unreadable, &known, &config.libcal.statuses, now);
+    log::debug!(
+        "planned: {} people to register, {} visits registered already, {} ended, {} refused, {} cancelled",
+        plan.people.len(),
+        plan.already_registered,
+        plan.ended,
+        plan.refused_visits(),
+        plan.cancelled.len()
+    );
     Ok((plan, known))
 }
 

@@ -405,6 +405,28 @@ fn known_users_get_in_while_alma_is_down() {
 }
 
 #[test]
+fn a_known_user_whom_alma_refused_since_does_not_get_in_while_alma_is_down() {
+    let sandbox = with_ada().booking(of_ada("cs_1"));
+    good_sync(&sandbox);
+    sandbox.edit_user("G10000001", |user| {
+        *user = User::new("G10000001").inactive_barcode("21000001");
+    });
+    sql(
+        &sandbox,
+        "UPDATE users SET checked_at = checked_at - 8 * 86400",
+    );
+    sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+    assert!(needy_sync(&sandbox).contains("no active barcode"));
+    sql(
+        &sandbox,
+        "UPDATE refusals SET refused_at = refused_at - 3700",
+    );
+    sandbox.stop(Service::Alma);
+    needy_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
+}
+
+#[test]
 fn one_location_that_cannot_be_read_leaves_the_other_working() {
     let sandbox = with_ada()
         .booking(of_ada("cs_1"))
