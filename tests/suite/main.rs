@@ -16,3 +16,5 @@ mod passagepoint;
 mod plan;
 mod prune;
 mod shipped;
+mod trouble;
+mod users;

@@ -1,6 +1,6 @@
 //! What several tests ask of a run.
 
-use crate::sandbox::{Run, Sandbox};
+use crate::sandbox::{Booking, Run, Sandbox, User};
 
 /// Runs a pass that must find nothing for a person to do, and in which no service was asked anything wrong.
 pub fn good_sync(sandbox: &Sandbox) {
@@ -36,4 +36,14 @@ pub fn sql(sandbox: &Sandbox, statement: &str) {
         .cache()
         .execute_batch(statement)
         .expect("the statement is right");
+}
+
+/// A sandbox with one user, who can be let in.
+pub fn with_ada() -> Sandbox {
+    Sandbox::new().user(User::new("G10000001").barcode("21000001"))
+}
+
+/// A booking by that user.
+pub fn of_ada(book_id: &str) -> Booking {
+    Booking::new(book_id).by("G10000001")
 }

@@ -1,0 +1,181 @@
+//! Users: those who are known, those who are refused, and those who no longer are.
+
+use serde_json::json;
+
+use crate::sandbox::{Booking, Sandbox, Service, User};
+use crate::support::{good_sync, needy_sync, of_ada, one_json, sql, with_ada};
+
+#[test]
+fn a_refusal_is_reported_once_in_a_day_and_asked_again_after_an_hour() {
+    let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
+    let said = needy_sync(&sandbox);
+    assert!(
+        said.contains("not in Alma") && said.contains("G404") && said.contains("cs_1"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1);
+
+    sandbox.forget_requests();
+    good_sync(&sandbox);
+    assert_eq!(sandbox.count(Service::Alma), 0);
+
+    sql(
+        &sandbox,
+        "UPDATE refusals SET refused_at = refused_at - 3700",
+    );
+    good_sync(&sandbox);
+    assert_eq!(
+        sandbox.count(Service::Alma),
+        2,
+        "one for each institution zone"
+    );
+
+    sql(
+        &sandbox,
+        "UPDATE refusals SET reported_at = reported_at - 90000",
+    );
+    assert!(needy_sync(&sandbox).contains("G404"));
+}
+
+#[test]
+fn a_user_who_was_refused_is_let_in_once_the_cause_is_mended() {
+    let sandbox = Sandbox::new()
+        .user(User::new("G10000001").inactive_barcode("20999999"))
+        .booking(of_ada("cs_1"));
+    assert!(needy_sync(&sandbox).contains("no active barcode"));
+    sandbox.edit_user("G10000001", |user| {
+        *user = User::new("G10000001").barcode("21000001");
+    });
+    sql(
+        &sandbox,
+        "UPDATE refusals SET refused_at = refused_at - 3700",
+    );
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
+    let user = one_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
+    assert_eq!(
+        (&user["refusal"], &user["barcode"]),
+        (&json!(null), &json!("21000001"))
+    );
+}
+
+#[test]
+fn a_blank_id_is_let_in_as_soon_as_it_is_filled_in() {
+    let sandbox = with_ada().booking(Booking::new("cs_1").by("  "));
+    assert!(needy_sync(&sandbox).contains("no primary ID on the booking form"));
+    good_sync(&sandbox);
+    sandbox.edit_rows("cs_1", |row| row["q12505"] = json!("G10000001"));
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
+}
+
+#[test]
+fn refusals_with_one_reason_are_one_line() {
+    let sandbox = Sandbox::new();
+    for n in 1..=7 {
+        sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&format!("G40{n}")));
+    }
+    let said = needy_sync(&sandbox);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("7 users refused") && said.contains("and 2 more"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_new_barcode_gets_a_new_visitor_once_what_is_known_is_old() {
+    let sandbox = with_ada().booking(of_ada("cs_1"));
+    good_sync(&sandbox);
+    sandbox.edit_user("G10000001", |user| {
+        *user = User::new("G10000001")
+            .inactive_barcode("21000001")
+            .barcode("21999999");
+    });
+    sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+    good_sync(&sandbox);
+    assert_eq!(
+        sandbox.expected()[1].barcode,
+        "21000001",
+        "what is known is good for a week"
+    );
+
+    sql(
+        &sandbox,
+        "UPDATE users SET checked_at = checked_at - 8 * 86400",
+    );
+    sandbox.add_booking(of_ada("cs_3").minutes(200, 260));
+    good_sync(&sandbox);
+    let third = sandbox.visit("21999999", "LibCal Main", 200, 260);
+    assert!(
+        sandbox.expected().contains(&third),
+        "{:?}",
+        sandbox.expected()
+    );
+}
+
+#[test]
+fn a_user_whose_barcode_did_not_change_keeps_the_visitor() {
+    let sandbox = with_ada().booking(of_ada("cs_1"));
+    good_sync(&sandbox);
+    sql(
+        &sandbox,
+        "UPDATE users SET checked_at = checked_at - 8 * 86400",
+    );
+    sandbox.forget_requests();
+    sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+    good_sync(&sandbox);
+    assert_eq!(sandbox.count(Service::Alma), 1);
+    assert_eq!(sandbox.count_of(Service::PassagePoint, "createVisitor"), 0);
+    sandbox.forget_requests();
+    sandbox.add_booking(of_ada("cs_3").minutes(200, 260));
+    good_sync(&sandbox);
+    assert_eq!(sandbox.count(Service::Alma), 0, "the check was noted");
+}
+
+#[test]
+fn known_users_get_in_while_alma_is_down() {
+    let sandbox = with_ada().booking(of_ada("cs_1"));
+    good_sync(&sandbox);
+    sql(
+        &sandbox,
+        "UPDATE users SET checked_at = checked_at - 8 * 86400",
+    );
+    sandbox.stop(Service::Alma);
+    sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+    sandbox.add_booking(Booking::new("cs_new").by("G10000002"));
+    let said = needy_sync(&sandbox);
+    assert!(
+        said.contains("Alma does not answer") && said.contains("cs_new"),
+        "{said}"
+    );
+    assert_eq!(sandbox.expected().len(), 2);
+
+    // Nothing is remembered of an outage.
+    sandbox.start(Service::Alma);
+    sandbox.add_user(User::new("G10000002").barcode("21000002"));
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 3);
+}
+
+#[test]
+fn a_known_user_whom_alma_refused_since_does_not_get_in_while_alma_is_down() {
+    let sandbox = with_ada().booking(of_ada("cs_1"));
+    good_sync(&sandbox);
+    sandbox.edit_user("G10000001", |user| {
+        *user = User::new("G10000001").inactive_barcode("21000001");
+    });
+    sql(
+        &sandbox,
+        "UPDATE users SET checked_at = checked_at - 8 * 86400",
+    );
+    sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+    assert!(needy_sync(&sandbox).contains("no active barcode"));
+    sql(
+        &sandbox,
+        "UPDATE refusals SET refused_at = refused_at - 3700",
+    );
+    sandbox.stop(Service::Alma);
+    needy_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
+}
