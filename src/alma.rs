@@ -84,6 +84,11 @@ impl<'a> Alma<'a> {
         outage.map_or(Ok(answer), Err)
     }
 
+    /// The keys that were found to be of no use in this run, each with the cause.
+    pub fn given_up(&self) -> impl Iterator<Item = &String> {
+        self.zones.iter().filter_map(|zone| zone.given_up.get())
+    }
+
     fn ask_zone(&self, position: usize, id: &str) -> ZoneAnswer {
         let zone = &self.zones[position];
         if let Some(cause) = zone.given_up.get() {

@@ -47,7 +47,7 @@ impl Cache {
     /// # Errors
     /// As [`Cache::open_or_create`], and where there is none.
     pub fn open_existing(path: &Path) -> Result<Self> {
-        let mut cache = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut cache = Self::connect(path)?;
         let prepared = schema::prepare(&mut cache.connection);
         cache.told(prepared)?;
         Ok(cache)
@@ -65,7 +65,8 @@ impl Cache {
             path: path.to_owned(),
         };
         if path.exists() {
-            let source = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            // Nothing is written, but only a connection that could takes its two files away when it ends.
+            let source = Self::connect(path)?;
             let copied = backup::Backup::new(&source.connection, &mut copy.connection)
                 .and_then(|backup| backup.run_to_completion(1000, Duration::from_millis(5), None));
             copy.told(copied)?;
@@ -75,7 +76,7 @@ impl Cache {
         Ok(copy)
     }
 
-    fn connect(path: &Path, access: OpenFlags) -> Result<Self> {
+    fn connect(path: &Path) -> Result<Self> {
         // SQLite's own words for a missing file or a folder do not say which it is.
         if path.is_dir() {
             bail!(
@@ -89,7 +90,7 @@ impl Cache {
                 path.display()
             );
         }
-        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(path, flags);
         let connection = opened.map_err(|error| anyhow!("{}", explain(path, &error)))?;
         let cache = Self {

@@ -118,9 +118,10 @@ impl<'a> LibCal<'a> {
         };
         let reply = self.session.ask(|| self.login(), token_ran_out, ask)?;
         if reply.status == 401 {
-            let cause = "LibCal turned a fresh token away (401)";
-            self.session.fail(cause);
-            return Err(Failure::not_processed(cause));
+            // Perhaps this location is closed to us and another is not.
+            return Err(Failure::not_processed(
+                "LibCal turned a fresh token away (401)",
+            ));
         }
         if reply.is_success() && error_of(&reply).is_none() {
             return Ok(reply);

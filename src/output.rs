@@ -1,6 +1,7 @@
 //! What goes to standard output, and how ids and times are written everywhere.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
@@ -24,18 +25,24 @@ pub fn print<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<()> {
 }
 
 /// A text in one line that cannot steer a terminal or forge a second line: what
-/// strangers type on a form ends up in it. Control characters are written out.
+/// strangers type on a form ends up in it. Control characters are written out, as
+/// JSON does, so that a line of JSON stays one.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unprintable) {
         return Cow::Borrowed(text);
     }
-    let mut shown = String::with_capacity(text.len() + 16);
+    let mut shown = String::new();
     for c in text.chars() {
-        if is_unprintable(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
+        match c {
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            '\t' => shown.push_str("\\t"),
+            c if is_unprintable(c) => {
+                // Writing to a string cannot fail.
+                let _ = write!(shown, "\\u{:04x}", u32::from(c));
+            }
+            c => shown.push(c),
         }
     }
     Cow::Owned(shown)
@@ -87,7 +94,7 @@ mod tests {
     #[test]
     fn what_strangers_type_stays_on_its_line() {
         assert_eq!(printable("G1\nerror: all lost"), "G1\\nerror: all lost");
-        assert_eq!(printable("\u{1b}[2J\u{202e}x"), "\\u{1b}[2J\\u{202e}x");
+        assert_eq!(printable("\u{1b}[2J\u{202e}x"), "\\u001b[2J\\u202ex");
         assert!(matches!(printable("Zoë 123"), Cow::Borrowed(_)));
     }
 }

@@ -50,6 +50,8 @@ pub struct Done {
     pub failed: Groups,
     /// Users who were let in by what is stored of them, by the cause of Alma's outage.
     pub served_from_cache: Groups,
+    /// Why keys of Alma's were of no use, where that kept nobody from being let in.
+    pub idle_keys: Vec<String>,
 }
 
 /// Whether a person has a visitor in PassagePoint.
@@ -92,6 +94,25 @@ impl<'a> Pass<'a> {
             });
             results.collect::<Vec<_>>().into_iter().collect()
         })
+    }
+
+    /// What is left to say once everybody is seen to.
+    #[must_use]
+    pub fn finish(self) -> Done {
+        let mut done = self
+            .done
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_told = |cause: &&String| {
+            done.failed.contains_key(*cause) || done.served_from_cache.contains_key(*cause)
+        };
+        done.idle_keys = self
+            .alma
+            .given_up()
+            .filter(|cause| !is_told(cause))
+            .cloned()
+            .collect();
+        done
     }
 
     fn see_to(&self, person: &Person) -> Result<()> {
@@ -367,8 +388,7 @@ impl<'a> Pass<'a> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What came of the pass so far.
-    pub fn done(&self) -> MutexGuard<'_, Done> {
+    fn done(&self) -> MutexGuard<'_, Done> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -158,11 +158,9 @@ pub fn plan(
         }
     }
     for row in unreadable {
-        if row
-            .status
-            .as_ref()
-            .is_none_or(|status| is_accepted(status, statuses))
-        {
+        // Of what was cancelled or never approved, nothing need be read.
+        let may_stand = |status: &String| is_accepted(status, statuses);
+        if !row.cancelled && row.status.as_ref().is_none_or(may_stand) {
             let reason = Reason::Unreadable(row.what.clone()).to_string();
             refused.add(
                 Subject::Form(row.subject.clone()),

@@ -61,16 +61,16 @@ const TABLES: &str = "
 ";
 
 /// The Python program's tables, out of the way of ours and back in under our rules:
-/// IDs in the form they are known by, nothing that has no id.
+/// IDs in the form they are known by, nothing that has no id. (`trim` makes a text of a number.)
 const TAKE_OVER: &str = "
     INSERT OR REPLACE INTO users (primary_id, barcode, visitor_id, seen_at)
-        SELECT known_form(primary_id), CAST(barcode AS TEXT), CAST(visitor_id AS TEXT), unixepoch()
+        SELECT known_form(trim(primary_id)), trim(barcode), trim(visitor_id), unixepoch()
         FROM python_users
-        WHERE known_form(primary_id) <> '' AND barcode IS NOT NULL AND visitor_id IS NOT NULL;
+        WHERE known_form(trim(primary_id)) <> '' AND trim(barcode) <> '' AND trim(visitor_id) <> '';
     INSERT INTO appts (appt_id, prereg_id)
-        SELECT trim(CAST(appt_id AS TEXT)), CAST(prereg_id AS TEXT)
+        SELECT trim(appt_id), trim(prereg_id)
         FROM python_appts
-        WHERE trim(CAST(appt_id AS TEXT)) <> '' AND prereg_id IS NOT NULL;
+        WHERE trim(appt_id) <> '' AND trim(prereg_id) <> '';
     DROP TABLE python_users;
     DROP TABLE python_appts;
 ";

@@ -130,8 +130,7 @@ fn carry_out(config: &Config, agent: Agent, cache: &mut Cache, plan: &Plan) -> (
         destinations: Mutex::new(HashMap::new()),
     };
     let finished = pass.carry_out(&plan.people);
-    let done = std::mem::take(&mut *pass.done());
-    (done, finished)
+    (pass.finish(), finished)
 }
 
 fn summary_of(fetched: &Fetched, plan: &Plan, done: &Done) -> Summary {

@@ -2,16 +2,16 @@
 //! so that the error comes with its key and line.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::IpAddr;
 
-use serde::de::{Error, Visitor};
+use serde::de::{Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use ureq::http::Uri;
 
 /// The address of a service: `https:`, or `http:` on this machine only. It has
 /// no user name, query or fragment, and no slash at its end.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address(String);
 
 impl Address {
@@ -22,10 +22,14 @@ impl Address {
     }
 }
 
-impl TryFrom<String> for Address {
-    type Error = String;
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Checked(Self::read))
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, String> {
+impl Address {
+    fn read(text: &str) -> Result<Self, String> {
         let text = text.trim().trim_end_matches('/').to_owned();
         let uri: Uri = text
             .parse()
@@ -68,8 +72,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// The path of one endpoint below a server's root; always begins with a slash.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint(String);
 
 impl Endpoint {
@@ -85,10 +88,14 @@ impl Endpoint {
     }
 }
 
-impl TryFrom<String> for Endpoint {
-    type Error = String;
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Checked(Self::read))
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, String> {
+impl Endpoint {
+    fn read(text: &str) -> Result<Self, String> {
         // The Python program's own example leaves the first slash out of one of them.
         let path = format!("/{}", text.trim().trim_start_matches('/'));
         let plain = path.len() > 1 && !path.contains("://") && !path.contains(['?', '#']);
@@ -145,11 +152,26 @@ impl Visitor<'_> for OneLocation {
 
 /// Reads a text that must not be blank.
 pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.trim().is_empty() {
-        return Err(D::Error::custom("is empty"));
+    deserializer.deserialize_str(Checked(|text| match text.trim() {
+        "" => Err("is empty".into()),
+        text => Ok(text.to_owned()),
+    }))
+}
+
+/// Text with a rule. What breaks it is told while YAML's reader is still at the
+/// text, and so the error gets the key and the line.
+struct Checked<T>(fn(&str) -> Result<T, String>);
+
+impl<T> Visitor<'_> for Checked<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
     }
-    Ok(text.trim().to_owned())
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        self.0(text).map_err(E::custom)
+    }
 }
 
 /// Reads a list that must not be empty.
@@ -158,11 +180,28 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let list = Vec::deserialize(deserializer)?;
-    if list.is_empty() {
-        return Err(D::Error::custom("is an empty list"));
+    deserializer.deserialize_seq(AtLeastOne(PhantomData))
+}
+
+struct AtLeastOne<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for AtLeastOne<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
     }
-    Ok(list)
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(element) = elements.next_element()? {
+            list.push(element);
+        }
+        if list.is_empty() {
+            return Err(A::Error::custom("is an empty list"));
+        }
+        Ok(list)
+    }
 }
 
 /// Reads a list of texts that must not be empty; a number in it is a text too
@@ -198,11 +237,30 @@ pub(super) fn within<'de, D, const LEAST: u32, const MOST: u32>(
 where
     D: Deserializer<'de>,
 {
-    let number = u32::deserialize(deserializer)?;
-    if number < LEAST || number > MOST {
-        return Err(D::Error::custom(format!("must be from {LEAST} to {MOST}")));
+    deserializer.deserialize_u32(Within {
+        least: LEAST,
+        most: MOST,
+    })
+}
+
+struct Within {
+    least: u32,
+    most: u32,
+}
+
+impl Visitor<'_> for Within {
+    type Value = u32;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {} to {}", self.least, self.most)
     }
-    Ok(number)
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<u32, E> {
+        u32::try_from(value)
+            .ok()
+            .filter(|number| (self.least..=self.most).contains(number))
+            .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(value), &self))
+    }
 }
 
 /// The YAML reader's message in a library person's words, and without the value
@@ -247,7 +305,7 @@ mod tests {
     use super::*;
 
     fn address(text: &str) -> Result<Address, String> {
-        Address::try_from(text.to_owned())
+        Address::read(text)
     }
 
     #[test]
@@ -293,10 +351,10 @@ mod tests {
 
     #[test]
     fn an_endpoint_may_lack_its_first_slash() {
-        let endpoint = Endpoint::try_from("pp/api/v2/visit/getDestinations".to_owned()).unwrap();
+        let endpoint = Endpoint::read("pp/api/v2/visit/getDestinations").unwrap();
         assert_eq!(endpoint.as_str(), "/pp/api/v2/visit/getDestinations");
-        assert!(Endpoint::try_from("https://a.example/pp".to_owned()).is_err());
-        assert!(Endpoint::try_from("/".to_owned()).is_err());
+        assert!(Endpoint::read("https://a.example/pp").is_err());
+        assert!(Endpoint::read("/").is_err());
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Reply {
     }
 }
 
-/// A request, built step by step and then sent with [`Client::send`].
+/// A request, built step by step and then sent with [`Client::send`](super::Client::send).
 pub struct Request<'a> {
     pub(super) method: Method,
     pub(super) address: String,

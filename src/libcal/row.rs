@@ -40,6 +40,8 @@ pub struct Unreadable {
     pub what: String,
     /// The status, where that can be read.
     pub status: Option<String>,
+    /// Whether LibCal says when it was cancelled.
+    pub cancelled: bool,
 }
 
 /// What tells this row from all others: its `id`, or the whole of it where it has none.
@@ -57,13 +59,16 @@ pub(super) fn read(raw: &str, location: LocationId, id_field: &str) -> Result<Ro
             subject: format!("a row of location {location}"),
             what: "it is no row".into(),
             status: None,
+            cancelled: false,
         });
     };
     let status = text(&fields, "status");
+    let cancelled = fields.get("cancelled").is_some_and(is_set);
     let unreadable = |what: &str| Unreadable {
         subject: subject(&fields, location),
         what: what.into(),
         status: status.clone(),
+        cancelled,
     };
     let starts_at =
         time(&fields, "fromDate").ok_or_else(|| unreadable("no fromDate that is a time"))?;
@@ -82,7 +87,7 @@ pub(super) fn read(raw: &str, location: LocationId, id_field: &str) -> Result<Ro
         },
         starts_at,
         ends_at,
-        cancelled: fields.get("cancelled").is_some_and(is_set),
+        cancelled,
         first_name: text(&fields, "firstName").unwrap_or_default(),
         last_name: text(&fields, "lastName").unwrap_or_default(),
         email: text(&fields, "email").unwrap_or_default(),

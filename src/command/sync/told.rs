@@ -58,7 +58,13 @@ pub(super) fn outages(done: &Done) -> bool {
             a_few(users)
         );
     }
-    !done.failed.is_empty() || !done.in_doubt.is_empty() || !done.served_from_cache.is_empty()
+    for cause in &done.idle_keys {
+        log::error!("{cause}: all who were asked about were found with another key");
+    }
+    !(done.failed.is_empty()
+        && done.in_doubt.is_empty()
+        && done.served_from_cache.is_empty()
+        && done.idle_keys.is_empty())
 }
 
 /// Refusals that were not reported in the last 24 hours.
