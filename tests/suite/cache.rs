@@ -1,1 +1,311 @@
-//! To be written.
+//! The cache: its file, what it holds, how the Python program's is taken over, and who may use it at once.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+use crate::support::{assert_right, bytes, good_sync, holds, needy_sync, one_person, sql, texts};
+
+/// A pass that waits for the answer to one request until it is killed.
+struct HangingSync(Child);
+
+impl HangingSync {
+    /// Begins a pass whose n-th request hangs, and returns when that has arrived.
+    fn at(sandbox: &Sandbox, n: usize, mut command: Command) -> Self {
+        sandbox.set_config("Network.timeout_seconds", "600");
+        sandbox.fault(Fault::at(n).hang(Duration::from_secs(600)));
+        let (arrived, wait) = mpsc::channel();
+        sandbox.on_request(n, true, move || arrived.send(()).expect("the test waits"));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let pass = Self(command.spawn().expect("the program can be started"));
+        let patience = Duration::from_secs(30);
+        wait.recv_timeout(patience).expect("a request in time");
+        pass
+    }
+
+    fn of(sandbox: &Sandbox) -> Self {
+        Self::at(sandbox, 1, sandbox.command(&["sync"]))
+    }
+}
+
+impl Drop for HangingSync {
+    fn drop(&mut self) {
+        self.0.kill().expect("the pass can be killed");
+        self.0.wait().expect("the pass can be waited for");
+    }
+}
+
+/// A run that must end for the sake of the cache: in one line that says all this, and PassagePoint not asked.
+pub fn assert_cache_refused(sandbox: &Sandbox, run: &Run, named: &[&str]) {
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
+    assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
+    for word in named {
+        assert!(run.stderr.contains(word), "{word}: {run:#?}");
+    }
+    assert_eq!(sandbox.count(Service::PassagePoint), 0);
+}
+
+pub fn version(sandbox: &Sandbox) -> String {
+    texts(
+        sandbox,
+        "SELECT user_version || '' FROM pragma_user_version",
+    )
+    .remove(0)
+}
+
+#[test]
+fn the_cache_has_a_version_and_a_write_ahead_log() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    assert_eq!(version(&sandbox), "1");
+    assert_eq!(texts(&sandbox, "PRAGMA journal_mode"), ["wal"]);
+    assert_eq!(texts(&sandbox, "PRAGMA integrity_check"), ["ok"]);
+}
+
+#[test]
+fn its_files_are_for_their_owner_only_whatever_the_umask() {
+    for umask in ["000", "022", "077"] {
+        let sandbox = one_person();
+        let pass = sandbox.command(&["sync"]);
+        let mut shell = Command::new("sh");
+        let script = format!("umask {umask}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &script]).arg(pass.get_program());
+        shell.args(pass.get_args()).current_dir(sandbox.path(""));
+        let _pass = HangingSync::at(&sandbox, 1, shell);
+        for name in ["cache.db", "cache.db-wal", "cache.db-shm", "cache.db.lock"] {
+            let mode = fs::metadata(sandbox.path(name))
+                .expect(name)
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{name} under umask {umask}");
+        }
+    }
+}
+
+#[test]
+fn a_pass_leaves_users_appointments_and_refusals() {
+    let sandbox = one_person().booking(Booking::new("cs_2").by("g999").minutes(40, 80));
+    needy_sync(&sandbox);
+    let (now, visitor, prereg) = {
+        let world = sandbox.world();
+        (world.now, world.visitors[0].id, world.preregs[0].id)
+    };
+    let (from, to) = (now + 30 * 60, now + 90 * 60);
+    let users = "SELECT concat_ws(' ', primary_id, barcode, visitor_id) FROM users";
+    assert_eq!(
+        texts(&sandbox, users),
+        [format!("G10000001 21000001 {visitor}")]
+    );
+    let appts = "SELECT concat_ws(' ', appt_id, primary_id, lid, starts_at, ends_at, prereg_id, attempts) FROM appts";
+    let appt = format!("cs_1 G10000001 8827 {from} {to} {prereg} 0");
+    assert_eq!(texts(&sandbox, appts), [appt]);
+    let refusals = "SELECT subject || ': ' || reason FROM refusals";
+    let refusal = texts(&sandbox, refusals).join(" and ");
+    assert!(refusal.starts_with("G999: not in Alma"), "{refusal}");
+    for time in [
+        "checked_at FROM users",
+        "seen_at FROM users",
+        "refused_at FROM refusals",
+        "reported_at FROM refusals",
+        "started_at FROM last_pass",
+        "ended_at FROM last_pass",
+    ] {
+        let cache = sandbox.cache();
+        let at: i64 = cache
+            .query_one(&format!("SELECT {time}"), [], |row| row.get(0))
+            .expect(time);
+        assert!((now..now + 60).contains(&at), "{time}: {at}");
+    }
+}
+
+#[test]
+fn no_name_or_address_of_a_patron_is_ever_in_the_files() {
+    let names = ["Wilhelmina", "Featherstone", "wilma@example.edu"];
+    let [first, last, email] = names;
+    let sandbox = Sandbox::new()
+        .user(
+            User::new("G10000001")
+                .barcode("21000001")
+                .name("Aloysia", "Quackenbush"),
+        )
+        .booking(
+            Booking::new("cs_1")
+                .by("G10000001")
+                .person(first, last, email),
+        )
+        .booking(
+            Booking::new("cs_2")
+                .by("G999")
+                .minutes(20, 60)
+                .person(first, last, email),
+        )
+        .config("Network.concurrency", "1");
+    // A token, two lists, twice Alma about cs_2, once about cs_1, login, visitor: then comes the pre-registration.
+    let prereg = 9;
+    drop(HangingSync::at(
+        &sandbox,
+        prereg,
+        sandbox.command(&["sync"]),
+    ));
+    assert_eq!(sandbox.count_of(Service::PassagePoint, "createPreReg"), 1);
+    // Killed in its midst, a pass leaves the write-ahead log behind.
+    let when_killed = bytes(&sandbox);
+    sandbox.clear_faults();
+    sandbox.sync();
+    assert_eq!(sandbox.expected().len(), 1);
+    for bytes in [when_killed, bytes(&sandbox)] {
+        assert!(holds(&bytes, "G10000001"));
+        for name in names
+            .iter()
+            .chain(&["Aloysia", "Quackenbush", "pat@example.edu"])
+        {
+            assert!(!holds(&bytes, name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_cache_stands_beside_the_configuration_wherever_the_program_is_run() {
+    for (configured, file) in [(None, "cache.db"), (Some("var/doors.db"), "var/doors.db")] {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let sandbox = one_person();
+        fs::create_dir(sandbox.path("var")).unwrap();
+        if let Some(path) = configured {
+            sandbox.set_config("Cache.path", path);
+        }
+        let mut command = sandbox.command(&["sync"]);
+        command.current_dir(elsewhere.path());
+        assert_eq!(Run::of(command).code, 0);
+        assert!(sandbox.path(file).is_file());
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn db_overrides_the_configured_cache_and_starts_where_the_program_is_run() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let sandbox = one_person();
+    let mut command = sandbox.command(&["--db", "mine.db", "sync"]);
+    command.current_dir(elsewhere.path());
+    assert_eq!(Run::of(command).code, 0);
+    assert!(elsewhere.path().join("mine.db").is_file());
+    assert!(!sandbox.path("cache.db").exists() && !sandbox.path("mine.db").exists());
+}
+
+#[test]
+fn a_cache_of_a_later_version_is_left_alone() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sql(
+        &sandbox,
+        "PRAGMA user_version = 2; PRAGMA journal_mode = DELETE;",
+    );
+    let before = bytes(&sandbox);
+    sandbox.forget_requests();
+    for args in [
+        &["sync"][..],
+        &["sync", "--dry-run"],
+        &["lookup-user", "G10000001"],
+        &["lookup-appt", "cs_1"],
+        &["prune"],
+    ] {
+        let run = sandbox.run(args);
+        assert_cache_refused(&sandbox, &run, &["cache.db", "later version", "update"]);
+        assert!(before == bytes(&sandbox), "{args:?} changed the file");
+    }
+}
+
+#[test]
+fn what_is_no_cache_is_named_and_left_alone() {
+    type Make = fn(&PathBuf);
+    let make: [(&str, Make); 4] = [
+        ("other.db", |path| {
+            let other = Connection::open(path).unwrap();
+            other
+                .execute_batch("CREATE TABLE users (name); CREATE TABLE loans (item);")
+                .unwrap();
+        }),
+        ("garbage.db", |path| {
+            fs::write(path, "not a database, but long enough to be one").unwrap();
+        }),
+        ("folder.db", |path| fs::create_dir(path).unwrap()),
+        ("missing/cache.db", |_| ()),
+    ];
+    for (name, make) in make {
+        let sandbox = one_person().config("Cache.path", name);
+        let path = sandbox.path(name);
+        make(&path);
+        let before = fs::read(&path).ok();
+        for args in [&["sync"][..], &["lookup-user", "G1"], &["prune"]] {
+            let run = sandbox.run(args);
+            assert_cache_refused(&sandbox, &run, &[name.split('/').next().unwrap_or(name)]);
+        }
+        assert_eq!(fs::read(&path).ok(), before, "{name}");
+    }
+}
+
+#[test]
+fn a_cache_that_takes_no_more_keeps_passagepoint_from_being_asked() {
+    for (table, path) in [
+        ("last_pass", ""),
+        ("users", "createPreReg"),
+        ("appts", "createPreReg"),
+    ] {
+        let sandbox = one_person();
+        sandbox.remove_rows("cs_1");
+        good_sync(&sandbox);
+        sandbox.add_booking(Booking::new("cs_1").by("G10000001"));
+        let full = "BEGIN SELECT RAISE(ABORT, 'no room'); END";
+        sql(
+            &sandbox,
+            &format!("DELETE FROM last_pass; CREATE TRIGGER full BEFORE INSERT ON {table} {full};"),
+        );
+        let run = sandbox.sync();
+        assert_eq!(run.code, 1, "{run:#?}");
+        assert!(run.stderr.contains("cache.db"), "{run:#?}");
+        assert_eq!(sandbox.count_of(Service::PassagePoint, path), 0, "{table}");
+    }
+}
+
+#[test]
+fn a_second_sync_leaves_the_field_to_the_first() {
+    let sandbox = one_person();
+    let first = HangingSync::of(&sandbox);
+    let arrived = sandbox.arrived();
+    let second = sandbox.sync();
+    assert_eq!(
+        (second.code, second.stdout.as_str(), second.stderr.as_str()),
+        (75, "", "")
+    );
+    let told = sandbox.run(&["-v", "sync"]);
+    assert_eq!((told.code, told.stdout.as_str()), (75, ""));
+    assert!(told.stderr.contains("another sync is running"), "{told:#?}");
+    assert_eq!(sandbox.arrived(), arrived, "the second sends nothing");
+    drop(first);
+    sandbox.clear_faults();
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
+}
+
+#[test]
+fn the_look_ups_and_prune_work_while_a_pass_runs() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    let _pass = HangingSync::of(&sandbox);
+    for args in [
+        &["lookup-user", "G10000001"][..],
+        &["lookup-appt", "cs_1"],
+        &["prune"],
+        &["sync", "--dry-run", "--date", "2026-01-01"],
+    ] {
+        let run = sandbox.run(args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");
+    }
+    assert_right(&sandbox);
+}

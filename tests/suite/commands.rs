@@ -1,1 +1,259 @@
-//! To be written.
+//! What every command has in common: exit statuses, what is printed where, and what is never printed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+use crate::support::{good_sync, needy_sync, one_json, one_person};
+
+const COMMANDS: [&str; 4] = ["sync", "lookup-user", "lookup-appt", "prune"];
+
+/// The program in a directory, with no argument or variable but these.
+fn program(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_libcal-pp"));
+    command.args(args).current_dir(folder).stdin(Stdio::null());
+    command.env_clear().envs(variables.iter().copied());
+    Run::of(command)
+}
+
+#[test]
+fn each_outcome_has_its_exit_status() {
+    let sandbox = one_person().booking(Booking::new("cs_2").by("G404"));
+    for (args, code, why) in [
+        ("sync", 1, "a refusal that nobody was told of"),
+        ("sync", 0, "a refusal that somebody was told of"),
+        ("lookup-user g10000001", 0, "found"),
+        ("lookup-user g405", 1, "not found"),
+        ("lookup-appt cs_405", 1, "not found"),
+        ("prune", 0, "done"),
+        ("", 2, "no command"),
+        ("snyc", 2, "no such command"),
+        ("sync --days 3", 2, "no such option"),
+        ("lookup-user", 2, "no ID"),
+        ("sync --date 2026-02-30", 2, "no such day"),
+        ("sync --date tomorrow", 2, "no day"),
+        ("-v -q sync", 2, "both more and less"),
+    ] {
+        let args: Vec<_> = args.split_whitespace().collect();
+        let run = sandbox.run(&args);
+        assert_eq!(run.code, code, "{why}: {run:#?}");
+    }
+    sandbox.stop(Service::LibCal);
+    assert_eq!(sandbox.sync().code, 1, "an outage");
+    fs::remove_file(sandbox.path("config.yml")).unwrap();
+    assert_eq!(sandbox.sync().code, 78, "no configuration");
+}
+
+#[test]
+fn help_and_version_name_the_program_and_all_that_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = program(folder.path(), &["--help"], &[]);
+    assert_eq!((help.code, help.stderr.as_str()), (0, ""));
+    for word in COMMANDS
+        .iter()
+        .chain(&["--config", "--db", "--json", "78", "75"])
+    {
+        assert!(help.stdout.contains(word), "{word}: {}", help.stdout);
+    }
+    for command in COMMANDS {
+        let run = program(folder.path(), &[command, "--help"], &[]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{command}");
+    }
+    let version = program(folder.path(), &["--version"], &[]);
+    let expected = concat!("libcal-pp ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!((version.code, version.stdout.as_str()), (0, expected));
+}
+
+#[test]
+fn the_file_is_found_here_or_by_variable_or_by_option_the_last_before_all() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let sandbox = one_person();
+    let (folder, file) = (sandbox.path(""), sandbox.path("config.yml"));
+    let (good, missing) = (file.to_str().unwrap(), "/not/there/config.yml");
+    for (folder, args, variable) in [
+        (folder.as_path(), &["sync"][..], None),
+        (elsewhere.path(), &["sync"], Some(good)),
+        (elsewhere.path(), &["--config", good, "sync"], Some(missing)),
+    ] {
+        let variables: Vec<_> = variable
+            .map(|path| ("LIBCAL_PP_CONFIG", path))
+            .into_iter()
+            .collect();
+        let run = program(folder, args, &variables);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");
+    }
+    assert_eq!(sandbox.expected().len(), 1);
+    let run = program(
+        elsewhere.path(),
+        &["sync"],
+        &[("LIBCAL_PP_CONFIG", missing)],
+    );
+    assert_eq!(run.code, 78);
+    assert!(run.stderr.contains(missing), "{run:#?}");
+}
+
+#[test]
+fn where_no_one_looks_a_pass_and_a_prune_print_nothing() {
+    let sandbox = one_person();
+    for command in ["sync", "sync", "prune"] {
+        let run = sandbox.run(&[command]);
+        assert_eq!(
+            (run.code, run.stdout.as_str(), run.stderr.as_str()),
+            (0, "", "")
+        );
+    }
+    assert_eq!(sandbox.expected().len(), 1);
+}
+
+#[test]
+fn a_terminal_gets_the_summary() {
+    let sandbox = one_person();
+    let pass = sandbox.command(&["sync"]);
+    let words = std::iter::once(pass.get_program()).chain(pass.get_args());
+    let words: Vec<_> = words.map(|word| format!("'{}'", word.display())).collect();
+    let mut script = Command::new("script");
+    script.arg("-qec").arg(words.join(" ")).arg("/dev/null");
+    script
+        .current_dir(sandbox.path(""))
+        .stdin(Stdio::null())
+        .env_remove("RUST_LOG");
+    let run = Run::of(script);
+    assert_eq!(run.code, 0, "{run:#?}");
+    assert!(
+        run.stdout.contains("registered booking cs_1 (G10000001)"),
+        "{run:#?}"
+    );
+    assert!(
+        run.stdout.contains("1 rows, 1 visit: 1 registered")
+            || run.stdout.contains("1 row, 1 visit: 1 registered"),
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn v_shows_each_step() {
+    let sandbox = one_person().booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
+    let run = sandbox.run(&["-v", "sync"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""));
+    for booking in ["cs_1", "cs_2"] {
+        let line = run.stderr.lines().find(|line| line.contains(booking));
+        let line = line.unwrap_or_default();
+        assert!(
+            line.contains("G10000001") && line.contains("LibCal Main"),
+            "{run:#?}"
+        );
+    }
+    assert!(run.stderr.contains("2 registered"), "{run:#?}");
+}
+
+#[test]
+fn under_q_a_refusal_is_kept_for_the_next_pass_without_it() {
+    let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
+    for _ in 0..2 {
+        let run = sandbox.run(&["-q", "sync"]);
+        assert_eq!(
+            (run.code, run.stdout.as_str(), run.stderr.as_str()),
+            (1, "", "")
+        );
+    }
+    assert!(needy_sync(&sandbox).contains("not in Alma"));
+    good_sync(&sandbox);
+}
+
+#[test]
+fn under_q_an_outage_is_told() {
+    let sandbox = one_person();
+    sandbox.stop(Service::LibCal);
+    let run = sandbox.run(&["-q", "sync"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("LibCal does not answer"), "{run:#?}");
+}
+
+#[test]
+fn a_sync_for_a_program_counts_each_visit_once() {
+    let sandbox = Sandbox::new();
+    for n in 1..=6 {
+        sandbox.add_user(User::new(&format!("G1000000{n}")).barcode(&format!("2100000{n}")));
+    }
+    sandbox.add_booking(Booking::new("cs_old").by("G10000001"));
+    good_sync(&sandbox);
+    for booking in [
+        Booking::new("cs_seats").by("G10000002").seat(1),
+        Booking::new("cs_seats").by("G10000002").seat(2),
+        Booking::new("cs_two").by("G10000003").minutes(100, 160),
+        Booking::new("cs_refused").by("G404"),
+        Booking::new("cs_blank").by(" "),
+        Booking::new("cs_doubt").by("G10000004").at(10332),
+        Booking::new("cs_failed").by("G10000005"),
+        Booking::new("cs_ended").by("G10000006").minutes(-90, -30),
+        Booking::new("cs_gone").by("G10000006").cancelled(),
+    ] {
+        sandbox.add_booking(booking);
+    }
+    let is_doubtful = |seen: &crate::sandbox::Seen| seen.body.contains("LibCal Science");
+    sandbox.fault(
+        Fault::on(Service::PassagePoint)
+            .when(is_doubtful)
+            .cut_after(),
+    );
+    sandbox.fault(
+        Fault::on(Service::Alma)
+            .path("G10000005")
+            .answer(503, "text/plain", ""),
+    );
+    let run = sandbox.run(&["--json", "sync"]);
+    assert_eq!(run.code, 1);
+    let mut summary = one_json(&run);
+    let seconds = summary["seconds"].take();
+    assert!(
+        seconds
+            .as_f64()
+            .is_some_and(|seconds| (0.0..60.0).contains(&seconds)),
+        "{seconds}"
+    );
+    let expected = json!({
+        "rows": 10,
+        "visits": 8,
+        "already_registered": 1,
+        "registered": 2,
+        "refused": 2,
+        "in_doubt": 1,
+        "failed": 1,
+        "ended": 1,
+        "seconds": null,
+    });
+    assert_eq!(summary, expected);
+    sandbox.clear_faults();
+    let again = one_json(&sandbox.run(&["--json", "sync"]));
+    assert_eq!(
+        (
+            &again["refused"],
+            &again["registered"],
+            &again["already_registered"]
+        ),
+        (&json!(2), &json!(2), &json!(3))
+    );
+}
+
+#[test]
+fn a_date_is_passed_on_to_libcal_and_none_otherwise() {
+    let sandbox = one_person();
+    for (args, date) in [
+        (&["sync"][..], None),
+        (&["sync", "--date", "2026-12-01"], Some("2026-12-01")),
+    ] {
+        sandbox.forget_requests();
+        assert_eq!(sandbox.run(args).code, 0);
+        let lists = sandbox.requests();
+        let mut lists: Vec<_> = lists
+            .iter()
+            .filter(|seen| seen.path.ends_with("/bookings"))
+            .collect();
+        assert_eq!(lists.len(), 2);
+        lists.retain(|seen| seen.parameter("date") == date);
+        assert_eq!(lists.len(), 2, "{date:?}");
+    }
+}

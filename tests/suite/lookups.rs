@@ -1,1 +1,366 @@
-//! To be written.
+//! `lookup-user` and `lookup-appt`: what they find, and how they show it to people and to programs.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, FixedOffset};
+use serde_json::{Value, json};
+
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+use crate::support::{good_sync, needy_sync, one_json};
+
+/// A time zone without a daylight saving time, seven hours behind UTC.
+const ZONE: &str = "MST7";
+
+/// One person and their booking, registered.
+fn registered() -> Sandbox {
+    let sandbox = Sandbox::new()
+        .user(User::new("G10000001").barcode("21000001"))
+        .booking(Booking::new("cs_1").by("G10000001"));
+    good_sync(&sandbox);
+    sandbox
+}
+
+/// Runs the program on a machine that stands in `ZONE`.
+fn run(sandbox: &Sandbox, args: &[&str]) -> Run {
+    let mut command = sandbox.command(args);
+    command.env("TZ", ZONE);
+    Run::of(command)
+}
+
+/// So many minutes after the sandbox's now, in `ZONE`.
+fn local(sandbox: &Sandbox, minutes: i64) -> DateTime<FixedOffset> {
+    let zone = FixedOffset::west_opt(7 * 3600).expect("an offset");
+    let time = DateTime::from_timestamp(sandbox.now() + minutes * 60, 0);
+    time.expect("a time").with_timezone(&zone)
+}
+
+fn rfc3339(sandbox: &Sandbox, minutes: i64) -> String {
+    local(sandbox, minutes).to_rfc3339()
+}
+
+/// Looks bookings up as a program does; each must be found, and nothing be said.
+fn appts(sandbox: &Sandbox, book_ids: &[&str]) -> Vec<Value> {
+    let run = run(sandbox, &[&["--json", "lookup-appt"], book_ids].concat());
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
+    run.json()
+}
+
+fn user(sandbox: &Sandbox, primary_id: &str) -> Value {
+    let run = run(sandbox, &["--json", "lookup-user", primary_id]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
+    one_json(&run)
+}
+
+#[test]
+fn a_user_is_found_however_the_id_is_typed() {
+    let sandbox = registered();
+    for typed in ["G10000001", "g10000001", " g10000001 ", "G10000001\n"] {
+        assert_eq!(
+            user(&sandbox, typed)["primary_id"],
+            "G10000001",
+            "{typed:?}"
+        );
+    }
+}
+
+#[test]
+fn a_booking_is_found_with_space_around_its_id() {
+    let sandbox = registered();
+    assert_eq!(appts(&sandbox, &[" cs_1 "])[0]["appt_id"], "cs_1");
+}
+
+#[test]
+fn a_user_for_a_program_has_these_fields_and_no_other() {
+    let sandbox = registered();
+    let mut found = user(&sandbox, "G10000001");
+    let (visitor, prereg) = {
+        let world = sandbox.world();
+        (
+            world.visitors[0].id.to_string(),
+            world.preregs[0].id.to_string(),
+        )
+    };
+    let checked_at = found["checked_at"].take();
+    let checked_at = checked_at.as_str().expect("a text");
+    assert!(checked_at.ends_with("-07:00"), "{checked_at}");
+    let checked_at = DateTime::parse_from_rfc3339(checked_at).expect("RFC 3339");
+    let age = checked_at.timestamp() - sandbox.now();
+    assert!((0..60).contains(&age), "{age} s");
+    let appts_of_ada = json!([{
+        "appt_id": "cs_1",
+        "primary_id": "G10000001",
+        "lid": "8827",
+        "starts_at": rfc3339(&sandbox, 30),
+        "ends_at": rfc3339(&sandbox, 90),
+        "prereg_id": prereg,
+        "state": "registered",
+    }]);
+    assert_eq!(json!(appts(&sandbox, &["cs_1"])), appts_of_ada);
+    let expected = json!({
+        "primary_id": "G10000001",
+        "barcode": "21000001",
+        "visitor_id": visitor,
+        "checked_at": null,
+        "refusal": null,
+        "appts": appts_of_ada,
+    });
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_appointment_is_registered_or_in_doubt_or_cancelled() {
+    let sandbox = registered();
+    sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
+    sandbox.add_booking(Booking::new("cs_3").by("G10000001").minutes(200, 260));
+    good_sync(&sandbox);
+    sandbox.edit_rows("cs_2", |row| row["status"] = "Cancelled by User".into());
+    sandbox.add_booking(Booking::new("cs_4").by("G10000001").minutes(300, 360));
+    sandbox.fault(
+        Fault::on(Service::PassagePoint)
+            .path("createPreReg")
+            .cut_after(),
+    );
+    needy_sync(&sandbox);
+    let found = appts(&sandbox, &["cs_1", "cs_2", "cs_3", "cs_4"]);
+    let states: Vec<_> = found.iter().map(|appt| &appt["state"]).collect();
+    assert_eq!(
+        states,
+        ["registered", "cancelled", "registered", "in doubt"]
+    );
+    assert_eq!(found[3]["prereg_id"], Value::Null);
+    assert_ne!(found[1]["prereg_id"], Value::Null);
+    assert_eq!(user(&sandbox, "G10000001")["appts"], json!(found));
+}
+
+#[test]
+fn an_appointment_taken_over_has_neither_person_nor_times() {
+    let sandbox = Sandbox::new();
+    crate::support::python_cache(
+        &sandbox,
+        "INSERT INTO users VALUES ('g10000001', '21000001', '137'); INSERT INTO appts VALUES ('cs_1', '138');",
+    );
+    let appt = json!({
+        "appt_id": "cs_1",
+        "primary_id": null,
+        "lid": null,
+        "starts_at": null,
+        "ends_at": null,
+        "prereg_id": "138",
+        "state": "registered",
+    });
+    assert_eq!(appts(&sandbox, &["cs_1"]), [appt]);
+    assert_eq!(user(&sandbox, "G10000001")["checked_at"], Value::Null);
+}
+
+#[test]
+fn of_several_ids_one_that_is_missing_does_not_keep_the_others_back() {
+    let sandbox = registered();
+    sandbox.add_user(User::new("G10000002").barcode("21000002"));
+    sandbox.add_booking(Booking::new("cs_2").by("G10000002"));
+    good_sync(&sandbox);
+    for (command, ids, field) in [
+        (
+            "lookup-user",
+            ["G10000001", "G404", "G10000002"],
+            "primary_id",
+        ),
+        ("lookup-appt", ["cs_1", "cs_404", "cs_2"], "appt_id"),
+    ] {
+        let args = [&["--json", command][..], &ids].concat();
+        let run = run(&sandbox, &args);
+        assert_eq!(run.code, 1, "{run:#?}");
+        let found: Vec<_> = run.json().iter().map(|one| one[field].clone()).collect();
+        assert_eq!(found, [ids[0], ids[2]]);
+        assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
+        assert!(run.stderr.contains(ids[1]), "{run:#?}");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_one_line_to_stderr_and_none_to_stdout() {
+    let sandbox = registered();
+    for args in [["lookup-user", "G404"], ["lookup-appt", "cs_404"]] {
+        let run = run(&sandbox, &args);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
+        assert!(run.stderr.contains(args[1]), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_user_known_only_by_a_refusal_is_found_with_its_reason() {
+    let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("g404"));
+    needy_sync(&sandbox);
+    let mut found = user(&sandbox, "G404");
+    let reason = found["refusal"].take();
+    let reason = reason.as_str().expect("a text");
+    assert!(reason.starts_with("not in Alma"), "{reason}");
+    let expected = json!({
+        "primary_id": "G404",
+        "barcode": null,
+        "visitor_id": null,
+        "checked_at": null,
+        "refusal": null,
+        "appts": [],
+    });
+    assert_eq!(found, expected);
+    let human = run(&sandbox, &["lookup-user", "G404"]);
+    assert_eq!((human.code, human.stderr.as_str()), (0, ""));
+    assert!(human.stdout.contains(reason), "{human:#?}");
+}
+
+/// A user with one booking that is registered and one that PassagePoint refused.
+fn refused_booking() -> Sandbox {
+    let sandbox = registered();
+    sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
+    sandbox.fault(
+        Fault::on(Service::PassagePoint)
+            .path("createPreReg")
+            .answer(422, "text/plain", "no"),
+    );
+    needy_sync(&sandbox);
+    sandbox
+}
+
+#[test]
+fn a_user_with_a_booking_that_was_refused_shows_its_reason() {
+    let sandbox = refused_booking();
+    let found = user(&sandbox, "G10000001");
+    let reason = found["refusal"].as_str().expect("a text");
+    assert!(
+        reason.contains("PassagePoint refused the pre-registration (422)"),
+        "{reason}"
+    );
+    assert_eq!(found["barcode"], "21000001");
+    let human = run(&sandbox, &["lookup-user", "G10000001"]);
+    assert!(human.stdout.contains(reason), "{human:#?}");
+}
+
+#[test]
+fn a_booking_that_was_refused_is_explained_on_stderr() {
+    let sandbox = refused_booking();
+    for args in [
+        &["lookup-appt", "cs_2"][..],
+        &["--json", "lookup-appt", "cs_2"],
+    ] {
+        let run = run(&sandbox, args);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
+        assert!(run.stderr.contains("cs_2"), "{run:#?}");
+        assert!(
+            run.stderr
+                .contains("PassagePoint refused the pre-registration (422)"),
+            "{run:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_booking_that_was_given_up_is_explained_on_stderr() {
+    let sandbox = registered();
+    sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
+    sandbox.fault(
+        Fault::on(Service::PassagePoint)
+            .path("createPreReg")
+            .cut_after(),
+    );
+    for _ in 0..4 {
+        needy_sync(&sandbox);
+    }
+    let run = run(&sandbox, &["--json", "lookup-appt", "cs_2"]);
+    assert_eq!(one_json(&run)["state"], "in doubt");
+    assert!(run.stderr.contains("prune --appt"), "{run:#?}");
+}
+
+#[test]
+fn a_booking_with_several_visits_prints_a_line_for_each_by_their_start() {
+    let sandbox = Sandbox::new()
+        .user(User::new("G10000001").barcode("21000001"))
+        .user(User::new("G10000002").barcode("21000002"))
+        .booking(Booking::new("cs_1").by("G10000001").minutes(300, 330))
+        .booking(
+            Booking::new("cs_1")
+                .by("G10000001")
+                .at(10332)
+                .minutes(60, 90),
+        )
+        .booking(Booking::new("cs_1").by("G10000002").minutes(180, 210));
+    good_sync(&sandbox);
+    let starts: Vec<_> = appts(&sandbox, &["cs_1"])
+        .iter()
+        .map(|appt| appt["starts_at"].clone())
+        .collect();
+    assert_eq!(
+        starts,
+        [60, 180, 300].map(|minutes| rfc3339(&sandbox, minutes))
+    );
+    let human = run(&sandbox, &["lookup-appt", "cs_1"]);
+    let lines: Vec<_> = human.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{human:#?}");
+    for (line, minutes) in lines.iter().zip([60, 180, 300]) {
+        let start = local(&sandbox, minutes).format("%H:%M").to_string();
+        assert!(line.contains(&start), "{start}: {line}");
+    }
+}
+
+#[test]
+fn people_read_local_times_and_no_json() {
+    let sandbox = registered();
+    let [from, to] = [30, 90].map(|minutes| local(&sandbox, minutes));
+    let start = from.format("%a %-d %b %Y %H:%M").to_string();
+    let end = to.format("%H:%M").to_string();
+    for args in [["lookup-user", "G10000001"], ["lookup-appt", "cs_1"]] {
+        let run = run(&sandbox, &args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
+        assert!(!run.stdout.contains(['{', '[', '"']), "{run:#?}");
+        for word in ["G10000001", "cs_1", "8827", "registered", &start, &end] {
+            assert!(run.stdout.contains(word), "{word}: {run:#?}");
+        }
+    }
+    let shown = run(&sandbox, &["lookup-user", "G10000001"]).stdout;
+    assert!(shown.contains("21000001"), "{shown}");
+}
+
+#[test]
+fn look_ups_need_no_configuration_beside_the_cache() {
+    let sandbox = registered();
+    std::fs::remove_file(sandbox.path("config.yml")).unwrap();
+    for (command, id) in [("lookup-user", "G10000001"), ("lookup-appt", "cs_1")] {
+        let run = run(&sandbox, &["--db", "cache.db", command, id]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
+        assert!(run.stdout.contains(id), "{run:#?}");
+    }
+}
+
+#[test]
+fn look_ups_need_no_secret_of_the_configuration() {
+    let sandbox = registered()
+        .config("LibCal.client_secret", "env:NOT_SET")
+        .config("PassagePoint.password", "file:/not/there");
+    assert_eq!(user(&sandbox, "G10000001")["barcode"], "21000001");
+    assert_eq!(appts(&sandbox, &["cs_1"]).len(), 1);
+}
+
+#[test]
+fn look_ups_without_a_cache_say_so_and_make_none() {
+    let sandbox = Sandbox::new();
+    for args in [
+        &["lookup-user", "G1"][..],
+        &["lookup-appt", "cs_1"],
+        &["--db", "none.db", "lookup-user", "G1"],
+    ] {
+        let run = run(&sandbox, args);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
+        let name = if args[0] == "--db" {
+            "none.db"
+        } else {
+            "cache.db"
+        };
+        assert!(
+            run.stderr.contains("no cache") && run.stderr.contains(name),
+            "{run:#?}"
+        );
+    }
+    let files = std::fs::read_dir(sandbox.path("")).unwrap();
+    let names: BTreeSet<_> = files.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, BTreeSet::from(["config.yml".into()]));
+}

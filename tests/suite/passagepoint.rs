@@ -1,1 +1,323 @@
-//! To be written.
+//! PassagePoint: the login, and visitors.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::sandbox::{Booking, Denial, Fault, Sandbox, Seen, Service, User, VisitorList};
+use crate::support::{good_sync, needy_sync, one_person, outage, people, refusal, rows_of, sql};
+
+const ALREADY: &str = r#"{"error":{"code":"ALREADY_EXIST_UNIQUE_ID"}}"#;
+
+fn requests_to(sandbox: &Sandbox, part: &str) -> Vec<Seen> {
+    let mut requests = sandbox.requests();
+    requests.retain(|seen| seen.service == Service::PassagePoint && seen.path.contains(part));
+    requests
+}
+
+fn on(path: &str) -> Fault {
+    Fault::on(Service::PassagePoint).path(path)
+}
+
+#[test]
+fn the_login_is_json_and_its_token_a_header_of_all_that_follows() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    let logins = requests_to(&sandbox, "auth/login");
+    assert_eq!(logins.len(), 1);
+    assert_eq!(logins[0].method, "POST");
+    assert!(logins[0].is_of_type("application/json"));
+    let body: Value = serde_json::from_str(&logins[0].body).expect("JSON");
+    let world = sandbox.world();
+    let wanted = json!({"username": world.username, "password": world.password});
+    drop(world);
+    assert_eq!(body, wanted);
+    for path in ["person/createVisitor", "visit/createPreReg"] {
+        let requests = requests_to(&sandbox, path);
+        assert_eq!(requests.len(), 1, "{path}");
+        let token = requests[0].header("token").expect("a token");
+        assert!(!requests[0].raw_target.contains(token));
+    }
+}
+
+#[test]
+fn a_login_that_is_turned_away_names_its_keys_and_leaves_no_intent() {
+    for denial in [Denial::ByStatus, Denial::ErrorIn200] {
+        let sandbox = people(4).config("PassagePoint.password", "not-the-password");
+        sandbox.world().denial = denial;
+        let says = ["PassagePoint.username", "PassagePoint.password", "cs_1"];
+        outage(&sandbox, &says);
+        assert_eq!(requests_to(&sandbox, "").len(), 1, "one login for all");
+        assert_eq!(rows_of(&sandbox, "appts"), 0, "{denial:?}");
+        assert_eq!(sandbox.expected(), [], "{denial:?}");
+        let said = needy_sync(&sandbox);
+        assert!(!said.contains("not-the-password"), "{said}");
+        assert!(!said.contains("door-clerk"), "{said}");
+        assert_eq!(said.lines().count(), 1, "one cause is one line: {said}");
+
+        let password = sandbox.world().password.clone();
+        sandbox.set_config("PassagePoint.password", &json!(password).to_string());
+        good_sync(&sandbox);
+        assert_eq!(sandbox.expected().len(), 4, "{denial:?}");
+    }
+}
+
+#[test]
+fn a_login_that_is_turned_away_leaves_no_intent_of_a_known_user_either() {
+    for denial in [Denial::ByStatus, Denial::ErrorIn200] {
+        let sandbox = one_person();
+        good_sync(&sandbox);
+        sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
+        sandbox.world().denial = denial;
+        sandbox.world().password = "changed".to_owned();
+        let says = ["PassagePoint.username", "PassagePoint.password", "cs_2"];
+        outage(&sandbox, &says);
+        assert_eq!(rows_of(&sandbox, "appts"), 1, "{denial:?}");
+    }
+}
+
+#[test]
+fn a_login_without_a_token_is_an_outage() {
+    let answers = [
+        (200, "application/json", "{}"),
+        (200, "application/json", "null"),
+        (200, "application/json", ""),
+        (200, "application/json", r#"{"token":""}"#),
+        (200, "application/json", r#"{"token":null}"#),
+        (200, "text/html", "<h1>Welcome</h1>"),
+        (404, "text/html", "<h1>Not Found</h1>"),
+        (403, "text/plain", "Forbidden"),
+        (500, "text/html", "<h1>Oh no</h1>"),
+    ];
+    for (status, content_type, body) in answers {
+        let sandbox = one_person().config("Network.tries", "1");
+        sandbox.fault(on("auth/login").answer(status, content_type, body));
+        outage(&sandbox, &["PassagePoint", "cs_1"]);
+        assert_eq!(requests_to(&sandbox, "").len(), 1, "{status} {body:?}");
+        assert_eq!(rows_of(&sandbox, "appts"), 0, "{status} {body:?}");
+    }
+}
+
+#[test]
+fn a_token_that_expires_in_the_middle_is_renewed_once_for_all() {
+    for at in [14, 18, 22] {
+        let sandbox = Arc::new(people(8));
+        let world = Arc::clone(&sandbox);
+        sandbox.on_request(at, true, move || world.world().expire_tokens());
+        good_sync(&sandbox);
+        assert_eq!(
+            requests_to(&sandbox, "auth/login").len(),
+            2,
+            "at request {at}: one, and a second in its place"
+        );
+        assert_eq!(sandbox.expected().len(), 8, "at request {at}");
+        assert_eq!(sandbox.world().visitors.len(), 8, "at request {at}");
+    }
+}
+
+#[test]
+fn a_fresh_token_that_is_turned_away_is_an_outage_and_no_loop() {
+    for path in ["createVisitor", "createPreReg"] {
+        let sandbox = one_person();
+        sandbox.fault(on(path).answer(401, "application/json", r#"{"error":"no"}"#));
+        outage(&sandbox, &["PassagePoint", "401", "cs_1"]);
+        assert_eq!(requests_to(&sandbox, "auth/login").len(), 2, "{path}");
+        assert_eq!(requests_to(&sandbox, path).len(), 2, "{path}");
+        assert_eq!(rows_of(&sandbox, "appts"), 0, "{path}: nothing is in doubt");
+
+        sandbox.clear_faults();
+        good_sync(&sandbox);
+        assert_eq!(sandbox.expected().len(), 1, "{path}");
+    }
+}
+
+#[test]
+fn a_visitor_is_made_with_six_parameters_and_no_body() {
+    let sandbox = Sandbox::new()
+        .user(User::new("G10000001").barcode("21000001").group("gw staff"))
+        .booking(Booking::new("cs_1").by(" g10000001").person(
+            "Zo\u{eb} & Co",
+            "O'Example + S\u{f8}n",
+            "zoe+door@example.edu",
+        ));
+    good_sync(&sandbox);
+    let requests = requests_to(&sandbox, "createVisitor");
+    assert_eq!(requests.len(), 1);
+    let request = &requests[0];
+    assert_eq!((&*request.method, &*request.body), ("POST", ""));
+    assert!(request.is_of_type("application/json"));
+    assert!(!request.raw_target.contains('+'), "a space is %20");
+    let mut query: Vec<_> = request
+        .query
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    query.sort_unstable();
+    let wanted = [
+        ("category", "Staff"),
+        ("email", "zoe+door@example.edu"),
+        ("firstName", "Zo\u{eb} & Co"),
+        ("lastName", "O'Example + S\u{f8}n"),
+        ("mobilePhoneNo", "G10000001"),
+        ("uniqueId", "21000001"),
+    ];
+    assert_eq!(query, wanted);
+}
+
+#[test]
+fn a_missing_email_address_is_left_out() {
+    let row = || Booking::new("cs_1").by("G10000001");
+    for row in [
+        row().without("email"),
+        row().with("email", json!(null)),
+        row().with("email", json!("")),
+        row().with("email", json!("  ")),
+    ] {
+        let user = User::new("G10000001").barcode("21000001");
+        let sandbox = Sandbox::new().user(user).booking(row);
+        good_sync(&sandbox);
+        let requests = requests_to(&sandbox, "createVisitor");
+        assert_eq!(requests[0].parameter("email"), None);
+        assert_eq!(sandbox.world().visitors[0].email, None);
+    }
+}
+
+#[test]
+fn a_visitor_who_is_there_already_is_looked_up() {
+    for status in [200, 400, 409, 500] {
+        for list in [VisitorList::UnderData, VisitorList::Bare] {
+            let sandbox = one_person();
+            let id = sandbox.add_visitor("21000001");
+            sandbox.world().already_exists_status = status;
+            sandbox.world().visitor_list = list;
+            good_sync(&sandbox);
+            let case = format!("{status} {list:?}");
+            assert_eq!(sandbox.world().visitors.len(), 1, "{case}");
+            assert_eq!(sandbox.world().preregs[0].visitor_id, id, "{case}");
+            assert_eq!(requests_to(&sandbox, "createVisitor").len(), 1, "{case}");
+            let lookups = requests_to(&sandbox, "byUniqueId");
+            assert_eq!(lookups.len(), 1, "{case}");
+            assert_eq!(lookups[0].parameter("uniqueId"), Some("21000001"));
+        }
+    }
+}
+
+#[test]
+fn a_visitor_who_is_there_and_is_not_found_is_refused() {
+    for list in [VisitorList::UnderData, VisitorList::Bare] {
+        let sandbox = people(2);
+        sandbox.world().visitor_list = list;
+        let first = |seen: &Seen| seen.parameter("uniqueId") == Some("21000001");
+        sandbox.fault(
+            on("createVisitor")
+                .when(first)
+                .answer(400, "application/json", ALREADY),
+        );
+        refusal(&sandbox, &["finds no visitor", "G10000001", "cs_1"]);
+        assert_eq!(sandbox.expected().len(), 1, "{list:?}: the other got in");
+    }
+}
+
+#[test]
+fn an_unreadable_list_of_visitors_is_an_outage() {
+    let answers = [
+        (200, "text/html", "<h1>Hello</h1>"),
+        (200, "application/json", ""),
+        (200, "application/json", "null"),
+        (200, "application/json", r#"{"data":[{"name":"Pat"}]}"#),
+        (500, "text/html", "<h1>Oh no</h1>"),
+        (403, "text/plain", ""),
+    ];
+    for (status, content_type, body) in answers {
+        let sandbox = one_person().config("Network.tries", "1");
+        sandbox.add_visitor("21000001");
+        sandbox.fault(on("byUniqueId").answer(status, content_type, body));
+        outage(&sandbox, &["PassagePoint", "cs_1"]);
+        assert_eq!(rows_of(&sandbox, "appts"), 0, "{status} {body:?}");
+        sandbox.clear_faults();
+        good_sync(&sandbox);
+        assert_eq!(sandbox.expected().len(), 1, "{status} {body:?}");
+    }
+}
+
+#[test]
+fn an_unreadable_answer_about_a_visitor_is_an_outage() {
+    let answers = [
+        (200, "text/html", "<h1>Hello</h1>"),
+        (200, "application/json", ""),
+        (200, "application/json", "null"),
+        (200, "application/json", r#"{"data":[]}"#),
+        (200, "application/json", r#"{"error":"Token expired"}"#),
+        (500, "text/html", "<h1>Oh no</h1>"),
+        (403, "text/plain", "Forbidden"),
+    ];
+    for (status, content_type, body) in answers {
+        let sandbox = one_person().config("Network.tries", "1");
+        sandbox.fault(on("createVisitor").answer_after(status, content_type, body));
+        outage(&sandbox, &["PassagePoint", "cs_1"]);
+        assert_eq!(rows_of(&sandbox, "appts"), 0, "{status} {body:?}");
+
+        // The visitor was made all the same, and is found.
+        sandbox.clear_faults();
+        good_sync(&sandbox);
+        assert_eq!(sandbox.expected().len(), 1, "{status} {body:?}");
+        assert_eq!(sandbox.world().visitors.len(), 1, "{status} {body:?}");
+    }
+}
+
+#[test]
+fn ids_are_kept_to_the_last_digit() {
+    let sandbox = one_person();
+    // One more than what a float of 64 bits can hold.
+    let id = 9_007_199_254_740_993;
+    sandbox.add_visitor("21000001");
+    sandbox.world().visitors[0].id = id;
+    good_sync(&sandbox);
+    assert_eq!(sandbox.world().preregs[0].visitor_id, id);
+    let sql = "SELECT visitor_id, prereg_id FROM users JOIN appts USING (primary_id)";
+    let texts = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let stored: (String, String) = sandbox.cache().query_row(sql, [], texts).unwrap();
+    let prereg_id = sandbox.world().preregs[0].id;
+    assert!(prereg_id > 100_000_000_000_000, "it has 15 digits");
+    assert_eq!(stored, (id.to_string(), prereg_id.to_string()));
+}
+
+#[test]
+fn a_visitor_that_passagepoint_will_not_make_is_refused_for_an_hour() {
+    for status in [400, 404, 409, 422] {
+        let sandbox = people(2);
+        let first = |seen: &Seen| seen.parameter("uniqueId") == Some("21000001");
+        let fault = on("createVisitor").when(first);
+        sandbox.fault(fault.answer(status, "application/json", r#"{"error":"BAD_NAME"}"#));
+        refusal(&sandbox, &[&status.to_string(), "G10000001", "cs_1"]);
+        let other = sandbox.visit("21000002", "LibCal Main", 30, 90);
+        assert_eq!(sandbox.expected(), [other], "{status}");
+
+        sandbox.clear_faults();
+        sql(
+            &sandbox,
+            "UPDATE refusals SET refused_at = refused_at - 3700",
+        );
+        good_sync(&sandbox);
+        assert_eq!(sandbox.expected().len(), 2, "{status}: asked again");
+        assert_eq!(rows_of(&sandbox, "refusals"), 0, "{status}");
+    }
+}
+
+#[test]
+fn what_is_safe_to_repeat_is_asked_again_when_the_connection_is_cut() {
+    let broken: [fn(Fault) -> Fault; 3] = [Fault::cut_before, Fault::cut_after, Fault::half_answer];
+    for path in ["auth/login", "createVisitor", "byUniqueId"] {
+        for break_off in broken {
+            let sandbox = one_person();
+            if path == "byUniqueId" {
+                sandbox.add_visitor("21000001");
+            }
+            sandbox.fault(break_off(on(path).times(1)));
+            good_sync(&sandbox);
+            assert_eq!(requests_to(&sandbox, path).len(), 2, "{path}");
+            assert_eq!(sandbox.expected().len(), 1, "{path}");
+            assert_eq!(sandbox.world().visitors.len(), 1, "{path}");
+        }
+    }
+}

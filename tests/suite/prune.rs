@@ -1,1 +1,300 @@
-//! To be written.
+//! `prune`: what is deleted, what is kept, and that what is deleted is gone.
+
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+use crate::support::{bytes, good_sync, holds, needy_sync, one_json, python_cache, sql};
+
+const DAY: i64 = 24 * 3600;
+
+/// Two people with a booking each, registered.
+fn two_registered() -> Sandbox {
+    let sandbox = Sandbox::new()
+        .user(User::new("G10000001").barcode("21000001"))
+        .user(User::new("G10000002").barcode("21000002"))
+        .booking(Booking::new("cs_1").by("G10000001"))
+        .booking(Booking::new("cs_2").by("G10000002"));
+    good_sync(&sandbox);
+    sandbox
+}
+
+/// Makes an appointment one that ended so many days ago.
+fn ended(sandbox: &Sandbox, book_id: &str, days: i64) {
+    let shift = days * DAY + 2 * 3600;
+    sql(
+        sandbox,
+        &format!(
+            "UPDATE appts SET starts_at = starts_at - {shift}, ends_at = ends_at - {shift} WHERE appt_id = '{book_id}'"
+        ),
+    );
+}
+
+/// Runs `prune`, which must not need a person.
+fn prune(sandbox: &Sandbox, args: &[&str]) -> Run {
+    let run = sandbox.run(&[&["prune"], args].concat());
+    assert_eq!(run.code, 0, "{run:#?}");
+    run
+}
+
+/// How many appointments, users and refusals there are.
+fn counts(sandbox: &Sandbox) -> [i64; 3] {
+    let cache = sandbox.cache();
+    ["appts", "users", "refusals"].map(|table| {
+        let count = format!("SELECT count(*) FROM {table}");
+        cache.query_one(&count, [], |row| row.get(0)).expect(table)
+    })
+}
+
+fn is_known(sandbox: &Sandbox, command: &str, id: &str) -> bool {
+    sandbox.run(&[command, id]).code == 0
+}
+
+#[test]
+fn appointments_that_ended_go_and_the_others_stay() {
+    let sandbox = two_registered();
+    ended(&sandbox, "cs_1", 0);
+    let run = prune(&sandbox, &[]);
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+    assert!(!is_known(&sandbox, "lookup-appt", "cs_1"));
+    assert!(is_known(&sandbox, "lookup-appt", "cs_2"));
+    assert_eq!(counts(&sandbox), [1, 2, 0]);
+}
+
+#[test]
+fn keep_days_keeps_appointments_for_so_long_after_their_end() {
+    for (days_ago, keep_days, is_kept) in [
+        (3, "2", false),
+        (3, "4", true),
+        (0, "0", false),
+        (0, "1", true),
+    ] {
+        let sandbox = two_registered();
+        ended(&sandbox, "cs_1", days_ago);
+        prune(&sandbox, &["--keep-days", keep_days]);
+        assert_eq!(
+            is_known(&sandbox, "lookup-appt", "cs_1"),
+            is_kept,
+            "{days_ago} {keep_days}"
+        );
+        assert!(is_known(&sandbox, "lookup-appt", "cs_2"));
+    }
+}
+
+#[test]
+fn a_user_is_forgotten_with_appointments_and_refusals() {
+    let sandbox = two_registered();
+    sandbox.add_booking(Booking::new("cs_3").by("G10000001").minutes(100, 160));
+    sandbox.fault(
+        Fault::on(Service::PassagePoint)
+            .path("createPreReg")
+            .answer(422, "text/plain", "no"),
+    );
+    needy_sync(&sandbox);
+    assert_eq!(counts(&sandbox), [2, 2, 1]);
+    let run = prune(&sandbox, &["--user", " g10000001"]);
+    assert!(
+        run.stderr.contains("1 registered visit not over"),
+        "{run:#?}"
+    );
+    assert_eq!(counts(&sandbox), [1, 1, 0]);
+    assert!(!is_known(&sandbox, "lookup-user", "G10000001"));
+    assert!(is_known(&sandbox, "lookup-user", "G10000002"));
+}
+
+#[test]
+fn a_booking_that_is_forgotten_is_a_new_one_to_the_next_sync() {
+    let sandbox = two_registered();
+    let run = prune(&sandbox, &["--appt", "cs_1"]);
+    assert!(
+        run.stderr.contains("1 registered visit not over"),
+        "{run:#?}"
+    );
+    assert_eq!(counts(&sandbox), [1, 2, 0]);
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 3);
+}
+
+#[test]
+fn forgetting_what_is_over_or_cancelled_needs_no_warning() {
+    let sandbox = two_registered();
+    sandbox.edit_rows("cs_2", |row| row["status"] = "Cancelled by User".into());
+    good_sync(&sandbox);
+    ended(&sandbox, "cs_1", 1);
+    for args in [["--appt", "cs_1"], ["--user", "G10000002"]] {
+        assert_eq!(prune(&sandbox, &args).stderr, "", "{args:?}");
+    }
+}
+
+#[test]
+fn a_visit_given_up_in_doubt_is_tried_afresh_once_it_is_forgotten() {
+    let sandbox = Sandbox::new()
+        .user(User::new("G10000001").barcode("21000001"))
+        .booking(Booking::new("cs_1").by("G10000001"));
+    sandbox.fault(
+        Fault::on(Service::PassagePoint)
+            .path("createPreReg")
+            .cut_before(),
+    );
+    for _ in 0..4 {
+        needy_sync(&sandbox);
+    }
+    sandbox.clear_faults();
+    sandbox.forget_requests();
+    assert_eq!(sandbox.sync().code, 1);
+    assert_eq!(sandbox.count(Service::PassagePoint), 0, "it was given up");
+    assert_eq!(prune(&sandbox, &["--appt", "cs_1"]).stderr, "");
+    good_sync(&sandbox);
+    assert_eq!(
+        sandbox.expected(),
+        [sandbox.visit("21000001", "LibCal Main", 30, 90)]
+    );
+}
+
+#[test]
+fn users_whom_no_booking_named_for_long_go_when_asked() {
+    let sandbox = two_registered();
+    sql(
+        &sandbox,
+        &format!("UPDATE users SET seen_at = seen_at - 31 * {DAY} WHERE primary_id = 'G10000001'"),
+    );
+    prune(&sandbox, &[]);
+    prune(&sandbox, &["--users-unseen-for", "32"]);
+    assert_eq!(counts(&sandbox)[1], 2);
+    prune(&sandbox, &["--users-unseen-for", "30"]);
+    assert!(is_known(&sandbox, "lookup-user", "G10000002"));
+    assert_eq!(counts(&sandbox)[1], 1);
+}
+
+#[test]
+fn a_refusal_is_remembered_for_a_day() {
+    let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
+    needy_sync(&sandbox);
+    for (hours_ago, left) in [(0, 1), (23, 1), (25, 0)] {
+        sql(
+            &sandbox,
+            &format!("UPDATE refusals SET refused_at = unixepoch() - {hours_ago} * 3600"),
+        );
+        prune(&sandbox, &[]);
+        assert_eq!(counts(&sandbox)[2], left, "after {hours_ago} hours");
+    }
+}
+
+#[test]
+fn appointments_of_the_python_program_go_at_the_first_prune() {
+    for args in [&[][..], &["--keep-days", "365"]] {
+        let sandbox = Sandbox::new();
+        python_cache(
+            &sandbox,
+            "INSERT INTO users VALUES ('g10000001', '21000001', '137'); INSERT INTO appts VALUES ('cs_1', '138');",
+        );
+        prune(&sandbox, args);
+        assert_eq!(counts(&sandbox), [0, 1, 0], "{args:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_deletes_nothing_and_prints_how_much_it_would() {
+    let sandbox = two_registered();
+    ended(&sandbox, "cs_1", 0);
+    let before = bytes(&sandbox);
+    for (args, printed) in [
+        (
+            &["--dry-run"][..],
+            "would delete 1 appointment, 0 users and 0 refusals\n",
+        ),
+        (
+            &["--dry-run", "--user", "g10000001"],
+            "would delete 1 appointment, 1 user and 0 refusals\n",
+        ),
+        (
+            &["--dry-run", "--appt", "cs_1", "--json"],
+            "{\"appts\":1,\"users\":0,\"refusals\":0}\n",
+        ),
+    ] {
+        let run = prune(&sandbox, args);
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (printed, ""));
+    }
+    assert_eq!(counts(&sandbox), [1 + 1, 2, 0]);
+    assert!(before == bytes(&sandbox), "the file is unchanged");
+}
+
+#[test]
+fn json_tells_how_much_was_deleted() {
+    let sandbox = two_registered();
+    ended(&sandbox, "cs_1", 0);
+    let pruned = one_json(&prune(&sandbox, &["--json"]));
+    assert_eq!(
+        pruned,
+        serde_json::json!({"appts": 1, "users": 0, "refusals": 0})
+    );
+}
+
+#[test]
+fn what_is_not_known_cannot_be_forgotten_and_prune_says_so() {
+    let sandbox = two_registered();
+    for args in [["--user", "G404"], ["--appt", "cs_404"]] {
+        let run = prune(&sandbox, &args);
+        assert!(run.stderr.contains("nothing was known"), "{run:#?}");
+    }
+    assert_eq!(counts(&sandbox), [2, 2, 0]);
+}
+
+#[test]
+fn forgetting_one_and_deleting_what_is_past_exclude_each_other() {
+    let sandbox = two_registered();
+    for args in [
+        ["--user", "G1", "--keep-days", "1"],
+        ["--appt", "cs_1", "--keep-days", "1"],
+        ["--user", "G1", "--users-unseen-for", "1"],
+        ["--keep-days", "-1", "--user", "G1"],
+        ["--users-unseen-for", "0", "--keep-days", "1"],
+    ] {
+        let run = sandbox.run(&[&["prune"][..], &args].concat());
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{args:?}");
+    }
+    assert_eq!(counts(&sandbox), [2, 2, 0]);
+}
+
+#[test]
+fn what_was_deleted_is_gone_from_the_bytes_of_the_cache() {
+    for args in [&["--user", "G10000001"][..], &["--users-unseen-for", "1"]] {
+        let sandbox = two_registered();
+        ended(&sandbox, "cs_1", 2);
+        sql(
+            &sandbox,
+            &format!(
+                "UPDATE users SET seen_at = seen_at - 9 * {DAY} WHERE primary_id = 'G10000001'"
+            ),
+        );
+        // Held open, the write-ahead log is not deleted when the program ends.
+        let reader = sandbox.cache();
+        let count: i64 = reader
+            .query_one("SELECT count(*) FROM users", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 2);
+        assert!(holds(&bytes(&sandbox), "G10000001") && holds(&bytes(&sandbox), "cs_1"));
+        prune(&sandbox, args);
+        let bytes = bytes(&sandbox);
+        for gone in ["G10000001", "21000001", "cs_1"] {
+            assert!(!holds(&bytes, gone), "{gone} after {args:?}");
+        }
+        assert!(holds(&bytes, "G10000002") && holds(&bytes, "cs_2"));
+    }
+}
+
+#[test]
+fn prune_needs_no_configuration_beside_the_cache() {
+    let sandbox = two_registered();
+    ended(&sandbox, "cs_1", 0);
+    std::fs::remove_file(sandbox.path("config.yml")).unwrap();
+    let run = prune(&sandbox, &["--db", "cache.db"]);
+    assert_eq!(run.stderr, "");
+    assert_eq!(counts(&sandbox), [1, 2, 0]);
+}
+
+#[test]
+fn prune_without_a_cache_says_so_and_makes_none() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&["prune"]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
+    assert!(run.stderr.contains("no cache"), "{run:#?}");
+    assert!(!sandbox.path("cache.db").exists());
+}

@@ -1,6 +1,8 @@
-//! What several tests ask of a run.
+//! What several tests set up, and what they ask of a run.
 
-use crate::sandbox::{Booking, Run, Sandbox, User};
+use std::fs;
+
+use crate::sandbox::{Booking, Run, Sandbox, Service, User};
 
 /// Runs a pass that must find nothing for a person to do, and in which no service was asked anything wrong.
 pub fn good_sync(sandbox: &Sandbox) {
@@ -46,4 +48,86 @@ pub fn with_ada() -> Sandbox {
 /// A booking by that user.
 pub fn of_ada(book_id: &str) -> Booking {
     Booking::new(book_id).by("G10000001")
+}
+
+/// A sandbox with that user and a booking of theirs.
+pub fn one_person() -> Sandbox {
+    with_ada().booking(of_ada("cs_1"))
+}
+
+/// So many users with a barcode, each with one booking.
+pub fn people(number: usize) -> Sandbox {
+    let sandbox = Sandbox::new();
+    for n in 1..=number {
+        let id = format!("G1000000{n}");
+        sandbox.add_user(User::new(&id).barcode(&format!("2100000{n}")));
+        sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&id));
+    }
+    sandbox
+}
+
+/// Runs a pass that meets an outage: it says all of this and no secret, and remembers no refusal.
+pub fn outage(sandbox: &Sandbox, says: &[&str]) {
+    let said = needy_sync(sandbox);
+    assert_says(&said, says);
+    for secret in sandbox.secrets() {
+        assert!(!said.contains(&secret), "{secret:?} is in {said:?}");
+    }
+    assert_eq!(rows_of(sandbox, "refusals"), 0, "an outage is forgotten");
+}
+
+/// Runs a pass that refuses something: it says all of this. The next pass says nothing and asks LibCal only.
+pub fn refusal(sandbox: &Sandbox, says: &[&str]) {
+    let said = needy_sync(sandbox);
+    assert_says(&said, says);
+    assert_eq!(said.lines().count(), 1, "{said:?}");
+    sandbox.forget_requests();
+    good_sync(sandbox);
+    let asked = sandbox.count(Service::Alma) + sandbox.count(Service::PassagePoint);
+    assert_eq!(asked, 0, "a refusal is remembered: {said:?}");
+}
+
+/// All of this was said.
+pub fn assert_says(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "{part:?} is not in {said:?}");
+    }
+}
+
+/// How many rows a table of the cache has.
+pub fn rows_of(sandbox: &Sandbox, table: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    let cache = sandbox.cache();
+    let number = cache.query_row(&sql, [], |row| row.get(0));
+    number.expect("the cache has that table")
+}
+
+/// Makes a cache as the Python program does, with these rows.
+pub fn python_cache(sandbox: &Sandbox, rows: &str) {
+    let tables = "CREATE TABLE users (primary_id text PRIMARY KEY, barcode text, visitor_id text);
+                  CREATE TABLE appts (appt_id text PRIMARY KEY, prereg_id text);";
+    sql(sandbox, tables);
+    sql(sandbox, rows);
+}
+
+/// The bytes of the cache and of all that SQLite keeps beside it.
+pub fn bytes(sandbox: &Sandbox) -> Vec<u8> {
+    let files = ["cache.db", "cache.db-wal", "cache.db-shm", "cache.db.lock"];
+    let read = |name| fs::read(sandbox.path(name)).unwrap_or_default();
+    files.into_iter().flat_map(read).collect()
+}
+
+pub fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|part| part == text.as_bytes())
+}
+
+/// The texts that a query finds.
+pub fn texts(sandbox: &Sandbox, query: &str) -> Vec<String> {
+    let cache = sandbox.cache();
+    let mut statement = cache.prepare(query).expect("the query is right");
+    let found = statement.query_map([], |row| row.get(0));
+    let found = found.expect("the query runs");
+    found.collect::<Result<_, _>>().expect("only texts")
 }

@@ -1,0 +1,329 @@
+//! PassagePoint's pre-registrations, of which each must be made once.
+
+use serde_json::{Value, json};
+
+use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User};
+use crate::support::{
+    assert_right, assert_says, good_sync, needy_sync, one_json, one_person, outage, people,
+    refusal, rows_of, sql,
+};
+
+fn requests_to(sandbox: &Sandbox, part: &str) -> Vec<Seen> {
+    let mut requests = sandbox.requests();
+    requests.retain(|seen| seen.service == Service::PassagePoint && seen.path.contains(part));
+    requests
+}
+
+fn on_prereg() -> Fault {
+    Fault::on(Service::PassagePoint).path("createPreReg")
+}
+
+/// The appointment's state as people see it.
+fn state(sandbox: &Sandbox) -> Value {
+    let appt = one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]));
+    appt["state"].clone()
+}
+
+fn attempts(sandbox: &Sandbox) -> i64 {
+    let sql = "SELECT attempts FROM appts WHERE appt_id = 'cs_1' AND prereg_id IS NULL";
+    let cache = sandbox.cache();
+    let attempts = cache.query_row(sql, [], |row| row.get(0));
+    attempts.expect("an intent")
+}
+
+/// A pass that is not known to have registered `cs_1` asked for it once; the next, all being well again, says
+/// so beforehand and registers it.
+fn assert_in_doubt_until_the_next_pass(sandbox: &Sandbox, case: &str) {
+    assert_eq!(requests_to(sandbox, "createPreReg").len(), 1, "{case}");
+    assert_eq!(state(sandbox), "in doubt", "{case}");
+    let before = sandbox.expected().len();
+    sandbox.clear_faults();
+    let said = needy_sync(sandbox);
+    assert_says(&said, &["possibly registered twice", "cs_1", "G10000001"]);
+    assert_eq!(sandbox.expected().len(), before + 1, "{case}");
+    assert_eq!(state(sandbox), "registered", "{case}");
+    good_sync(sandbox);
+}
+
+#[test]
+fn a_prereg_is_four_strings_with_the_times_in_unix_seconds() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    let requests = requests_to(&sandbox, "createPreReg");
+    assert_eq!(requests.len(), 1);
+    let request = &requests[0];
+    assert_eq!(request.method, "POST");
+    assert_eq!(request.query, []);
+    assert!(request.is_of_type("application/json"));
+    let body: Value = serde_json::from_str(&request.body).expect("JSON");
+    let wanted = json!({
+        "startTime": (sandbox.now() + 1800).to_string(),
+        "endTime": (sandbox.now() + 5400).to_string(),
+        "visitorId": sandbox.world().visitors[0].id.to_string(),
+        "destination": "LibCal Main",
+    });
+    assert_eq!(body, wanted);
+}
+
+#[test]
+fn a_prereg_that_passagepoint_will_not_make_is_refused_for_an_hour() {
+    for status in [400, 404, 409, 422] {
+        let sandbox = people(2);
+        // The second booking is of another time, by which the first is known.
+        sandbox.remove_rows("cs_2");
+        sandbox.add_booking(Booking::new("cs_2").by("G10000002").minutes(100, 160));
+        let start = (sandbox.now() + 1800).to_string();
+        let fault = on_prereg().when(move |seen| seen.body.contains(&start));
+        sandbox.fault(fault.answer(status, "application/json", r#"{"error":"NO"}"#));
+        refusal(&sandbox, &[&status.to_string(), "G10000001", "cs_1"]);
+        let other = sandbox.visit("21000002", "LibCal Main", 100, 160);
+        assert_eq!(sandbox.expected(), [other], "{status}");
+        assert_eq!(rows_of(&sandbox, "appts"), 1, "{status}: no intent is left");
+
+        sandbox.clear_faults();
+        sql(
+            &sandbox,
+            "UPDATE refusals SET refused_at = refused_at - 3700",
+        );
+        good_sync(&sandbox);
+        assert_eq!(sandbox.expected().len(), 2, "{status}: asked again");
+        assert_eq!(rows_of(&sandbox, "refusals"), 0, "{status}");
+    }
+}
+
+#[test]
+fn a_prereg_refused_again_after_an_hour_is_not_reported_again() {
+    let sandbox = one_person();
+    sandbox.fault(on_prereg().answer(400, "application/json", r#"{"error":"NO"}"#));
+    refusal(&sandbox, &["400", "cs_1"]);
+    sql(
+        &sandbox,
+        "UPDATE refusals SET refused_at = refused_at - 3700",
+    );
+    sandbox.forget_requests();
+    good_sync(&sandbox);
+    assert_eq!(requests_to(&sandbox, "createPreReg").len(), 1);
+    sandbox.forget_requests();
+    good_sync(&sandbox);
+    assert_eq!(requests_to(&sandbox, "").len(), 0, "the hour begins anew");
+}
+
+#[test]
+fn an_unknown_destination_is_named_with_its_key_and_the_other_place_works() {
+    let sandbox = one_person()
+        .booking(Booking::new("cs_2").by("G10000001").at(10332))
+        .config("PassagePoint.location_mapping.8827", "LibCal Attic");
+    let says = ["LibCal Attic", "PassagePoint.location_mapping", "cs_1"];
+    refusal(&sandbox, &says);
+    let science = sandbox.visit("21000001", "LibCal Science", 30, 90);
+    assert_eq!(sandbox.expected(), [science]);
+}
+
+#[test]
+fn passagepoint_turning_us_away_is_an_outage() {
+    for path in ["createVisitor", "createPreReg"] {
+        let sandbox = one_person();
+        let fault = Fault::on(Service::PassagePoint).path(path);
+        sandbox.fault(fault.answer(403, "application/json", r#"{"error":"no right"}"#));
+        outage(&sandbox, &["PassagePoint", "403", "cs_1"]);
+        assert_eq!(requests_to(&sandbox, path).len(), 1, "{path}");
+        assert_eq!(rows_of(&sandbox, "appts"), 0, "{path}: nothing is in doubt");
+
+        sandbox.clear_faults();
+        good_sync(&sandbox);
+        assert_eq!(sandbox.expected().len(), 1, "{path}");
+    }
+}
+
+#[test]
+fn trouble_at_a_prereg_is_not_repeated_and_not_counted() {
+    for status in [500, 502, 503] {
+        let sandbox = one_person().config("Network.tries", "3");
+        sandbox.fault(on_prereg().answer_after(status, "text/html", "<h1>Oh no</h1>"));
+        // As often as it likes, for no attempt is counted.
+        outage(&sandbox, &[&status.to_string(), "cs_1"]);
+        for pass in 2..=4 {
+            assert_eq!(attempts(&sandbox), 0, "{status}");
+            assert_eq!(state(&sandbox), "in doubt", "{status}");
+            outage(
+                &sandbox,
+                &["possibly registered twice", "cs_1", &status.to_string()],
+            );
+            assert_eq!(requests_to(&sandbox, "createPreReg").len(), pass);
+        }
+        sandbox.forget_requests();
+        sandbox.clear_faults();
+        assert_says(
+            &needy_sync(&sandbox),
+            &["possibly registered twice", "cs_1"],
+        );
+        assert_eq!(state(&sandbox), "registered", "{status}");
+        good_sync(&sandbox);
+        assert_eq!(requests_to(&sandbox, "createPreReg").len(), 1);
+    }
+}
+
+#[test]
+fn trouble_does_not_undo_the_attempts_before_it() {
+    let sandbox = one_person();
+    for (broken, counted) in [
+        (on_prereg().cut_after(), 1),
+        (on_prereg().answer(500, "text/html", ""), 1),
+        (on_prereg().cut_after(), 2),
+    ] {
+        sandbox.clear_faults();
+        sandbox.fault(broken);
+        needy_sync(&sandbox);
+        assert_eq!(attempts(&sandbox), counted);
+    }
+}
+
+const UNREADABLE: [(&str, &str); 8] = [
+    ("text/html", "<h1>Hello</h1>"),
+    ("application/json", ""),
+    ("application/json", "null"),
+    ("application/json", "{}"),
+    ("application/json", r#"{"data":[]}"#),
+    ("application/json", r#"{"data":[{}]}"#),
+    ("application/json", r#"{"data":[{"id":null}]}"#),
+    ("application/json", r#"{"data":[{"id":1375"#),
+];
+
+#[test]
+fn a_success_that_cannot_be_read_leaves_the_visit_in_doubt() {
+    for (content_type, body) in UNREADABLE {
+        let sandbox = one_person();
+        sandbox.fault(on_prereg().answer_after(200, content_type, body));
+        outage(&sandbox, &["PassagePoint", "not known", "cs_1"]);
+        assert_eq!(attempts(&sandbox), 1, "{body}");
+        assert_in_doubt_until_the_next_pass(&sandbox, body);
+    }
+}
+
+#[test]
+fn an_error_in_a_success_is_no_registration() {
+    let sandbox = one_person();
+    let body = r#"{"error":"Token expired"}"#;
+    sandbox.fault(on_prereg().answer(200, "application/json", body));
+    outage(&sandbox, &["PassagePoint", "cs_1"]);
+    assert_ne!(sandbox.count_of(Service::PassagePoint, "createPreReg"), 0);
+    sandbox.clear_faults();
+    sandbox.sync();
+    assert_eq!(sandbox.expected().len(), 1);
+    assert_right(&sandbox);
+}
+
+#[test]
+fn after_three_answers_that_cannot_be_read_a_visit_is_given_up_and_reported() {
+    for (content_type, body) in &UNREADABLE[..5] {
+        let sandbox = one_person();
+        sandbox.add_user(User::new("G10000002").barcode("21000002"));
+        sandbox.fault(on_prereg().answer(200, content_type, *body));
+        for counted in 1..=3 {
+            outage(&sandbox, &["PassagePoint", "cs_1"]);
+            assert_eq!(attempts(&sandbox), counted, "{body}");
+        }
+        sandbox.clear_faults();
+        sandbox.forget_requests();
+        sandbox.add_booking(Booking::new("cs_2").by("G10000002"));
+        let said = needy_sync(&sandbox);
+        assert_says(
+            &said,
+            &["in doubt after 3 attempts", "cs_1", "prune --appt"],
+        );
+        assert!(!said.contains("tried again"), "{said}");
+        // Only the other booking was asked for.
+        assert_eq!(requests_to(&sandbox, "createPreReg").len(), 1, "{body}");
+        let other = sandbox.visit("21000002", "LibCal Main", 30, 90);
+        assert_eq!(sandbox.expected(), [other], "{body}");
+    }
+}
+
+#[test]
+fn a_connection_that_is_cut_leaves_the_visit_in_doubt() {
+    type BreakOff = fn(Fault) -> Fault;
+    let broken: [(BreakOff, usize); 3] = [
+        (Fault::cut_before, 0),
+        (Fault::cut_after, 1),
+        (Fault::half_answer, 1),
+    ];
+    for (break_off, made) in broken {
+        let sandbox = one_person().config("Network.tries", "3");
+        sandbox.fault(break_off(on_prereg()));
+        outage(&sandbox, &["PassagePoint does not answer", "cs_1"]);
+        assert_eq!(sandbox.expected().len(), made);
+        assert_eq!(attempts(&sandbox), 1);
+        assert_in_doubt_until_the_next_pass(&sandbox, &format!("{made} made"));
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_come_leaves_the_visit_in_doubt() {
+    let sandbox = one_person().config("Network.timeout_seconds", "1");
+    let minute = std::time::Duration::from_secs(60);
+    sandbox.fault(on_prereg().hang_after(minute));
+    outage(&sandbox, &["PassagePoint does not answer", "1 s", "cs_1"]);
+    assert_eq!(sandbox.expected().len(), 1);
+    assert_in_doubt_until_the_next_pass(&sandbox, "hangs");
+}
+
+#[test]
+fn a_prereg_that_came_too_soon_or_with_an_old_token_is_asked_again() {
+    for status in [429, 401] {
+        let sandbox = one_person();
+        sandbox.fault(on_prereg().times(1).answer(status, "text/plain", ""));
+        good_sync(&sandbox);
+        assert_eq!(requests_to(&sandbox, "createPreReg").len(), 2, "{status}");
+        assert_eq!(sandbox.expected().len(), 1, "{status}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_leaves_nothing_in_doubt() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
+    sandbox.stop(Service::PassagePoint);
+    outage(&sandbox, &["PassagePoint does not answer", "cs_2"]);
+    assert_eq!(rows_of(&sandbox, "appts"), 1);
+    sandbox.start(Service::PassagePoint);
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 2);
+}
+
+#[test]
+fn a_stored_visitor_that_is_gone_is_found_anew_in_the_same_pass() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.world().visitors.clear();
+    sandbox.world().preregs.clear();
+    sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
+    sandbox.add_booking(Booking::new("cs_3").by("G10000001").minutes(200, 260));
+    sandbox.forget_requests();
+    good_sync(&sandbox);
+    let expected = [
+        sandbox.visit("21000001", "LibCal Main", 100, 160),
+        sandbox.visit("21000001", "LibCal Main", 200, 260),
+    ];
+    assert_eq!(sandbox.expected(), expected);
+    assert_eq!(requests_to(&sandbox, "createVisitor").len(), 1);
+    assert_eq!(requests_to(&sandbox, "createPreReg").len(), 3);
+    assert_eq!(rows_of(&sandbox, "refusals"), 0);
+    let stored: String = sandbox
+        .cache()
+        .query_row("SELECT visitor_id FROM users", [], |row| row.get(0))
+        .expect("one user");
+    assert_eq!(stored, sandbox.world().visitors[0].id.to_string());
+}
+
+#[test]
+fn a_stored_visitor_that_was_made_anew_by_hand_is_found() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.world().visitors.clear();
+    let id = sandbox.add_visitor("21000001");
+    sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
+    good_sync(&sandbox);
+    let last = sandbox.world().preregs.last().cloned();
+    assert_eq!(last.map(|prereg| prereg.visitor_id), Some(id));
+}
