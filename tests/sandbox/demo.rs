@@ -1,3 +1,95 @@
-//! A small library day, shown.
+//! A small library day, shown: `cargo run --example demo`.
+//!
+//! It starts the three services on loopback, runs the real program over the day's bookings, and prints each command
+//! with what it said. It needs no configuration and leaves nothing behind; if anything is not as it should be, it
+//! says so and ends with status 1.
 
-fn main() {}
+#[path = "demo/day.rs"]
+mod day;
+#[path = "demo/program.rs"]
+mod program;
+#[path = "mod.rs"]
+mod sandbox;
+#[path = "demo/stage.rs"]
+mod stage;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::day::{ADA, Day, EVE, FIN};
+use crate::sandbox::Sandbox;
+use crate::stage::{Stage, say};
+
+fn main() -> ExitCode {
+    show().unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn show() -> Result<ExitCode> {
+    let program = program::build()?;
+    let sandbox = Sandbox::new();
+    let day = Day::begin(&sandbox);
+    let mut stage = Stage::new(&sandbox, program);
+    first_passes(&mut stage, &day)?;
+    changes(&mut stage, &day)?;
+    look_ups(&mut stage)?;
+    dry_runs(&mut stage, &day)?;
+    stage.end()
+}
+
+fn first_passes(stage: &mut Stage<'_>, day: &Day<'_>) -> Result<()> {
+    say(
+        "\
+A library day, on stand-ins of LibCal, Alma and PassagePoint. The program is real, and so is all that it prints below
+a $. RUST_LOG=info is set, so that it tells here what it tells on a terminal, and not only what cron has to mail.",
+    )?;
+    say(
+        "\
+Ada booked three seats at once; Ben, of another institution zone, a room for two times; Cleo a seat for today and for
+a week from now, and she typed her primary ID in lower case. Eve lost her card, Fin is not in Alma, and somebody left
+the ID blank. Dan has cancelled, Gil's time is over, and Hal's booking is not approved yet. The first pass:",
+    )?;
+    stage.run("sync", 1)?;
+    stage.show_passagepoint(&day.first())?;
+    say("At the next pass nothing is new, and nobody is told of the same refusals again:")?;
+    stage.run("sync", 0)
+}
+
+fn changes(stage: &mut Stage<'_>, day: &Day<'_>) -> Result<()> {
+    day.change();
+    say(
+        "\
+Ada stays an hour longer, Ben cancels his second time, Hal's booking is approved, and Eve gets a new card. Alma would
+be asked about Eve again an hour after it was last; she stands at the desk, so her refusal is forgotten at once:",
+    )?;
+    stage.run(&format!("prune --user {}", EVE.id), 0)?;
+    stage.run("sync", 0)?;
+    say("\
+A pre-registration can be neither changed nor cancelled: Ada has a second, longer one, and Ben's second time stays.")?;
+    stage.show_passagepoint(&day.changed())
+}
+
+fn look_ups(stage: &mut Stage<'_>) -> Result<()> {
+    say("Asked at the desk: Ada, who gets in, Fin, who does not, and somebody who never booked.")?;
+    stage.run(&format!("lookup-user {}", ADA.id), 0)?;
+    stage.run(&format!("lookup-user {}", FIN.id), 0)?;
+    stage.run("lookup-user G10000099", 1)?;
+    say("Ben's booking; and Eve, asked about by another program.")?;
+    stage.run("lookup-appt cs_Twice", 0)?;
+    stage.run(&format!("--json lookup-user {}", EVE.id), 0)
+}
+
+fn dry_runs(stage: &mut Stage<'_>, day: &Day<'_>) -> Result<()> {
+    day.change_again();
+    say(
+        "Ada books a room too, and Hal stays longer. What would be done, and what could be deleted?",
+    )?;
+    stage.run("sync --dry-run", 0)?;
+    stage.run("prune --dry-run", 0)?;
+    stage.run("prune --dry-run --appt cs_Seats", 0)?;
+    stage.check_passagepoint(&day.changed());
+    Ok(())
+}
