@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Local, TimeZone};
+use serde::Serialize;
 
 /// Writes lines to standard output. That nobody reads on (`| head`) is no error.
 ///
@@ -22,6 +23,18 @@ pub fn print<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to standard output"),
     }
+}
+
+/// Writes objects to standard output, one line of JSON each.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_json<T: Serialize>(objects: impl IntoIterator<Item = T>) -> Result<()> {
+    let lines: Result<Vec<_>, _> = objects
+        .into_iter()
+        .map(|object| serde_json::to_string(&object))
+        .collect();
+    print(lines?)
 }
 
 /// A text in one line that cannot steer a terminal or forge a second line: what

@@ -6,7 +6,7 @@ use super::{Exit, cache_path, shown};
 use crate::cache::Cache;
 use crate::cli::{Cli, LookupAppt};
 use crate::known::{Refusal, Subject};
-use crate::output::{moment, print};
+use crate::output::{moment, print, print_json};
 
 pub(super) fn run(cli: &Cli, args: &LookupAppt) -> Result<Exit> {
     let cache = Cache::open_existing(&cache_path(cli)?)?;
@@ -27,7 +27,7 @@ pub(super) fn run(cli: &Cli, args: &LookupAppt) -> Result<Exit> {
             exit = Exit::NeedsPerson;
         }
         if cli.json {
-            print(appts.iter().map(|appt| shown::to_json(appt).to_string()))?;
+            print_json(appts.iter().map(shown::to_json))?;
         } else {
             print(appts.iter().map(shown::to_line))?;
         }

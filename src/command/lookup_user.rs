@@ -1,13 +1,14 @@
 //! `lookup-user`: what the cache knows of users.
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::{Exit, cache_path, shown};
+use super::shown::{self, ApptJson};
+use super::{Exit, cache_path};
 use crate::cache::Cache;
 use crate::cli::{Cli, LookupUser};
 use crate::known::{Appt, Refusal, User, primary_id};
-use crate::output::{moment, print, rfc3339};
+use crate::output::{moment, print, print_json, rfc3339};
 
 /// All that the cache has under one primary ID.
 struct Found {
@@ -31,7 +32,7 @@ pub(super) fn run(cli: &Cli, args: &LookupUser) -> Result<Exit> {
             continue;
         }
         if cli.json {
-            print([to_json(&found).to_string()])?;
+            print_json([to_json(&found)])?;
         } else {
             print(to_lines(&found))?;
         }
@@ -49,16 +50,30 @@ fn find(cache: &Cache, primary_id: String) -> Result<Found> {
     })
 }
 
-fn to_json(found: &Found) -> Value {
+/// A user for a program.
+#[derive(Serialize)]
+struct UserJson<'a> {
+    primary_id: &'a str,
+    barcode: Option<&'a str>,
+    visitor_id: Option<&'a str>,
+    checked_at: Option<String>,
+    refusal: Option<&'a str>,
+    appts: Vec<ApptJson<'a>>,
+}
+
+fn to_json(found: &Found) -> UserJson<'_> {
     let user = found.user.as_ref();
-    json!({
-        "primary_id": found.primary_id,
-        "barcode": user.map(|user| &user.barcode),
-        "visitor_id": user.map(|user| &user.visitor_id),
-        "checked_at": user.and_then(|user| user.checked_at).map(rfc3339),
-        "refusal": found.refusals.first().map(|refusal| &refusal.reason),
-        "appts": found.appts.iter().map(shown::to_json).collect::<Vec<_>>(),
-    })
+    UserJson {
+        primary_id: &found.primary_id,
+        barcode: user.map(|user| user.barcode.as_str()),
+        visitor_id: user.map(|user| user.visitor_id.as_str()),
+        checked_at: user.and_then(|user| user.checked_at).map(rfc3339),
+        refusal: found
+            .refusals
+            .first()
+            .map(|refusal| refusal.reason.as_str()),
+        appts: found.appts.iter().map(shown::to_json).collect(),
+    }
 }
 
 fn to_lines(found: &Found) -> Vec<String> {

@@ -7,7 +7,7 @@ use super::{Exit, cache_path};
 use crate::cache::{Cache, Pruned, What};
 use crate::cli::{Cli, Prune};
 use crate::known::{REPORTED_FOR, primary_id};
-use crate::output::print;
+use crate::output::{print, print_json};
 use crate::report::counted;
 
 const DAY: i64 = 24 * 3600;
@@ -73,7 +73,7 @@ fn warn_of_doubles(cache: &Cache, what: &[What], now: i64) -> Result<()> {
 
 fn tell(cli: &Cli, args: &Prune, pruned: &Pruned) -> Result<()> {
     if cli.json {
-        return print([serde_json::to_string(pruned)?]);
+        return print_json([pruned]);
     }
     let line = format!(
         "{} {}, {} and {}",

@@ -21,7 +21,7 @@ use crate::http::{self, Client};
 use crate::known::{Known, Subject};
 use crate::libcal::LibCal;
 use crate::lock;
-use crate::output::print;
+use crate::output::print_json;
 use crate::pass::{Done, Pass};
 use crate::passagepoint::PassagePoint;
 use crate::plan::{self, Plan};
@@ -58,7 +58,7 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
     };
     log::info!("{}", summary.line());
     if cli.json {
-        print([serde_json::to_string(&summary)?])?;
+        print_json([&summary])?;
     }
     finished?;
     cache.end_pass(&summary, Utc::now().timestamp())?;

@@ -11,7 +11,7 @@ use crate::command::Exit;
 use crate::config::Config;
 use crate::http;
 use crate::known::VisitKey;
-use crate::output::{print, rfc3339, span};
+use crate::output::{print, print_json, rfc3339, span};
 use crate::pass::Done;
 use crate::plan::{Plan, Refused, Visit, Why};
 use crate::report::refusal_lines;
@@ -24,11 +24,15 @@ pub(super) fn run(cli: &Cli, args: &Sync, config: &Config, cache: &Cache) -> Res
     let mut summary = summary_of(&fetched, &plan, &Done::default());
     summary.seconds = started.elapsed().as_secs_f64();
     if cli.json {
-        print(plan_to_json(&plan).iter().map(Value::to_string))?;
-        print([serde_json::to_string(&summary)?])?;
+        print_json(plan_to_json(&plan))?;
+        print_json([&summary])?;
     } else {
         print(plan_to_lines(&plan, config))?;
-        log::info!("dry run, nothing was done: {}", summary.line());
+        let to_register: usize = plan.people.iter().map(|person| person.visits.len()).sum();
+        log::info!(
+            "dry run, nothing was done: {to_register} to register; {}",
+            summary.line()
+        );
     }
     Ok(if needs_person {
         Exit::NeedsPerson
