@@ -6,6 +6,8 @@ use std::path::Path;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::values::AtLeastOne;
+
 /// A password, a key or a name to log in with.
 ///
 /// Until [`Secret::reveal`] it may still be `env:NAME` or `file:/path`.
@@ -105,15 +107,8 @@ impl<'de> Visitor<'de> for OneOrMore {
         OneSecret.visit_str(value).map(|secret| vec![secret])
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Secret>, A::Error> {
-        let mut secrets = Vec::new();
-        while let Some(secret) = list.next_element()? {
-            secrets.push(secret);
-        }
-        if secrets.is_empty() {
-            return Err(A::Error::custom("is an empty list"));
-        }
-        Ok(secrets)
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<Secret>, A::Error> {
+        AtLeastOne::default().visit_seq(list)
     }
 }
 

@@ -180,10 +180,17 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    deserializer.deserialize_seq(AtLeastOne(PhantomData))
+    deserializer.deserialize_seq(AtLeastOne::default())
 }
 
-struct AtLeastOne<T>(PhantomData<T>);
+/// A list that must not be empty.
+pub(super) struct AtLeastOne<T>(PhantomData<T>);
+
+impl<T> Default for AtLeastOne<T> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for AtLeastOne<T> {
     type Value = Vec<T>;

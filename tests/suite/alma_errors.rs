@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::sandbox::{Booking, Fault, NotFoundShape, Sandbox, Seen, Service, User};
 use crate::support::{
-    assert_says, good_sync, needy_sync, one_person, outage, people, refusal, rows_of, sql,
+    an_hour_later, assert_says, good_sync, needy_sync, one_person, outage, people, refusal, rows_of,
 };
 
 const SHAPES: [NotFoundShape; 6] = [
@@ -57,10 +57,7 @@ fn a_user_who_is_not_there_is_refused_in_every_shape_of_the_answer() {
         refusal(&sandbox, &["not in Alma", "G404", "cs_404"]);
         assert_eq!(sandbox.expected().len(), 1, "{shape:?}");
 
-        sql(
-            &sandbox,
-            "UPDATE refusals SET refused_at = refused_at - 3700",
-        );
+        an_hour_later(&sandbox);
         sandbox.add_user(User::new("G404").barcode("21000404"));
         good_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{shape:?}: asked again");

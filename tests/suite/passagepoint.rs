@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Denial, Fault, Sandbox, Seen, Service, User, VisitorList};
-use crate::support::{good_sync, needy_sync, one_person, outage, people, refusal, rows_of, sql};
+use crate::support::{
+    an_hour_later, good_sync, needy_sync, one_person, outage, people, refusal, rows_of,
+};
 
 const ALREADY: &str = r#"{"error":{"code":"ALREADY_EXIST_UNIQUE_ID"}}"#;
 
@@ -294,10 +296,7 @@ fn a_visitor_that_passagepoint_will_not_make_is_refused_for_an_hour() {
         assert_eq!(sandbox.expected(), [other], "{status}");
 
         sandbox.clear_faults();
-        sql(
-            &sandbox,
-            "UPDATE refusals SET refused_at = refused_at - 3700",
-        );
+        an_hour_later(&sandbox);
         good_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{status}: asked again");
         assert_eq!(rows_of(&sandbox, "refusals"), 0, "{status}");

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User};
 use crate::support::{
-    assert_right, assert_says, good_sync, needy_sync, one_json, one_person, outage, people,
-    refusal, rows_of, sql,
+    an_hour_later, assert_right, assert_says, good_sync, needy_sync, one_json, one_person, outage,
+    people, refusal, rows_of,
 };
 
 fn requests_to(sandbox: &Sandbox, part: &str) -> Vec<Seen> {
@@ -81,10 +81,7 @@ fn a_prereg_that_passagepoint_will_not_make_is_refused_for_an_hour() {
         assert_eq!(rows_of(&sandbox, "appts"), 1, "{status}: no intent is left");
 
         sandbox.clear_faults();
-        sql(
-            &sandbox,
-            "UPDATE refusals SET refused_at = refused_at - 3700",
-        );
+        an_hour_later(&sandbox);
         good_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{status}: asked again");
         assert_eq!(rows_of(&sandbox, "refusals"), 0, "{status}");
@@ -96,10 +93,7 @@ fn a_prereg_refused_again_after_an_hour_is_not_reported_again() {
     let sandbox = one_person();
     sandbox.fault(on_prereg().answer(400, "application/json", r#"{"error":"NO"}"#));
     refusal(&sandbox, &["400", "cs_1"]);
-    sql(
-        &sandbox,
-        "UPDATE refusals SET refused_at = refused_at - 3700",
-    );
+    an_hour_later(&sandbox);
     sandbox.forget_requests();
     good_sync(&sandbox);
     assert_eq!(requests_to(&sandbox, "createPreReg").len(), 1);

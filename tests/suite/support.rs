@@ -131,3 +131,11 @@ pub fn texts(sandbox: &Sandbox, query: &str) -> Vec<String> {
     let found = found.expect("the query runs");
     found.collect::<Result<_, _>>().expect("only texts")
 }
+
+/// Makes every refusal one that was given an hour ago.
+pub fn an_hour_later(sandbox: &Sandbox) {
+    sql(
+        sandbox,
+        "UPDATE refusals SET refused_at = refused_at - 3700",
+    );
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::sandbox::{Booking, Sandbox, Service, User};
-use crate::support::{good_sync, needy_sync, of_ada, one_json, sql, with_ada};
+use crate::support::{an_hour_later, good_sync, needy_sync, of_ada, one_json, sql, with_ada};
 
 #[test]
 fn a_refusal_is_reported_once_in_a_day_and_asked_again_after_an_hour() {
@@ -19,10 +19,7 @@ fn a_refusal_is_reported_once_in_a_day_and_asked_again_after_an_hour() {
     good_sync(&sandbox);
     assert_eq!(sandbox.count(Service::Alma), 0);
 
-    sql(
-        &sandbox,
-        "UPDATE refusals SET refused_at = refused_at - 3700",
-    );
+    an_hour_later(&sandbox);
     good_sync(&sandbox);
     assert_eq!(
         sandbox.count(Service::Alma),
@@ -46,10 +43,7 @@ fn a_user_who_was_refused_is_let_in_once_the_cause_is_mended() {
     sandbox.edit_user("G10000001", |user| {
         *user = User::new("G10000001").barcode("21000001");
     });
-    sql(
-        &sandbox,
-        "UPDATE refusals SET refused_at = refused_at - 3700",
-    );
+    an_hour_later(&sandbox);
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
     let user = one_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
@@ -171,10 +165,7 @@ fn a_known_user_whom_alma_refused_since_does_not_get_in_while_alma_is_down() {
     );
     sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
     assert!(needy_sync(&sandbox).contains("no active barcode"));
-    sql(
-        &sandbox,
-        "UPDATE refusals SET refused_at = refused_at - 3700",
-    );
+    an_hour_later(&sandbox);
     sandbox.stop(Service::Alma);
     needy_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
