@@ -28,7 +28,7 @@ pub fn print<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<()> {
 /// Writes objects to standard output, one line of JSON each.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json<T: Serialize>(objects: impl IntoIterator<Item = T>) -> Result<()> {
     let lines: Result<Vec<_>, _> = objects
         .into_iter()
