@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use super::shared::{Shared, lock};
 
@@ -169,12 +170,16 @@ pub struct Server {
     service: Service,
     address: SocketAddr,
     shared: Arc<Shared>,
-    running: Option<Running>,
+    port: Port,
+    gate: Arc<Gate>,
+    /// Closed by a fault, and to be opened when the faults end.
+    is_at_fault: bool,
 }
 
-struct Running {
-    acceptor: JoinHandle<()>,
-    gate: Arc<Gate>,
+enum Port {
+    Open(JoinHandle<()>),
+    /// Connections are refused. It stays bound, so that no other program gets the port meanwhile.
+    Closed(Socket),
 }
 
 /// What the acceptor and its connections have in common.
@@ -187,15 +192,18 @@ struct Gate {
 impl Server {
     /// Listens on a free port of 127.0.0.1.
     pub fn open(service: Service, shared: &Arc<Shared>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
-        let address = listener.local_addr().expect("the listener's own address");
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let socket = bound_to(any_port).expect("a free port on loopback");
+        let address = socket.local_addr().ok().and_then(|own| own.as_socket());
         let mut server = Self {
             service,
-            address,
+            address: address.expect("the socket's own address"),
             shared: Arc::clone(shared),
-            running: None,
+            port: Port::Closed(socket),
+            gate: Arc::default(),
+            is_at_fault: false,
         };
-        server.accept_from(listener);
+        server.start();
         server
     }
 
@@ -206,43 +214,62 @@ impl Server {
 
     /// Closes the port, so that connections are refused, and cuts those that are open.
     pub fn stop(&mut self) {
-        let Some(running) = self.running.take() else {
-            return;
-        };
-        running.gate.closing.store(true, Ordering::SeqCst);
-        // The acceptor blocks in `accept` until somebody comes; it fails if a client was faster, which does as well.
-        let _ = TcpStream::connect(self.address);
-        let _ = running.acceptor.join();
-        for stream in lock(&running.gate.connections).values() {
+        self.close();
+        for stream in lock(&self.gate.connections).values() {
             let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Closes the port until [`Server::end_fault`]; what is open stays open.
+    pub fn begin_fault(&mut self) {
+        self.is_at_fault = true;
+        self.close();
+    }
+
+    /// Opens the port if a fault has closed it.
+    pub fn end_fault(&mut self) {
+        if std::mem::take(&mut self.is_at_fault) {
+            self.start();
         }
     }
 
     /// Listens again on the port it had.
     pub fn start(&mut self) {
-        if self.running.is_some() {
+        let Port::Closed(socket) = &self.port else {
             return;
-        }
-        let deadline = Instant::now() + Duration::from_secs(5);
-        loop {
-            match TcpListener::bind(self.address) {
-                Ok(listener) => return self.accept_from(listener),
-                // Another program's short connection may have the port for the moment.
-                Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
-                Err(error) => panic!("cannot listen on {} again: {error}", self.address),
-            }
-        }
+        };
+        socket.listen(128).expect("the port is ours");
+        let listener: TcpListener = socket.try_clone().expect("a second handle").into();
+        self.gate.closing.store(false, Ordering::SeqCst);
+        let (service, shared, gate) = (
+            self.service,
+            Arc::clone(&self.shared),
+            Arc::clone(&self.gate),
+        );
+        self.port = Port::Open(thread::spawn(move || {
+            accept(service, &listener, &shared, &gate);
+        }));
     }
 
-    fn accept_from(&mut self, listener: TcpListener) {
-        let service = self.service;
-        let shared = Arc::clone(&self.shared);
-        let gate = Arc::new(Gate::default());
-        let acceptor = {
-            let gate = Arc::clone(&gate);
-            thread::spawn(move || accept(service, &listener, &shared, &gate))
+    fn close(&mut self) {
+        if let Port::Closed(_) = self.port {
+            return;
+        }
+        self.gate.closing.store(true, Ordering::SeqCst);
+        // The acceptor blocks in `accept` until somebody comes; it fails if a client was faster, which does as well.
+        let _ = TcpStream::connect(self.address);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let socket = loop {
+            match bound_to(self.address) {
+                Ok(socket) => break socket,
+                // The acceptor has it until it ends.
+                Err(_) if Instant::now() < deadline => thread::yield_now(),
+                Err(error) => panic!("cannot keep {}: {error}", self.address),
+            }
         };
-        self.running = Some(Running { acceptor, gate });
+        if let Port::Open(acceptor) = std::mem::replace(&mut self.port, Port::Closed(socket)) {
+            let _ = acceptor.join();
+        }
     }
 }
 
@@ -250,6 +277,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A socket that has this address but does not listen.
+fn bound_to(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 fn accept(service: Service, listener: &TcpListener, shared: &Arc<Shared>, gate: &Arc<Gate>) {

@@ -45,7 +45,7 @@ pub struct Sandbox {
     binary: Option<PathBuf>,
     now: i64,
     shared: Arc<Shared>,
-    servers: Mutex<[Server; 3]>,
+    servers: Arc<Mutex<[Server; 3]>>,
     config: Mutex<Value>,
 }
 
@@ -69,7 +69,7 @@ impl Sandbox {
             binary: option_env!("CARGO_BIN_EXE_libcal-pp").map(PathBuf::from),
             now,
             shared,
-            servers: Mutex::new(servers),
+            servers: Arc::new(Mutex::new(servers)),
             config: Mutex::new(config),
         };
         sandbox.change_config(|_| ());
@@ -220,9 +220,10 @@ impl Sandbox {
         self.shared.add_fault(fault);
     }
 
-    /// From now on all is well. Services that were stopped stay so.
+    /// From now on all is well. Services that were stopped with [`Sandbox::stop`] stay so.
     pub fn clear_faults(&self) {
         self.shared.clear_faults();
+        lock(&self.servers).iter_mut().for_each(Server::end_fault);
     }
 
     /// From now on each answer comes so late.
@@ -239,6 +240,19 @@ impl Sandbox {
     /// Closes a service's port: connections to it are refused, and those that are open are cut.
     pub fn stop(&self, service: Service) {
         self.with_server(service, Server::stop);
+    }
+
+    /// From the n-th request from now on (the first is 1), connections to any service are refused, until
+    /// [`Sandbox::clear_faults`]. What was sent before is answered, each answer ending its connection.
+    pub fn refuse_from(&self, n: usize) {
+        self.fault(Fault::any().header("Connection", "close"));
+        let servers = Arc::clone(&self.servers);
+        let close = move || lock(&servers).iter_mut().for_each(Server::begin_fault);
+        if n == 1 {
+            close();
+        } else {
+            self.on_request(n - 1, true, close);
+        }
     }
 
     /// Opens the port of a stopped service again.

@@ -31,7 +31,7 @@ fn an_intent_is_on_the_disk_before_its_request_leaves() {
     let sandbox = with_ada().booking(of_ada("cs_1"));
     let path = sandbox.path("cache.db");
     let (sender, receiver) = std::sync::mpsc::channel();
-    // The sixth request is createPreReg: token, two lists, Alma, login, createVisitor come before it.
+    // Token, two lists, Alma, login and createVisitor come before createPreReg.
     sandbox.on_request(7, true, move || {
         let cache = rusqlite::Connection::open(path).unwrap();
         let sql = "SELECT appt_id, prereg_id, attempts FROM appts";

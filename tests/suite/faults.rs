@@ -1,0 +1,199 @@
+//! Each request of a pass, broken in each way: the passes after it reach the end that a clean pass reaches.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::day::{end_well, requests_of_a_clean_pass, small_day};
+use crate::sandbox::{Fault, Run, Sandbox};
+
+/// Runs a pass in which just the n-th request meets the fault, for each n, and then clean ones. Gives how many
+/// visits came to be registered twice, over all n.
+fn break_each_request(fault: fn(Fault) -> Fault) -> usize {
+    for_each_request(|sandbox, n| sandbox.fault(fault(Fault::at(n))))
+}
+
+/// The same, with `prepare` to say what happens at the n-th request. Several run side by side.
+fn for_each_request(prepare: impl Fn(&Sandbox, usize) + Sync) -> usize {
+    let requests = requests_of_a_clean_pass();
+    assert!(requests >= 15, "the day has all kinds of request");
+    let try_at = |n: usize| {
+        let sandbox = small_day();
+        prepare(&sandbox, n);
+        let run = sandbox.sync();
+        assert!(sandbox.arrived() + 1 >= n, "the pass got there");
+        end_well(&sandbox, vec![run], &format!("request {n}")).len()
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..3)
+            .map(|first| {
+                let try_at = &try_at;
+                scope.spawn(move || (1 + first..=requests).step_by(3).map(try_at).sum::<usize>())
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("every request, the end is the same"))
+            .sum()
+    })
+}
+
+#[test]
+fn a_connection_that_is_refused() {
+    let twice = for_each_request(Sandbox::refuse_from);
+    assert_eq!(twice, 0, "what never was sent cannot be doubled");
+}
+
+#[test]
+fn a_connection_that_is_cut_before_the_service_acted() {
+    assert_eq!(break_each_request(Fault::cut_before), 0);
+}
+
+#[test]
+fn a_connection_that_is_cut_after_the_service_acted() {
+    // Nobody can know; each of the four is named.
+    assert_eq!(break_each_request(Fault::cut_after), 4);
+}
+
+#[test]
+fn half_an_answer() {
+    assert_eq!(break_each_request(Fault::half_answer), 4);
+}
+
+#[test]
+fn no_answer_within_the_time() {
+    let twice = break_each_request(|fault| fault.hang(Duration::from_secs(60)));
+    assert_eq!(twice, 0);
+}
+
+#[test]
+fn no_answer_within_the_time_though_the_service_acted() {
+    let twice = break_each_request(|fault| fault.hang_after(Duration::from_secs(60)));
+    assert_eq!(twice, 4);
+}
+
+#[test]
+fn an_error_500() {
+    assert_eq!(break_each_request(|fault| answer(fault, 500, "oh no")), 0);
+}
+
+#[test]
+fn an_error_500_though_the_service_acted() {
+    let twice = break_each_request(|fault| fault.answer_after(500, "text/plain", "oh no"));
+    assert_eq!(twice, 4);
+}
+
+#[test]
+fn an_error_503_with_retry_after() {
+    let twice = break_each_request(|fault| answer(fault, 503, "").header("Retry-After", "0"));
+    assert_eq!(twice, 0);
+}
+
+#[test]
+fn too_many_requests() {
+    assert_eq!(break_each_request(|fault| answer(fault, 429, "slowly")), 0);
+}
+
+#[test]
+fn a_token_that_ran_out() {
+    assert_eq!(break_each_request(|fault| answer(fault, 401, "")), 0);
+}
+
+#[test]
+fn a_wrong_request_as_text() {
+    assert_eq!(break_each_request(|fault| answer(fault, 400, "no")), 0);
+}
+
+#[test]
+fn a_wrong_request_as_xml() {
+    let twice = break_each_request(|fault| {
+        let body = "<web_service_result><errorsExist>true</errorsExist></web_service_result>";
+        fault.answer(400, "application/xml", body)
+    });
+    assert_eq!(twice, 0);
+}
+
+#[test]
+fn a_success_that_is_html() {
+    assert_eq!(break_each_request(|fault| answer(fault, 200, "<p>")), 0);
+}
+
+#[test]
+fn a_success_that_is_empty() {
+    assert_eq!(break_each_request(|fault| answer(fault, 200, "")), 0);
+}
+
+#[test]
+fn a_success_that_is_null() {
+    let twice = break_each_request(|fault| fault.answer(200, "application/json", "null"));
+    assert_eq!(twice, 0);
+}
+
+#[test]
+fn a_success_that_is_a_list_of_nonsense() {
+    let twice = break_each_request(|fault| {
+        fault.answer(200, "application/json", r#"[1, null, {"a": []}, "x"]"#)
+    });
+    assert_eq!(twice, 0);
+}
+
+#[test]
+fn a_redirect_to_another_host() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = elsewhere.local_addr().expect("its address");
+    elsewhere
+        .set_nonblocking(true)
+        .expect("accepting without waiting");
+    let twice = for_each_request(|sandbox, n| {
+        let fault = answer(Fault::at(n), 302, "");
+        sandbox.fault(fault.header("Location", &format!("http://{address}/elsewhere")));
+    });
+    assert_eq!(twice, 0);
+    assert!(elsewhere.accept().is_err(), "no redirect was followed");
+}
+
+fn answer(fault: Fault, status: u16, body: &str) -> Fault {
+    fault.answer(status, "text/html", body)
+}
+
+#[test]
+fn a_pass_killed_at_any_request_before_the_service_acted() {
+    let twice = for_each_kill(true);
+    assert_eq!(twice, 0);
+}
+
+#[test]
+fn a_pass_killed_at_any_request_after_the_service_acted() {
+    let twice = for_each_kill(false);
+    assert_eq!(twice, 4);
+}
+
+/// The same loop with the pass killed at the n-th request.
+fn for_each_kill(before: bool) -> usize {
+    let mut twice = 0;
+    for n in 1..=requests_of_a_clean_pass() {
+        let sandbox = small_day();
+        if before {
+            sandbox.fault(Fault::at(n).cut_before());
+        }
+        kill_at(&sandbox, n, before);
+        twice += end_well(&sandbox, Vec::new(), &format!("killed at request {n}")).len();
+    }
+    twice
+}
+
+/// Begins a pass and ends it with SIGKILL while its n-th request waits.
+pub fn kill_at(sandbox: &Sandbox, n: usize, before: bool) {
+    let (arrived, wait) = std::sync::mpsc::channel();
+    let (killed, go_on) = std::sync::mpsc::channel();
+    sandbox.on_request(n, before, move || {
+        arrived.send(()).expect("the test waits");
+        go_on.recv().expect("the test kills the pass");
+    });
+    let mut pass = sandbox.spawn(&["sync"]);
+    let patience = Duration::from_secs(30);
+    wait.recv_timeout(patience).expect("a request in time");
+    pass.kill().expect("the pass can be killed");
+    let run = Run::finish(pass);
+    assert_eq!(run.code, -1, "killed, and not ended by itself: {run:#?}");
+    killed.send(()).expect("the request waits");
+}
