@@ -88,7 +88,11 @@ fn reached_end(sandbox: &Sandbox, runs: &[Run]) -> BTreeSet<&'static str> {
         let named = runs
             .iter()
             .flat_map(|run| run.stderr.lines())
-            .filter(|line| line.contains("possibly registered twice") && line.contains(book_id))
+            .filter(|line| {
+                line.contains(book_id)
+                    && (line.contains("possibly registered twice")
+                        || line.contains("in doubt after"))
+            })
             .count();
         assert!(count >= 1, "{book_id} is lost");
         assert!(count <= 1 + named, "{book_id} is doubled, and not named");

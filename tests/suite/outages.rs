@@ -1,0 +1,102 @@
+//! A thousand bookings and a service that is down: the pass ends soon, says it once, and remembers nothing of it.
+
+use std::time::{Duration, Instant};
+
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+use crate::support::{assert_says, rows_of};
+
+const PEOPLE: usize = 1000;
+/// Time-out and tries of these tests, and how long a pass may take: a small multiple of both, with room for a busy machine.
+const TIMEOUT: &str = "1";
+const TRIES: &str = "2";
+const SOON: Duration = Duration::from_secs(10);
+
+type BreakIt = fn(Fault) -> Fault;
+
+fn ways() -> [(&'static str, BreakIt); 3] {
+    [
+        ("hanging", |fault| fault.hang(Duration::from_secs(60))),
+        ("refusing connections", Fault::refuse),
+        ("answering 500", |fault| {
+            fault.answer(500, "text/html", "<p>")
+        }),
+    ]
+}
+
+fn a_thousand_bookings() -> Sandbox {
+    let sandbox = Sandbox::new()
+        .config("Network.timeout_seconds", TIMEOUT)
+        .config("Network.tries", TRIES)
+        .config("Network.concurrency", "8");
+    for n in 0..PEOPLE {
+        let id = format!("G{n:08}");
+        sandbox.add_user(User::new(&id).barcode(&format!("2{n:07}")));
+        sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&id));
+    }
+    sandbox
+}
+
+/// A pass that must end soon and need a person.
+fn ends_soon(sandbox: &Sandbox, way: &str) -> Run {
+    let started = Instant::now();
+    let run = sandbox.sync();
+    assert!(started.elapsed() < SOON, "{way}: {:?}", started.elapsed());
+    assert_eq!(run.code, 1, "{way}: {run:#?}");
+    assert_eq!(rows_of(sandbox, "refusals"), 0, "{way}: {run:#?}");
+    run
+}
+
+#[test]
+fn passagepoint_down_is_one_line_with_how_many_wait() {
+    for (way, break_it) in ways() {
+        let sandbox = a_thousand_bookings();
+        sandbox.fault(break_it(Fault::on(Service::PassagePoint)));
+        let run = ends_soon(&sandbox, way);
+        assert_eq!(run.stderr.lines().count(), 1, "{way}: {run:#?}");
+        assert_says(&run.stderr, &["PassagePoint", "1000 visits wait"]);
+        assert_eq!(rows_of(&sandbox, "appts"), 0, "{way}");
+    }
+}
+
+#[test]
+fn passagepoint_that_stops_answering_preregs_leaves_a_few_in_doubt_and_the_rest_waiting() {
+    for (way, break_it) in ways() {
+        let sandbox = a_thousand_bookings();
+        let fault = Fault::on(Service::PassagePoint).path("createPreReg");
+        sandbox.fault(break_it(fault));
+        let run = ends_soon(&sandbox, way);
+        assert!(run.stderr.lines().count() <= 2, "{way}: {run:#?}");
+        let in_doubt = rows_of(&sandbox, "appts");
+        assert!(in_doubt <= 10, "{way}: {in_doubt} in doubt");
+        let waiting = format!("{} visits wait", 1000 - in_doubt);
+        assert_says(&run.stderr, &[&waiting]);
+    }
+}
+
+#[test]
+fn libcal_down_is_one_line_with_the_locations() {
+    for (way, break_it) in ways() {
+        let sandbox = a_thousand_bookings();
+        sandbox.fault(break_it(Fault::on(Service::LibCal)));
+        let run = ends_soon(&sandbox, way);
+        assert_eq!(run.stderr.lines().count(), 1, "{way}: {run:#?}");
+        assert_says(&run.stderr, &["LibCal", "Main Library", "Science Library"]);
+    }
+}
+
+#[test]
+fn alma_down_is_one_line_and_known_users_still_get_in() {
+    for (way, break_it) in ways() {
+        let sandbox = a_thousand_bookings();
+        let rest = sandbox.world().rows.split_off(2);
+        assert_eq!(sandbox.sync().code, 0, "two people become known");
+        sandbox.world().rows.extend(rest);
+        sandbox.add_booking(Booking::new("cs_known").by("G00000000").minutes(100, 160));
+        sandbox.fault(break_it(Fault::on(Service::Alma)));
+        let run = ends_soon(&sandbox, way);
+        assert_eq!(run.stderr.lines().count(), 1, "{way}: {run:#?}");
+        assert_says(&run.stderr, &["Alma", "998 visits wait"]);
+        let known = sandbox.visit("20000000", "LibCal Main", 100, 160);
+        assert!(sandbox.expected().contains(&known), "{way}");
+    }
+}
