@@ -14,6 +14,7 @@ mod config_errors;
 mod day;
 mod dry_run;
 mod faults;
+mod full_disk;
 mod libcal;
 mod libcal_pages;
 mod libcal_rows;

@@ -1,0 +1,54 @@
+//! A disk that is full at any moment of a pass: nothing is registered that could not be recorded beforehand.
+
+use std::process::Command;
+
+use crate::day::{end_well, small_day};
+use crate::sandbox::{Run, Sandbox, Service};
+use crate::support::assert_says;
+
+/// A pass that may make no file longer than so many blocks of 512 bytes: then the system says what it says when the
+/// disk is full.
+fn sync_within(sandbox: &Sandbox, blocks: usize) -> Run {
+    let pass = sandbox.command(&["sync"]);
+    let mut shell = Command::new("/bin/sh");
+    // The signal that comes with the limit is of no interest, only the error.
+    shell
+        .args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\""])
+        .arg(blocks.to_string())
+        .arg(pass.get_program())
+        .args(pass.get_args())
+        .current_dir(sandbox.path(""))
+        .env_clear();
+    Run::of(shell)
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_moment_loses_nothing_and_doubles_nothing_unnamed() {
+    let mut worked = 0;
+    let mut failed_late = 0;
+    for blocks in (0..400).step_by(4) {
+        let sandbox = small_day();
+        let run = sync_within(&sandbox, blocks);
+        if run.code == 0 {
+            worked += 1;
+            if worked == 3 {
+                break;
+            }
+            continue;
+        }
+        assert_eq!(run.code, 1, "{blocks}: {run:#?}");
+        assert_says(&run.stderr, &["cache.db"]);
+        let asked = sandbox.count_of(Service::PassagePoint, "createPreReg");
+        failed_late += usize::from(asked > 0);
+        // What is left of the file is a cache as soon as there is room again.
+        sandbox.run(&["lookup-user", "G10000001"]);
+        let twice = end_well(&sandbox, vec![run], &format!("{blocks} blocks"));
+        // One at a time: at the most the one whose outcome could not be written.
+        assert!(twice.len() <= 1, "{blocks} blocks: {twice:?}");
+    }
+    assert_eq!(worked, 3, "with room enough the pass works");
+    assert!(
+        failed_late > 0,
+        "the disk was full in the midst of a pass too"
+    );
+}
