@@ -29,5 +29,6 @@ mod prune;
 mod shipped;
 mod storms;
 mod takeover;
+mod tls;
 mod trouble;
 mod users;
