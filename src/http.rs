@@ -18,8 +18,6 @@ use ureq::{Agent, Timeout};
 
 use crate::config::Network;
 
-/// The largest answer that is read, in bytes; a page of 100 bookings has about 100,000.
-const LARGEST_ANSWER: u64 = 8 * 1024 * 1024;
 /// How long a service may make us wait with `Retry-After`.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The wait before the second try; each further one is twice as long.
@@ -159,11 +157,11 @@ impl Client {
             let body = answer
                 .body_mut()
                 .with_config()
-                .limit(LARGEST_ANSWER)
+                .limit(u64::from(request.largest_answer) << 20)
                 .read_to_vec()?;
             Ok((answer, body))
         });
-        let (answer, body) = answer.map_err(|error| self.explain(&error))?;
+        let (answer, body) = answer.map_err(|error| self.explain(&error, request))?;
         let reply = Reply {
             status: answer.status().as_u16(),
             body,
@@ -223,7 +221,7 @@ impl Client {
     }
 
     /// Puts a transport error into words, and tells whether the request can have reached the service.
-    fn explain(&self, error: &ureq::Error) -> Failure {
+    fn explain(&self, error: &ureq::Error, request: &Request<'_>) -> Failure {
         let limit = self.network.timeout_seconds;
         let (fate, what) = match error {
             ureq::Error::HostNotFound => (Fate::NotProcessed, "its host name is not known".into()),
@@ -243,7 +241,7 @@ impl Client {
             ),
             ureq::Error::BodyExceedsLimit(_) => (
                 Fate::Unknown,
-                format!("its answer is larger than {} MiB", LARGEST_ANSWER >> 20),
+                format!("its answer is larger than {} MiB", request.largest_answer),
             ),
             ureq::Error::Io(error) => explain_io(error),
             // rustls tells of certificates here, never of what was sent.

@@ -18,6 +18,8 @@ use crate::token::Session;
 
 /// How many rows are asked for at once: the most that older systems give.
 const PAGE: usize = 100;
+/// The largest page, in MiB; a hundred bookings have about a tenth of one.
+const LARGEST_PAGE: u32 = 8;
 /// No location has this many pages; a list that goes on is not believed.
 const LAST_PAGE: usize = 1000;
 
@@ -113,6 +115,7 @@ impl<'a> LibCal<'a> {
         let ask = |token: &str| {
             let request = Request::get(self.config.bookings_endpt.as_str().to_owned())
                 .query(&query)
+                .largest_answer(LARGEST_PAGE)
                 .header("Authorization", format!("Bearer {token}"));
             self.client.send(&request)
         };

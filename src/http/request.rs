@@ -89,7 +89,7 @@ impl Failure {
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// The body, at most 8 MiB.
+    /// The body, no larger than the request allows.
     pub body: Vec<u8>,
     pub(super) retry_after: Option<Duration>,
 }
@@ -123,6 +123,8 @@ pub struct Request<'a> {
     pub(super) repeat: Repeat,
     pub(super) verdict: fn(&Reply) -> Verdict,
     pub(super) pace: Option<&'a Pace>,
+    /// In MiB.
+    pub(super) largest_answer: u32,
 }
 
 impl<'a> Request<'a> {
@@ -147,6 +149,7 @@ impl<'a> Request<'a> {
             repeat: Repeat::Safe,
             verdict: usual_verdict,
             pace: None,
+            largest_answer: 1,
         }
     }
 
@@ -191,6 +194,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn verdict(mut self, verdict: fn(&Reply) -> Verdict) -> Self {
         self.verdict = verdict;
+        self
+    }
+
+    /// Sets how large an answer may be, in MiB; one alone if this is not said. Several are held at once.
+    #[must_use]
+    pub fn largest_answer(mut self, mib: u32) -> Self {
+        self.largest_answer = mib;
         self
     }
 

@@ -7,6 +7,7 @@ mod support;
 
 mod alma;
 mod alma_errors;
+mod bad_replies;
 mod cache;
 mod commands;
 mod config;

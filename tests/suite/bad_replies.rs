@@ -1,0 +1,114 @@
+//! Replies that are too large, or nested too deep: bounded memory, short lines, and the good ones go on.
+
+use std::fs;
+use std::process::Child;
+use std::thread;
+use std::time::Duration;
+
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+use crate::support::{assert_says, good_sync};
+
+/// What the program may hold in memory at the most, in KiB. Eight replies come at once, and one of a mebibyte of
+/// nothing but empty lists takes twenty times that once it is read.
+const MEMORY: u64 = 256 * 1024;
+const PEOPLE: usize = 16;
+
+/// Many people at once, so that many bad replies are held at once.
+fn many_people() -> Sandbox {
+    let sandbox = Sandbox::new().config("Network.concurrency", "8");
+    for n in 0..PEOPLE {
+        let id = format!("G{n:08}");
+        sandbox.add_user(User::new(&id).barcode(&format!("2{n:07}")));
+        sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&id));
+    }
+    sandbox
+}
+
+/// The most memory that a process had, in KiB, looked at until it ends.
+fn peak_memory(pass: &mut Child) -> u64 {
+    let mut peak = 0;
+    while pass
+        .try_wait()
+        .expect("the pass can be waited for")
+        .is_none()
+    {
+        let status = fs::read_to_string(format!("/proc/{}/status", pass.id())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        peak = number
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(peak);
+        thread::sleep(Duration::from_millis(2));
+    }
+    peak
+}
+
+/// A pass in which a service's replies to such requests are this, over and over; then one in which all is well.
+fn endures(service: Service, part: &str, reply: &str) {
+    let sandbox = many_people();
+    sandbox.fault(
+        Fault::on(service)
+            .path(part)
+            .answer(200, "application/json", reply),
+    );
+    let mut pass = sandbox.spawn(&["sync"]);
+    let peak = peak_memory(&mut pass);
+    let run = Run::finish(pass);
+    let case = format!(
+        "{service:?} {part}, {} bytes: {peak} KiB, {run:#?}",
+        reply.len()
+    );
+    assert!((1..MEMORY).contains(&peak), "{case}");
+    assert_eq!(run.code, 1, "{case}");
+    assert_says(&run.stderr, &[&format!("{service:?}")]);
+    assert!(
+        run.stderr.lines().count() <= 2 && run.stderr.len() < 1000,
+        "{case}"
+    );
+
+    sandbox.clear_faults();
+    let run = sandbox.sync();
+    assert!(
+        run.code == 0 || run.stderr.contains("possibly registered twice"),
+        "{run:#?}"
+    );
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), PEOPLE, "{case}");
+}
+
+const ALL: [(Service, &str); 7] = [
+    (Service::LibCal, "oauth/token"),
+    (Service::LibCal, "space/bookings"),
+    (Service::Alma, "users"),
+    (Service::PassagePoint, "auth/login"),
+    (Service::PassagePoint, "createVisitor"),
+    (Service::PassagePoint, "createPreReg"),
+    (Service::PassagePoint, ""),
+];
+
+#[test]
+fn a_reply_of_50_mb_is_not_held_in_memory() {
+    let huge = format!("[{}[]]", "[],".repeat(50 * 1024 * 1024 / 3));
+    for (service, part) in ALL {
+        endures(service, part, &huge);
+    }
+}
+
+#[test]
+fn a_reply_nested_100_000_deep_is_an_outage_like_any_other() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep_fields = format!("{}1{}", r#"{"data":"#.repeat(100_000), "}".repeat(100_000));
+    for (service, part) in ALL {
+        for reply in [&deep, &deep_fields] {
+            endures(service, part, reply);
+        }
+    }
+}
+
+#[test]
+fn a_reply_as_large_as_is_read_at_all_is_held_in_little_memory() {
+    let most = format!("[{}[]]", "[],".repeat(1024 * 1024 / 3 - 2));
+    for (service, part) in ALL {
+        endures(service, part, &most);
+    }
+}
