@@ -319,3 +319,30 @@ impl Config {
 fn folder_of(file: &Path) -> &Path {
     file.parent().unwrap_or(Path::new(""))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_in_the_file_makes_reading_it_panic(
+            line in 0..90_usize,
+            text in "[ -~\\n]{0,40}",
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        ) {
+            let example = include_str!("../config.yml.example");
+            let mut lines: Vec<&str> = example.lines().collect();
+            let at = line % lines.len();
+            lines[at] = &text;
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("config.yml");
+            for content in [lines.join("\n").into_bytes(), bytes] {
+                std::fs::write(&file, content).unwrap();
+                if let Err(Wrong(what)) = Config::load(&file) {
+                    proptest::prop_assert!(what.len() < 1000);
+                }
+            }
+        }
+    }
+}

@@ -273,3 +273,27 @@ fn not_understood(reply: &Reply) -> Failure {
         fate: Fate::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_makes_reading_an_id_panic(
+            status in 100..600_u16,
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            value in crate::json::any_value(),
+        ) {
+            for body in [bytes, value.to_string().into_bytes(), json!({"data": value}).to_string().into_bytes()] {
+                let reply = Reply::of(status, body);
+                let _ = read_id(&reply);
+                visitor_verdict(&reply);
+                if let Some(body) = reply.json() {
+                    list_of(&body);
+                    holds_text(&body, "LibCal Main");
+                }
+            }
+        }
+    }
+}

@@ -122,3 +122,27 @@ fn active_barcode(identifier: &Value, barcode_types: &[String]) -> Option<String
     }
     text(&identifier["value"])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_makes_reading_a_user_panic(
+            status in 100..600_u16,
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            value in crate::json::any_value(),
+            field in 0..5_usize,
+        ) {
+            let names = ["user_identifier", "user_group", "errorList", "web_service_result", "first_name"];
+            let mut user = serde_json::json!({"primary_id": "G1"});
+            user[names[field]] = value;
+            for body in [bytes, user.to_string().into_bytes()] {
+                let reply = Reply::of(status, body);
+                code_of(&reply);
+                user_of(&reply, &["BARCODE".to_owned()]);
+            }
+        }
+    }
+}

@@ -95,6 +95,16 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// An answer as it might come, for the tests of its readers.
+    #[cfg(test)]
+    pub(crate) fn of(status: u16, body: Vec<u8>) -> Self {
+        Self {
+            status,
+            body,
+            retry_after: None,
+        }
+    }
+
     /// Whether the status is 2xx.
     #[must_use]
     pub fn is_success(&self) -> bool {

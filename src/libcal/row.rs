@@ -194,4 +194,20 @@ mod tests {
         assert_eq!(subject("[]"), "a row of location 9");
         assert_eq!(subject(&"[".repeat(100_000)), "a row of location 9");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_reading_a_row_panic(raw in ".*", bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            for raw in [raw, String::from_utf8_lossy(&bytes).into_owned()] {
+                identity(&raw);
+                let _ = read(&raw, LocationId(1), "q1");
+            }
+        }
+
+        #[test]
+        fn no_value_in_a_field_makes_reading_a_row_panic(field in 0..11_usize, value in crate::json::any_value()) {
+            let names = ["id", "bookId", "lid", "status", "fromDate", "toDate", "firstName", "lastName", "email", "q1", "cancelled"];
+            let _ = read_with(names[field], value);
+        }
+    }
 }
