@@ -9,6 +9,7 @@ mod alma;
 mod alma_errors;
 mod bad_replies;
 mod cache;
+mod cache_troubles;
 mod commands;
 mod config;
 mod config_errors;
