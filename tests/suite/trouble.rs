@@ -157,3 +157,30 @@ fn several_people_are_seen_to_at_once() {
         "none waited for another's answer"
     );
 }
+
+#[test]
+fn a_service_that_says_when_to_come_again_is_not_asked_earlier() {
+    for (service, path) in [
+        (Service::LibCal, "space/bookings"),
+        (Service::Alma, "users"),
+        (Service::PassagePoint, "createPreReg"),
+    ] {
+        let sandbox = with_ada().booking(of_ada("cs_1"));
+        let busy = Fault::on(service).path(path).times(1);
+        sandbox.fault(busy.answer(429, "", "").header("Retry-After", "1"));
+        good_sync(&sandbox);
+        let asked: Vec<_> = sandbox
+            .requests()
+            .into_iter()
+            .filter(|seen| seen.path.contains(path))
+            .collect();
+        let first = &asked[0];
+        let again = asked
+            .iter()
+            .skip(1)
+            .find(|seen| seen.raw_target == first.raw_target);
+        let waited = again.expect("asked again").at - first.at;
+        assert!(waited >= Duration::from_secs(1), "{service:?}: {waited:?}");
+        assert_eq!(sandbox.expected().len(), 1);
+    }
+}
