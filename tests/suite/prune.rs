@@ -298,3 +298,15 @@ fn prune_without_a_cache_says_so_and_makes_none() {
     assert!(run.stderr.contains("no cache"), "{run:#?}");
     assert!(!sandbox.path("cache.db").exists());
 }
+
+#[test]
+fn what_is_deleted_is_gone_from_the_write_ahead_log_too_while_another_program_has_the_cache_open() {
+    let sandbox = two_registered();
+    let other = sandbox.cache();
+    let count = || other.query_row("SELECT count(*) FROM users", [], |row| row.get::<_, i64>(0));
+    assert_eq!(count(), Ok(2));
+    prune(&sandbox, &["--user", "G10000001"]);
+    let left = bytes(&sandbox);
+    assert!(!holds(&left, "G10000001") && holds(&left, "G10000002"));
+    assert_eq!(count(), Ok(1));
+}
