@@ -239,6 +239,9 @@ impl Config {
         })?;
         let mut config: Self = serde_yaml::from_str(&text)
             .map_err(|error| Wrong(format!("{shown}: {}", plain_words(&error.to_string()))))?;
+        if config.cache.path.as_os_str().is_empty() {
+            return Err(Wrong(format!("{shown}: Cache.path: is empty")));
+        }
         config
             .check_locations()
             .map_err(|what| Wrong(format!("{shown}: {what}")))?;

@@ -50,7 +50,7 @@ pub struct Done {
     pub failed: Groups,
     /// Users who were let in by what is stored of them, by the cause of Alma's outage.
     pub served_from_cache: Groups,
-    /// Why keys of Alma's were of no use, where that kept nobody from being let in.
+    /// Why keys of Alma's were of no use, where no other line says so.
     pub idle_keys: Vec<String>,
 }
 
@@ -125,7 +125,7 @@ impl<'a> Pass<'a> {
                     .map(|visit| visit.key.book_id.clone())
                     .collect();
                 return self.refuse(
-                    Subject::User(person.primary_id.clone()),
+                    &Subject::User(person.primary_id.clone()),
                     person,
                     bookings,
                     &reason,
@@ -287,9 +287,18 @@ impl<'a> Pass<'a> {
         let key = &visit.key;
         let mut cache = self.cache();
         cache.registered(key, visit.ends_at, prereg_id)?;
-        cache.accept(&Subject::Booking(key.book_id.clone()))?;
-        drop(cache);
-        self.done().registered += 1;
+        let mut done = self.done();
+        done.registered += 1;
+        // Another visit of the booking may have been refused just now, and that stands.
+        let subject = Subject::Booking(key.book_id.clone());
+        if done
+            .refused
+            .iter()
+            .all(|refused| refused.subject != subject)
+        {
+            cache.accept(&subject)?;
+        }
+        drop((cache, done));
         log::info!(
             "registered booking {} ({}): {destination}, {}",
             key.book_id,
@@ -355,7 +364,7 @@ impl<'a> Pass<'a> {
     fn refuse_visit(&self, person: &Person, visit: &Visit, reason: &Reason) -> Result<()> {
         let book_id = visit.key.book_id.clone();
         self.refuse(
-            Subject::Booking(book_id.clone()),
+            &Subject::Booking(book_id.clone()),
             person,
             vec![book_id],
             reason,
@@ -364,22 +373,22 @@ impl<'a> Pass<'a> {
 
     fn refuse(
         &self,
-        subject: Subject,
+        subject: &Subject,
         person: &Person,
         bookings: Vec<String>,
         reason: &Reason,
     ) -> Result<()> {
         let reason = reason.to_string();
         let now = Utc::now().timestamp();
-        self.cache()
-            .refuse(&subject, Some(&person.primary_id), &reason, now)?;
+        // First here, so that no other visit of the booking takes the refusal back.
         self.done().refused.push(Refused {
-            subject,
+            subject: subject.clone(),
             primary_id: Some(person.primary_id.clone()),
-            reason,
+            reason: reason.clone(),
             bookings,
         });
-        Ok(())
+        self.cache()
+            .refuse(subject, Some(&person.primary_id), &reason, now)
     }
 
     // A thread that panicked leaves both as good as they were: the cache by its

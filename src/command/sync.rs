@@ -98,6 +98,15 @@ fn note(plan: &Plan, known: &Known, cache: &mut Cache, now: i64) -> Result<()> {
     cache.note_seen(known.users.keys(), now)?;
     cache.mark(&plan.cancelled, Some(now))?;
     cache.mark(&plan.stand_again, None)?;
+    for subject in known.refusals.keys() {
+        let is_mended = plan
+            .refused
+            .iter()
+            .all(|refused| refused.subject != *subject);
+        if is_mended && matches!(subject, Subject::Form(_) | Subject::Doubt(_)) {
+            cache.accept(subject)?;
+        }
+    }
     for refused in &plan.refused {
         // A user or booking is in the plan's refusals because the cache has it already.
         let is_found_by_plan = matches!(refused.subject, Subject::Form(_) | Subject::Doubt(_));

@@ -103,6 +103,9 @@ fn what_is_empty_is_named_with_its_line() {
         ("name: ' '", "LibCal.locations[0].name: "),
         ("pp_api_root:", "PassagePoint.pp_api_root: "),
     ]);
+    let sandbox = one_person().config("Cache.path", "\"\"");
+    let told = refused_run(&sandbox, &sandbox.sync());
+    assert!(told.contains("Cache.path: is empty"), "{told}");
     let sandbox = one_person().config("LibCal.locations", "[]");
     let told = refused_run(&sandbox, &sandbox.sync());
     assert!(told.contains("LibCal.locations: "), "{told}");

@@ -321,3 +321,13 @@ fn a_stored_visitor_that_was_made_anew_by_hand_is_found() {
     let last = sandbox.world().preregs.last().cloned();
     assert_eq!(last.map(|prereg| prereg.visitor_id), Some(id));
 }
+
+#[test]
+fn a_refused_visit_is_told_though_another_of_its_booking_is_registered() {
+    let sandbox = one_person().booking(Booking::new("cs_1").by("G10000001").minutes(200, 260));
+    let start = (sandbox.now() + 1800).to_string();
+    let fault = on_prereg().when(move |seen| seen.body.contains(&start));
+    sandbox.fault(fault.answer(422, "application/json", r#"{"error":"NO"}"#));
+    refusal(&sandbox, &["422", "cs_1"]);
+    assert_eq!(sandbox.expected().len(), 1);
+}

@@ -170,3 +170,13 @@ fn a_known_user_whom_alma_refused_since_does_not_get_in_while_alma_is_down() {
     needy_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
 }
+
+#[test]
+fn a_form_that_was_mended_is_no_longer_told_of() {
+    let sandbox = with_ada().booking(of_ada("cs_1").by(" "));
+    assert!(needy_sync(&sandbox).contains("no primary ID"));
+    sandbox.edit_rows("cs_1", |row| row["q12505"] = "g10000001".into());
+    good_sync(&sandbox);
+    let run = sandbox.run(&["lookup-appt", "cs_1"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+}

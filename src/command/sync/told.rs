@@ -59,7 +59,7 @@ pub(super) fn outages(done: &Done) -> bool {
         );
     }
     for cause in &done.idle_keys {
-        log::error!("{cause}: all who were asked about were found with another key");
+        log::error!("{cause}");
     }
     !(done.failed.is_empty()
         && done.in_doubt.is_empty()
