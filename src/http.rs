@@ -7,6 +7,7 @@ mod request;
 
 pub use request::{Failure, Fate, Repeat, Reply, Request, Verdict, encode, usual_verdict};
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -66,7 +67,9 @@ pub struct Client {
 
 #[derive(Default)]
 struct Health {
-    failures_in_a_row: u32,
+    /// Apart for requests that may be repeated and for those that may not: where visitors are made
+    /// and pre-registrations hang, the answers to the former must not hide the latter's failures.
+    failures_in_a_row: HashMap<Repeat, u32>,
     left_alone: Option<String>,
 }
 
@@ -99,7 +102,7 @@ impl Client {
                 Err(failure) => (failure, None, false),
                 Ok(reply) => match (request.verdict)(&reply) {
                     Verdict::Answer => {
-                        self.health().failures_in_a_row = 0;
+                        self.health().failures_in_a_row.remove(&request.repeat);
                         return Ok(reply);
                     }
                     Verdict::Trouble => (self.in_trouble(&reply), reply.retry_after, false),
@@ -108,7 +111,7 @@ impl Client {
             };
             let may_repeat = request.repeat == Repeat::Safe || failure.fate == Fate::NotProcessed;
             if final_word || !may_repeat || tried >= self.network.tries {
-                self.count_failure(&failure.cause);
+                self.count_failure(request.repeat, &failure.cause);
                 return Err(failure);
             }
             let wait =
@@ -129,10 +132,11 @@ impl Client {
         }
     }
 
-    fn count_failure(&self, cause: &str) {
+    fn count_failure(&self, repeat: Repeat, cause: &str) {
         let mut health = self.health();
-        health.failures_in_a_row += 1;
-        if health.failures_in_a_row >= FAILURES_IN_A_ROW {
+        let failures = health.failures_in_a_row.entry(repeat).or_default();
+        *failures += 1;
+        if *failures >= FAILURES_IN_A_ROW {
             health.left_alone.get_or_insert_with(|| cause.to_owned());
         }
     }

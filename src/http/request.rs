@@ -23,7 +23,7 @@ pub fn encode(text: &str) -> String {
 }
 
 /// Whether a request may be sent again when it is not known what became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Repeat {
     /// Sending it twice does no more than sending it once.
     Safe,

@@ -74,6 +74,19 @@ fn passagepoint_that_stops_answering_preregs_leaves_a_few_in_doubt_and_the_rest_
 }
 
 #[test]
+fn visitors_that_are_made_do_not_hide_that_no_prereg_is_answered() {
+    let sandbox = a_thousand_bookings().config("Network.concurrency", "1");
+    sandbox.fault(
+        Fault::on(Service::PassagePoint)
+            .path("createPreReg")
+            .refuse(),
+    );
+    let run = ends_soon(&sandbox, "refusing");
+    assert_eq!(rows_of(&sandbox, "appts"), 3, "{run:#?}");
+    assert_says(&run.stderr, &["997 visits wait"]);
+}
+
+#[test]
 fn libcal_down_is_one_line_with_the_locations() {
     for (way, break_it) in ways() {
         let sandbox = a_thousand_bookings();
