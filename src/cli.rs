@@ -74,7 +74,7 @@ pub struct Sync {
 #[derive(Debug, Args)]
 pub struct LookupUser {
     /// Primary IDs as people type them; case and space around them do not matter
-    #[arg(required = true, value_name = "PRIMARY_ID")]
+    #[arg(required = true, value_name = "PRIMARY_ID", value_parser = an_id)]
     pub primary_ids: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ pub struct LookupUser {
 #[derive(Debug, Args)]
 pub struct LookupAppt {
     /// Booking ids (LibCal's bookId), such as cs_AbC123
-    #[arg(required = true, value_name = "BOOK_ID")]
+    #[arg(required = true, value_name = "BOOK_ID", value_parser = an_id)]
     pub book_ids: Vec<String>,
 }
 
@@ -94,11 +94,11 @@ pub struct Prune {
     pub keep_days: Option<u32>,
 
     /// Forget this user, with all their appointments and refusals
-    #[arg(long, value_name = "PRIMARY_ID", conflicts_with_all = ["keep_days", "users_unseen_for"])]
+    #[arg(long, value_name = "PRIMARY_ID", value_parser = an_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
     pub user: Option<String>,
 
     /// Forget this booking, so that the next sync takes it for a new one
-    #[arg(long, value_name = "BOOK_ID", conflicts_with_all = ["keep_days", "users_unseen_for"])]
+    #[arg(long, value_name = "BOOK_ID", value_parser = an_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
     pub appt: Option<String>,
 
     /// Also forget the users whom no booking has named for so many days
@@ -108,4 +108,12 @@ pub struct Prune {
     /// Print how much would be deleted and delete nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// An ID without the space around it, which must leave something.
+fn an_id(typed: &str) -> Result<String, &'static str> {
+    match typed.trim() {
+        "" => Err("it is blank"),
+        id => Ok(id.to_owned()),
+    }
 }

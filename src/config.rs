@@ -3,11 +3,13 @@
 //! Every mistake is an error that names the key and, where YAML gives one, the
 //! line. Whether the services accept what stands here is not found out here.
 
+mod location;
 mod secret;
 mod values;
 
+pub use location::LocationId;
 pub use secret::Secret;
-pub use values::{Address, Endpoint, LocationId};
+pub use values::{Address, Endpoint};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -128,6 +130,7 @@ pub struct PassagePoint {
     #[serde(default = "default_get_destinations")]
     pub get_destinations_endpt: Endpoint,
     /// The destination of each location.
+    #[serde(deserialize_with = "location::mapping")]
     pub location_mapping: BTreeMap<LocationId, String>,
     /// The visitor's category by the Alma user group's description; `Visitor` for all others.
     #[serde(default, deserialize_with = "or_default")]

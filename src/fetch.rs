@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use crate::config::Location;
 use crate::libcal::{LibCal, Row, Unreadable};
-use crate::report::{Groups, add};
+use crate::report::{Groups, add, counted};
 
 /// All that the lists brought.
 #[derive(Debug, Default)]
@@ -39,10 +39,10 @@ pub fn fetch(libcal: &LibCal<'_>, locations: &[Location], date: Option<NaiveDate
                 Err(panic) => std::panic::resume_unwind(panic),
             };
             log::debug!(
-                "{} ({}): {} rows, and {} that cannot be read",
+                "{} ({}): {}, and {} that cannot be read",
                 location.name,
                 location.id,
-                listing.rows.len(),
+                counted(listing.rows.len(), "row"),
                 listing.unreadable.len()
             );
             fetched.rows.extend(listing.rows);

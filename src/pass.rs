@@ -286,8 +286,14 @@ impl<'a> Pass<'a> {
     fn registered(&self, visit: &Visit, destination: &str, prereg_id: &str) -> Result<()> {
         let key = &visit.key;
         let mut cache = self.cache();
-        cache.registered(key, visit.ends_at, prereg_id)?;
+        let kept = cache.registered(key, visit.ends_at, prereg_id);
         let mut done = self.done();
+        if kept.is_err() {
+            // The cache still has the intent: the next pass takes the visit for one in doubt.
+            let cause = "PassagePoint has registered what the cache could not keep";
+            add(&mut done.in_doubt, cause, [key.book_id.clone()]);
+            return kept;
+        }
         done.registered += 1;
         // Another visit of the booking may have been refused just now, and that stands.
         let subject = Subject::Booking(key.book_id.clone());

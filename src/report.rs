@@ -54,8 +54,8 @@ impl Summary {
                 .map(|(n, what)| format!("{n} {what}")),
         );
         format!(
-            "{} rows, {}: {} ({:.1} s)",
-            self.rows,
+            "{}, {}: {} ({:.1} s)",
+            counted(self.rows, "row"),
             counted(self.visits, "visit"),
             parts.join(", "),
             self.seconds

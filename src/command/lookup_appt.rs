@@ -12,7 +12,6 @@ pub(super) fn run(cli: &Cli, args: &LookupAppt) -> Result<Exit> {
     let cache = Cache::open_existing(&cache_path(cli)?)?;
     let mut exit = Exit::Done;
     for book_id in &args.book_ids {
-        let book_id = book_id.trim();
         let appts = cache.appts_of_booking(book_id)?;
         let refusals = cache.refusals_of(book_id)?;
         // A refusal that only repeats what the state says, or of a user with such an ID, is no news.
@@ -23,7 +22,9 @@ pub(super) fn run(cli: &Cli, args: &LookupAppt) -> Result<Exit> {
             tell_refusal(book_id, refusal);
         }
         if appts.is_empty() {
-            log::error!("nothing is known of the booking {book_id}: it is not registered");
+            log::error!(
+                "nothing is known of the booking {book_id}: it is not registered; whether the person was refused, `libcal-pp lookup-user` tells"
+            );
             exit = Exit::NeedsPerson;
         }
         if cli.json {

@@ -32,11 +32,7 @@ fn what_to_delete(args: &Prune, now: i64) -> Vec<What> {
             .as_deref()
             .map(|typed| What::Person(primary_id(typed))),
     );
-    what.extend(
-        args.appt
-            .as_deref()
-            .map(|typed| What::Booking(typed.trim().to_owned())),
-    );
+    what.extend(args.appt.clone().map(What::Booking));
     if what.is_empty() {
         let cut = now - i64::from(args.keep_days.unwrap_or(0)) * DAY;
         what.push(What::EndedBefore(cut));

@@ -25,7 +25,7 @@ use crate::output::print_json;
 use crate::pass::{Done, Pass};
 use crate::passagepoint::PassagePoint;
 use crate::plan::{self, Plan};
-use crate::report::Summary;
+use crate::report::{Summary, counted};
 
 pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
     let mut config = Config::load(&cli.config)?;
@@ -83,9 +83,9 @@ fn make_plan(config: &Config, fetched: &Fetched, cache: &Cache, now: i64) -> Res
     let known = cache.known(&bookings, &people)?;
     let plan = plan::plan(rows, unreadable, &known, &config.libcal.statuses, now);
     log::debug!(
-        "planned: {} people to register, {} visits registered already, {} ended, {} refused, {} cancelled",
-        plan.people.len(),
-        plan.already_registered,
+        "planned: {} to register, {} registered already, {} ended, {} refused, {} cancelled",
+        counted(plan.people.len(), "person"),
+        counted(plan.already_registered, "visit"),
         plan.ended,
         plan.refused_visits(),
         plan.cancelled.len()

@@ -31,6 +31,9 @@ impl<'de> Deserialize<'de> for Address {
 impl Address {
     fn read(text: &str) -> Result<Self, String> {
         let text = text.trim().trim_end_matches('/').to_owned();
+        if text == "https:" || text == "http:" {
+            return Err(no_address("it has no host"));
+        }
         let uri: Uri = text
             .parse()
             .map_err(|_| no_address("it cannot be read as one"))?;
@@ -103,50 +106,6 @@ impl Endpoint {
             return Err("is not a path like /pp/api/v2/auth/login".into());
         }
         Ok(Self(path))
-    }
-}
-
-/// The number of a location in LibCal (`lid`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LocationId(pub i64);
-
-impl fmt::Display for LocationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl<'de> Deserialize<'de> for LocationId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneLocation)
-    }
-}
-
-struct OneLocation;
-
-impl Visitor<'_> for OneLocation {
-    type Value = LocationId;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a location's number")
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<LocationId, E> {
-        Ok(LocationId(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<LocationId, E> {
-        i64::try_from(value)
-            .map(LocationId)
-            .map_err(|_| E::custom("is too large for a location's number"))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<LocationId, E> {
-        value
-            .trim()
-            .parse()
-            .map(LocationId)
-            .map_err(|_| E::custom("is not a location's number"))
     }
 }
 

@@ -41,6 +41,15 @@ fn each_outcome_has_its_exit_status() {
         let run = sandbox.run(&args);
         assert_eq!(run.code, code, "{why}: {run:#?}");
     }
+    for args in [
+        ["lookup-user", " "],
+        ["lookup-appt", ""],
+        ["prune", "--user="],
+        ["prune", "--appt= "],
+    ] {
+        let run = sandbox.run(&args);
+        assert_eq!(run.code, 2, "a blank ID: {run:#?}");
+    }
     sandbox.stop(Service::LibCal);
     assert_eq!(sandbox.sync().code, 1, "an outage");
     fs::remove_file(sandbox.path("config.yml")).unwrap();

@@ -134,7 +134,10 @@ fn a_bad_address_is_named_with_its_line() {
             (&format!("pp_api_root: {bad}"), "PassagePoint.pp_api_root: "),
         ]);
     }
-    assert_lines_refused(&[("login_endpt: https://x/y", "PassagePoint.login_endpt: ")]);
+    assert_lines_refused(&[
+        ("login_endpt: https://x/y", "PassagePoint.login_endpt: "),
+        ("bookings_endpt: https://", "it has no host"),
+    ]);
 }
 
 #[test]
@@ -172,6 +175,11 @@ fn every_location_is_there_once_and_has_a_destination() {
     let good = file(&sandbox);
     for (key, new, named) in [
         ("10332:", "# gone", "10332 (Science & Technology Library)"),
+        (
+            "10332:",
+            "'8827': LibCal Science",
+            "location 8827 stands there twice",
+        ),
         ("8827:", "8827: ''", "8827 (Main Library)"),
     ] {
         let told = refused(&sandbox, &with_line(&good, key, new).0);

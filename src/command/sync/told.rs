@@ -74,6 +74,7 @@ pub(super) fn refusals<'r>(
     now: i64,
 ) -> Result<bool> {
     let mut due = Vec::new();
+    // A visit that was given up waits for a person as long as it stands there.
     let mut given_up = false;
     for one in refused {
         given_up |= matches!(one.subject, Subject::Doubt(_));
@@ -93,7 +94,9 @@ pub(super) fn refusals<'r>(
         let subjects: Vec<_> = due.iter().map(|one| one.subject.clone()).collect();
         cache.reported(&subjects, now)?;
     }
-    // A visit that was given up waits for a person as long as it stands there.
+    if given_up && due.is_empty() {
+        log::info!("a visit that was given up in doubt still waits for a person");
+    }
     Ok(given_up || !due.is_empty())
 }
 
