@@ -26,6 +26,9 @@ use crate::report::Summary;
 /// How long another process may keep the cache locked.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How many statements are kept prepared: more than the program has.
+const STATEMENTS: usize = 64;
+
 /// The open cache.
 pub struct Cache {
     connection: Connection,
@@ -97,6 +100,9 @@ impl Cache {
             connection,
             path: path.to_owned(),
         };
+        cache
+            .connection
+            .set_prepared_statement_cache_capacity(STATEMENTS);
         let patient = cache.connection.busy_timeout(PATIENCE);
         cache.told(patient)?;
         Ok(cache)

@@ -165,6 +165,15 @@ impl<'a> PassagePoint<'a> {
         Ok(())
     }
 
+    /// Why nothing more can be asked in this run, if that is so already.
+    #[must_use]
+    pub fn is_down(&self) -> Option<String> {
+        let left_alone = self.client.is_left_alone().err();
+        left_alone
+            .map(|failure| failure.cause)
+            .or_else(|| self.session.failed())
+    }
+
     fn address(&self, endpoint: &Endpoint) -> String {
         format!("{}{}", self.config.pp_api_root.as_str(), endpoint.as_str())
     }

@@ -58,6 +58,15 @@ impl Session {
             State::Failed(cause.to_owned());
     }
 
+    /// Why the service was given up, if it was; does not wait for a login under way.
+    #[must_use]
+    pub fn failed(&self) -> Option<String> {
+        match &*self.state.try_lock().ok()? {
+            State::Failed(cause) => Some(cause.clone()),
+            State::None | State::Live(_) => None,
+        }
+    }
+
     /// The live token, or a new one if there is none or it is the one that has run out.
     ///
     /// # Errors

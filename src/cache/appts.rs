@@ -3,9 +3,9 @@
 use anyhow::Result;
 use rusqlite::{Params, Row, params};
 
-use super::Cache;
+use super::{Cache, refusals};
 use crate::config::LocationId;
-use crate::known::{Appt, Slot, VisitKey};
+use crate::known::{Appt, Slot, Subject, VisitKey};
 
 const COLUMNS: &str = "SELECT appt_id, primary_id, lid, starts_at, ends_at, prereg_id, asked_ends_at, attempts, cancelled_at FROM appts";
 const THIS_VISIT: &str = "WHERE appt_id = ?1 AND primary_id = ?2 AND lid = ?3 AND starts_at = ?4";
@@ -57,18 +57,39 @@ impl Cache {
     }
 
     /// Writes that the visit is registered until `ends_at`. This does not rely on the
-    /// intent: somebody may have pruned it in the meantime.
+    /// intent: somebody may have pruned it in the meantime. With `is_mended`, that the
+    /// booking was refused before is forgotten with it.
     ///
     /// # Errors
     /// Where the cache cannot be written.
-    pub fn registered(&mut self, key: &VisitKey, ends_at: i64, prereg_id: &str) -> Result<()> {
-        self.execute(
-            "INSERT INTO appts (appt_id, primary_id, lid, starts_at, ends_at, prereg_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (appt_id, primary_id, lid, starts_at) DO UPDATE SET
-                 ends_at = ?5, prereg_id = ?6, attempts = 0, asked_ends_at = NULL, cancelled_at = NULL",
-            params![key.book_id, key.primary_id, key.lid.0, key.starts_at, ends_at, prereg_id],
-        )
+    pub fn registered(
+        &mut self,
+        key: &VisitKey,
+        ends_at: i64,
+        prereg_id: &str,
+        is_mended: bool,
+    ) -> Result<()> {
+        let kept = self.connection.transaction().and_then(|transaction| {
+            let sql = "INSERT INTO appts (appt_id, primary_id, lid, starts_at, ends_at, prereg_id)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                       ON CONFLICT (appt_id, primary_id, lid, starts_at) DO UPDATE SET
+                           ends_at = ?5, prereg_id = ?6, attempts = 0, asked_ends_at = NULL,
+                           cancelled_at = NULL";
+            transaction.prepare_cached(sql)?.execute(params![
+                key.book_id,
+                key.primary_id,
+                key.lid.0,
+                key.starts_at,
+                ends_at,
+                prereg_id
+            ])?;
+            if is_mended {
+                let subject = Subject::Booking(key.book_id.clone());
+                refusals::accept(&transaction, &subject)?;
+            }
+            transaction.commit()
+        });
+        self.told(kept)
     }
 
     /// Takes an intent back: the service surely did not act on it. `before` is the

@@ -1,7 +1,7 @@
 //! Refusals in the cache.
 
 use anyhow::Result;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::Cache;
 use crate::known::{Refusal, Subject};
@@ -61,10 +61,8 @@ impl Cache {
     /// # Errors
     /// Where the cache cannot be written.
     pub fn accept(&mut self, subject: &Subject) -> Result<()> {
-        self.execute(
-            "DELETE FROM refusals WHERE subject = ?1 AND kind = ?2",
-            params![subject.id(), kind_of(subject)],
-        )
+        let accepted = accept(&self.connection, subject);
+        self.told(accepted)
     }
 
     /// Notes that a person was told of these refusals.
@@ -83,6 +81,14 @@ impl Cache {
         });
         self.told(noted)
     }
+}
+
+/// Forgets a refusal, as a part of a transaction.
+pub(super) fn accept(connection: &Connection, subject: &Subject) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM refusals WHERE subject = ?1 AND kind = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.execute(params![subject.id(), kind_of(subject)])?;
+    Ok(())
 }
 
 fn kind_of(subject: &Subject) -> &'static str {

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::Cache;
-use crate::known::User;
+use super::{Cache, refusals};
+use crate::known::{Subject, User};
 
 /// `seen_at` is kept to the day, so that a pass with nothing new writes nothing about users.
 const SEEN_TO: i64 = 24 * 3600;
@@ -24,24 +24,28 @@ impl Cache {
         self.told(found)
     }
 
-    /// Keeps a user, in place of what was known of them.
+    /// Keeps a user, in place of what was known of them, and forgets that they were refused.
     ///
     /// # Errors
     /// Where the cache cannot be written.
     pub fn store_user(&mut self, user: &User, now: i64) -> Result<()> {
-        self.execute(
-            "INSERT INTO users (primary_id, barcode, visitor_id, checked_at, seen_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (primary_id) DO UPDATE SET
-                 barcode = ?2, visitor_id = ?3, checked_at = ?4, seen_at = ?5",
-            params![
+        let stored = self.connection.transaction().and_then(|transaction| {
+            let sql = "INSERT INTO users (primary_id, barcode, visitor_id, checked_at, seen_at)
+                       VALUES (?1, ?2, ?3, ?4, ?5)
+                       ON CONFLICT (primary_id) DO UPDATE SET
+                           barcode = ?2, visitor_id = ?3, checked_at = ?4, seen_at = ?5";
+            transaction.prepare_cached(sql)?.execute(params![
                 user.primary_id,
                 user.barcode,
                 user.visitor_id,
                 user.checked_at,
                 now
-            ],
-        )
+            ])?;
+            let subject = Subject::User(user.primary_id.clone());
+            refusals::accept(&transaction, &subject)?;
+            transaction.commit()
+        });
+        self.told(stored)
     }
 
     /// Notes that bookings name these people.

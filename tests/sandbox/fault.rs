@@ -161,6 +161,11 @@ impl Fault {
             && self.when.as_ref().is_none_or(|holds| holds(seen))
     }
 
+    /// Counts the request if it fits; whether it is one to go wrong.
+    pub(super) fn takes(&mut self, seen: &Seen) -> bool {
+        self.fits(seen) && self.count()
+    }
+
     /// Counts one more that fits; whether it is one to go wrong.
     fn count(&mut self) -> bool {
         self.fitted += 1;
@@ -205,7 +210,7 @@ impl Faults {
     pub(super) fn meet(&mut self, seen: &Seen) -> Met {
         let mut met = None;
         for fault in &mut self.0 {
-            if fault.fits(seen) && fault.count() && met.is_none() {
+            if fault.takes(seen) && met.is_none() {
                 met = Some(Met {
                     action: fault.action.clone(),
                     headers: fault.headers.clone(),

@@ -231,10 +231,16 @@ impl Sandbox {
         self.shared.set_latency(latency);
     }
 
-    /// Calls back once, at the n-th request from now (the first is 1): as soon as it has arrived, or else when it
-    /// has been acted upon and is about to be answered. The request waits until the callback returns.
-    pub fn on_request(&self, n: usize, before: bool, callback: impl FnOnce() + Send + 'static) {
-        self.shared.call_back(n, before, Box::new(callback));
+    /// Calls back once, at the first request that a fault of this kind would take (`Fault::at(3)` is the third from
+    /// now): as soon as it has arrived, or else when it has been acted upon and is about to be answered. The request
+    /// waits until the callback returns.
+    pub fn on_request(
+        &self,
+        request: Fault,
+        before: bool,
+        callback: impl FnOnce() + Send + 'static,
+    ) {
+        self.shared.call_back(request, before, Box::new(callback));
     }
 
     /// Closes a service's port: connections to it are refused, and those that are open are cut.
@@ -251,7 +257,7 @@ impl Sandbox {
         if n == 1 {
             close();
         } else {
-            self.on_request(n - 1, true, close);
+            self.on_request(Fault::at(n - 1), true, close);
         }
     }
 

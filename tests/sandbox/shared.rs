@@ -34,7 +34,10 @@ struct Desk {
 }
 
 struct Callback {
-    number: usize,
+    /// Which request it waits for.
+    request: Fault,
+    /// That request's number, once it has arrived.
+    number: Option<usize>,
     before: bool,
     call: Box<dyn FnOnce() + Send>,
 }
@@ -77,12 +80,11 @@ impl Shared {
         lock(&self.desk).latency = latency;
     }
 
-    /// Calls back at the n-th request from now, before or after it is acted upon.
-    pub(super) fn call_back(&self, n: usize, before: bool, call: Box<dyn FnOnce() + Send>) {
-        let mut desk = lock(&self.desk);
-        let number = desk.arrived + n;
-        desk.callbacks.push(Callback {
-            number,
+    /// Calls back at that request, before or after it is acted upon.
+    pub(super) fn call_back(&self, request: Fault, before: bool, call: Box<dyn FnOnce() + Send>) {
+        lock(&self.desk).callbacks.push(Callback {
+            request,
+            number: None,
             before,
             call,
         });
@@ -146,8 +148,14 @@ impl Shared {
         let mut desk = lock(&self.desk);
         desk.arrived += 1;
         let met = desk.faults.meet(seen);
+        let number = desk.arrived;
+        for callback in &mut desk.callbacks {
+            if callback.number.is_none() && callback.request.takes(seen) {
+                callback.number = Some(number);
+            }
+        }
         desk.seen.push(seen.clone());
-        (desk.arrived, met, desk.latency)
+        (number, met, desk.latency)
     }
 
     fn act(&self, seen: &Seen) -> Answer {
@@ -165,7 +173,7 @@ impl Shared {
         let mut desk = lock(&self.desk);
         let (due, rest) = mem::take(&mut desk.callbacks)
             .into_iter()
-            .partition::<Vec<_>, _>(|entry| entry.number == number && entry.before == before);
+            .partition::<Vec<_>, _>(|entry| entry.number == Some(number) && entry.before == before);
         desk.callbacks = rest;
         drop(desk);
         for entry in due {

@@ -21,7 +21,9 @@ impl HangingSync {
         sandbox.set_config("Network.timeout_seconds", "600");
         sandbox.fault(Fault::at(n).hang(Duration::from_secs(600)));
         let (arrived, wait) = mpsc::channel();
-        sandbox.on_request(n, true, move || arrived.send(()).expect("the test waits"));
+        sandbox.on_request(Fault::at(n), true, move || {
+            arrived.send(()).expect("the test waits");
+        });
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let pass = Self(command.spawn().expect("the program can be started"));
         let patience = Duration::from_secs(30);

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sandbox::{Booking, Expected, Run, Sandbox, User};
+use crate::sandbox::{Booking, Expected, Fault, Run, Sandbox, Seen, Service, User};
 use crate::support::{an_hour_later, rows_of};
 
 /// Names and addresses that no output may show.
 const PATRONS: [&str; 4] = ["Wilhelmina", "Featherstone", "wilma@", "@example.edu"];
 
-/// A day on which each person is seen to after the other, so that the n-th request is the same every time: somebody
-/// with two bookings, one of them for two seats, somebody of another institution zone, and somebody whom
+/// A day on which each person is seen to after the other, so that every pass makes the same requests: somebody with two bookings, one of them for two seats, somebody of another institution zone, and somebody whom
 /// PassagePoint knows already.
 pub fn small_day() -> Sandbox {
     let sandbox = Sandbox::new()
@@ -49,13 +48,34 @@ fn visits(sandbox: &Sandbox) -> [(&'static str, Expected); 4] {
     ]
 }
 
-/// How many requests the pass makes when all goes well.
-pub fn requests_of_a_clean_pass() -> usize {
+/// One request of a pass: the n-th to that path. Which comes first, that or another's, is left open.
+pub struct Step {
+    service: Service,
+    path: String,
+    nth: usize,
+}
+
+impl Step {
+    /// A fault, to be given an action, for this request alone.
+    pub fn request(&self) -> Fault {
+        Fault::on(self.service).path(&self.path).nth(self.nth)
+    }
+}
+
+/// The requests that the pass makes when all goes well.
+pub fn steps_of_a_clean_pass() -> Vec<Step> {
     let sandbox = small_day();
     let run = sandbox.sync();
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert_eq!(reached_end(&sandbox, &[]), BTreeSet::new());
-    sandbox.arrived()
+    let mut steps: Vec<Step> = Vec::new();
+    for Seen { service, path, .. } in sandbox.requests() {
+        let before = steps.iter().filter(|step| step.path == path);
+        let nth = before.count() + 1;
+        steps.push(Step { service, path, nth });
+    }
+    assert!(steps.len() >= 15, "the day has all kinds of request");
+    steps
 }
 
 /// All is well again, and an hour has gone by: passes until one finds nothing to do. Their outputs come after those

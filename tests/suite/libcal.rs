@@ -191,7 +191,7 @@ fn a_token_that_expires_between_two_pages_is_renewed_once() {
         sandbox.world().denial = denial;
         // The token and the first page come before.
         let world = Arc::clone(&sandbox);
-        sandbox.on_request(3, true, move || world.world().expire_tokens());
+        sandbox.on_request(Fault::at(3), true, move || world.world().expire_tokens());
         good_sync(&sandbox);
         assert_eq!(
             sandbox.count_of(Service::LibCal, "token"),

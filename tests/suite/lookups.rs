@@ -263,7 +263,7 @@ fn a_booking_that_was_given_up_is_explained_on_stderr() {
             .path("createPreReg")
             .cut_after(),
     );
-    for _ in 0..4 {
+    for _ in 0..3 {
         needy_sync(&sandbox);
     }
     let run = run(&sandbox, &["--json", "lookup-appt", "cs_2"]);

@@ -105,7 +105,7 @@ fn a_token_that_expires_in_the_middle_is_renewed_once_for_all() {
     for at in [14, 18, 22] {
         let sandbox = Arc::new(people(8));
         let world = Arc::clone(&sandbox);
-        sandbox.on_request(at, true, move || world.world().expire_tokens());
+        sandbox.on_request(Fault::at(at), true, move || world.world().expire_tokens());
         good_sync(&sandbox);
         assert_eq!(
             requests_to(&sandbox, "auth/login").len(),

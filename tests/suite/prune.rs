@@ -133,7 +133,7 @@ fn a_visit_given_up_in_doubt_is_tried_afresh_once_it_is_forgotten() {
             .path("createPreReg")
             .cut_before(),
     );
-    for _ in 0..4 {
+    for _ in 0..3 {
         needy_sync(&sandbox);
     }
     sandbox.clear_faults();
