@@ -84,6 +84,18 @@ impl<'a> Alma<'a> {
         outage.map_or(Ok(answer), Err)
     }
 
+    /// Whether the key at that place of the list, from 0, is of use: it is asked for a
+    /// user whom nobody has.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn try_key(&self, position: usize) -> Result<(), String> {
+        match self.ask_zone(position, "LIBCAL-PP-CHECK") {
+            ZoneAnswer::Outage(cause) => Err(cause),
+            ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::NoActiveBarcode => Ok(()),
+        }
+    }
+
     /// The keys that were found to be of no use in this run, each with the cause.
     pub fn given_up(&self) -> impl Iterator<Item = &String> {
         self.zones.iter().filter_map(|zone| zone.given_up.get())

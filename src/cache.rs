@@ -7,9 +7,11 @@ mod appts;
 mod prune;
 mod refusals;
 mod schema;
+mod survey;
 mod users;
 
 pub use prune::{Pruned, What};
+pub use survey::{Counts, LastPass, Survey};
 
 use std::fs::{OpenOptions, Permissions};
 use std::io::ErrorKind;

@@ -56,6 +56,8 @@ pub enum Command {
     LookupAppt(LookupAppt),
     /// Delete what is past from the cache, or forget a user or a booking
     Prune(Prune),
+    /// Is everything set up? Configuration, cache, each service, each destination; writes to none
+    Check,
 }
 
 /// `libcal-pp sync`

@@ -1,5 +1,6 @@
 //! The subcommands, one file each: what they print and how they end.
 
+mod check;
 mod lookup_appt;
 mod lookup_user;
 mod prune;
@@ -53,6 +54,7 @@ pub fn run(cli: &Cli) -> Result<Exit> {
         Command::LookupUser(args) => lookup_user::run(cli, args),
         Command::LookupAppt(args) => lookup_appt::run(cli, args),
         Command::Prune(args) => prune::run(cli, args),
+        Command::Check => check::run(cli),
     }
 }
 

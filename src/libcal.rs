@@ -52,6 +52,14 @@ impl<'a> LibCal<'a> {
         }
     }
 
+    /// Gets a token, unless there is one.
+    ///
+    /// # Errors
+    /// [`Failure`] where LibCal gives none.
+    pub fn be_ready(&self) -> Result<(), Failure> {
+        self.session.token(None, &|| self.login()).map(|_| ())
+    }
+
     /// Reads all bookings of one location, page by page: `GET {bookings_endpt}`.
     ///
     /// `date` is the first day; without it LibCal takes today in the library's own time zone.

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Local, TimeZone};
+use env_logger::fmt::style::AnsiColor;
 use serde::Serialize;
 
 /// Writes lines to standard output. That nobody reads on (`| head`) is no error.
@@ -18,7 +19,25 @@ pub fn print<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<()> {
         text.push_str(&printable(line.as_ref()));
         text.push('\n');
     }
-    let mut out = std::io::stdout().lock();
+    write(&mut std::io::stdout().lock(), &text)
+}
+
+/// Writes a line that begins with `ok` or `FAIL`, in colour on a terminal that wants it.
+///
+/// # Errors
+/// As [`print()`].
+pub fn print_checked(ok: bool, text: &str) -> Result<()> {
+    let (colour, word) = if ok {
+        (AnsiColor::Green, "ok")
+    } else {
+        (AnsiColor::Red, "FAIL")
+    };
+    let style = colour.on_default().bold();
+    let line = format!("{style}{word:4}{style:#}  {}\n", printable(text));
+    write(&mut anstream::stdout().lock(), &line)
+}
+
+fn write(out: &mut impl Write, text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to standard output"),

@@ -139,17 +139,21 @@ impl<'a> PassagePoint<'a> {
         read_id(&reply)
     }
 
-    /// Whether a destination of that name is set up: `GET {root}{get_destinations_endpt}`.
-    /// The reply's shape is not known; the name counts as present if any text in it is that name.
+    /// The names of the destinations that are set up: `GET {root}{get_destinations_endpt}`.
+    /// The reply's shape is not known; every text in it counts as a name.
     ///
     /// # Errors
     /// [`Failure`] on an outage, or if the reply is not JSON.
-    pub fn has_destination(&self, name: &str) -> Result<bool, Failure> {
+    pub fn destinations(&self) -> Result<Vec<String>, Failure> {
         let reply = self.ask(|| {
             Request::get(self.address(&self.config.get_destinations_endpt)).verdict(verdict)
         })?;
         match reply.json().filter(|_| reply.is_success()) {
-            Some(body) => Ok(holds_text(&body, name)),
+            Some(body) => {
+                let mut names = Vec::new();
+                add_texts(&body, &mut names);
+                Ok(names)
+            }
             None => Err(not_understood(&reply)),
         }
     }
@@ -258,12 +262,13 @@ fn id_text(id: &Value) -> Option<String> {
     }
 }
 
-fn holds_text(value: &Value, wanted: &str) -> bool {
+/// Adds every text that is somewhere in the value.
+fn add_texts(value: &Value, texts: &mut Vec<String>) {
     match value {
-        Value::String(text) => text == wanted,
-        Value::Array(list) => list.iter().any(|one| holds_text(one, wanted)),
-        Value::Object(fields) => fields.values().any(|one| holds_text(one, wanted)),
-        _ => false,
+        Value::String(text) => texts.push(text.clone()),
+        Value::Array(list) => list.iter().for_each(|one| add_texts(one, texts)),
+        Value::Object(fields) => fields.values().for_each(|one| add_texts(one, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -300,7 +305,7 @@ mod tests {
                 visitor_verdict(&reply);
                 if let Some(body) = reply.json() {
                     list_of(&body);
-                    holds_text(&body, "LibCal Main");
+                    add_texts(&body, &mut Vec::new());
                 }
             }
         }

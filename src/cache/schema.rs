@@ -91,6 +91,39 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// What a file holds.
+pub(super) enum Kind {
+    /// The tables above.
+    Ours,
+    /// The Python program's.
+    Pythons,
+    /// Nothing yet.
+    Nothing,
+}
+
+/// Finds out what the file holds.
+pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
+    match version(connection)? {
+        VERSION => return Ok(Kind::Ours),
+        0 => {}
+        later => {
+            return Err(refuse(&format!(
+                "it was made by a later version of libcal-pp (its version is {later}, this program knows {VERSION}): update the program"
+            )));
+        }
+    }
+    let tables = table_names(connection)?;
+    if tables.is_empty() {
+        Ok(Kind::Nothing)
+    } else if is_pythons(connection, &tables)? {
+        Ok(Kind::Pythons)
+    } else {
+        Err(refuse(
+            "it is some other program's SQLite file: name another with Cache.path or --db",
+        ))
+    }
+}
+
 fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.create_scalar_function(
         "known_form",
@@ -103,29 +136,17 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
         },
     )?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have been faster.
-    match version(&transaction)? {
-        VERSION => return Ok(()),
-        0 => {}
-        later => {
-            return Err(refuse(&format!(
-                "it was made by a later version of libcal-pp (its version is {later}, this program knows {VERSION}): update the program"
-            )));
+    match kind(&transaction)? {
+        // Another process was faster.
+        Kind::Ours => return Ok(()),
+        Kind::Nothing => transaction.execute_batch(TABLES)?,
+        Kind::Pythons => {
+            transaction.execute_batch(
+                "ALTER TABLE users RENAME TO python_users; ALTER TABLE appts RENAME TO python_appts;",
+            )?;
+            transaction.execute_batch(TABLES)?;
+            transaction.execute_batch(TAKE_OVER)?;
         }
-    }
-    let tables = table_names(&transaction)?;
-    if tables.is_empty() {
-        transaction.execute_batch(TABLES)?;
-    } else if is_pythons(&transaction, &tables)? {
-        transaction.execute_batch(
-            "ALTER TABLE users RENAME TO python_users; ALTER TABLE appts RENAME TO python_appts;",
-        )?;
-        transaction.execute_batch(TABLES)?;
-        transaction.execute_batch(TAKE_OVER)?;
-    } else {
-        return Err(refuse(
-            "it is some other program's SQLite file: name another with Cache.path or --db",
-        ));
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()

@@ -158,8 +158,8 @@ impl Pass<'_> {
             // Where the list cannot be had, the name is given the benefit of the doubt.
             None => self
                 .passagepoint
-                .has_destination(destination)
-                .unwrap_or(true),
+                .destinations()
+                .map_or(true, |names| names.iter().any(|name| name == destination)),
         };
         destinations.insert(destination.to_owned(), is_there);
         if is_there {

@@ -118,31 +118,6 @@ fn where_no_one_looks_a_pass_and_a_prune_print_nothing() {
 }
 
 #[test]
-fn a_terminal_gets_the_summary() {
-    let sandbox = one_person();
-    let pass = sandbox.command(&["sync"]);
-    let words = std::iter::once(pass.get_program()).chain(pass.get_args());
-    let words: Vec<_> = words.map(|word| format!("'{}'", word.display())).collect();
-    let mut script = Command::new("script");
-    script.arg("-qec").arg(words.join(" ")).arg("/dev/null");
-    script
-        .current_dir(sandbox.path(""))
-        .stdin(Stdio::null())
-        .env_remove("RUST_LOG");
-    let run = Run::of(script);
-    assert_eq!(run.code, 0, "{run:#?}");
-    assert!(
-        run.stdout.contains("registered booking cs_1 (G10000001)"),
-        "{run:#?}"
-    );
-    assert!(
-        run.stdout.contains("1 rows, 1 visit: 1 registered")
-            || run.stdout.contains("1 row, 1 visit: 1 registered"),
-        "{run:#?}"
-    );
-}
-
-#[test]
 fn v_shows_each_step() {
     let sandbox = one_person().booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
     let run = sandbox.run(&["-v", "sync"]);

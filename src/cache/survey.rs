@@ -1,0 +1,129 @@
+//! What stands in a cache, for whoever asks whether all is set up. Nothing is changed by it.
+
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+
+use anyhow::{Result, anyhow, bail};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::Cache;
+use super::schema::{Kind, kind};
+use crate::report::Summary;
+
+/// What stands in a cache.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Survey {
+    /// There is no file yet, and one can be made.
+    None,
+    /// The Python program's cache, which the next sync takes over.
+    Pythons(Counts),
+    /// A cache of this program.
+    Ours(Counts, Option<LastPass>),
+}
+
+/// How much a cache knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Users.
+    pub users: usize,
+    /// Appointments.
+    pub appts: usize,
+}
+
+/// The last pass, or the last two.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastPass {
+    /// When the last one began, in Unix seconds.
+    pub started_at: i64,
+    /// When the last one that came to its end did so, in Unix seconds, and how it went.
+    pub ended: Option<(i64, Summary)>,
+}
+
+impl Cache {
+    /// Looks at the cache at `path` and finds out whether it could be written.
+    ///
+    /// # Errors
+    /// Where it cannot be read, made or written, is no cache, or is one of a later version.
+    pub fn survey(path: &Path) -> Result<Survey> {
+        if !path.exists() {
+            return could_be_made(path).map(|()| Survey::None);
+        }
+        let cache = Self::connect(path)?;
+        let surveyed = survey(&cache.connection);
+        cache.told(surveyed)
+    }
+}
+
+fn survey(connection: &Connection) -> rusqlite::Result<Survey> {
+    let kind = kind(connection)?;
+    // Only a lock shows whether the file can be written; it is given back at once.
+    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+    let count = |sql| connection.query_row(sql, [], |row| row.get::<_, u32>(0));
+    let counts = || -> rusqlite::Result<Counts> {
+        Ok(Counts {
+            users: count("SELECT count(*) FROM users")? as usize,
+            appts: count("SELECT count(*) FROM appts")? as usize,
+        })
+    };
+    Ok(match kind {
+        Kind::Nothing => Survey::None,
+        Kind::Pythons => Survey::Pythons(counts()?),
+        Kind::Ours => Survey::Ours(counts()?, last_pass(connection)?),
+    })
+}
+
+fn last_pass(connection: &Connection) -> rusqlite::Result<Option<LastPass>> {
+    let sql = "SELECT started_at, ended_at, rows, visits, already_registered, registered, refused,
+                      in_doubt, failed, ended, seconds FROM last_pass";
+    connection
+        .query_row(sql, [], |row| {
+            let ended_at: Option<i64> = row.get(1)?;
+            let ended = ended_at.map(|at| summary_of(row).map(|summary| (at, summary)));
+            Ok(LastPass {
+                started_at: row.get(0)?,
+                ended: ended.transpose()?,
+            })
+        })
+        .optional()
+}
+
+fn summary_of(row: &Row<'_>) -> rusqlite::Result<Summary> {
+    let count = |column| row.get::<_, u32>(column).map(|number| number as usize);
+    Ok(Summary {
+        rows: count(2)?,
+        visits: count(3)?,
+        already_registered: count(4)?,
+        registered: count(5)?,
+        refused: count(6)?,
+        in_doubt: count(7)?,
+        failed: count(8)?,
+        ended: count(9)?,
+        seconds: row.get(10)?,
+    })
+}
+
+/// Whether a file could be made there: tried with another one beside it.
+fn could_be_made(path: &Path) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!(
+            "its folder {} is not there: make it, or name another with Cache.path or --db",
+            folder.display()
+        );
+    }
+    let probe = folder.join(format!(".libcal-pp-check-{}", std::process::id()));
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&probe)
+        .and_then(|_| fs::remove_file(&probe))
+        .map_err(|error| {
+            anyhow!(
+                "no file can be made in {} ({error}): check the rights to it",
+                folder.display()
+            )
+        })
+}

@@ -1,0 +1,246 @@
+//! `check`: is everything set up? One line a thing, and what to do where it is not.
+//!
+//! Nothing is written to any service or to the cache.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+use ureq::Agent;
+
+use super::Exit;
+use crate::alma::Alma;
+use crate::cache::{Cache, Counts, LastPass, Survey};
+use crate::cli::Cli;
+use crate::config::{Config, Location, Network, Wrong};
+use crate::http::{self, Client, Failure};
+use crate::libcal::{LibCal, Listing};
+use crate::output::{moment, print_checked, print_json};
+use crate::passagepoint::PassagePoint;
+use crate::report::counted;
+
+/// One line of the list.
+#[derive(Serialize)]
+struct Checked<'a> {
+    what: &'a str,
+    ok: bool,
+    detail: &'a str,
+}
+
+/// The list as it is told, line by line.
+struct List {
+    json: bool,
+    exit: Exit,
+}
+
+impl List {
+    /// Tells whether a thing is as it should be, with what there is to say of it, or what to do.
+    fn tell(&mut self, what: &str, found: Result<String, String>) -> Result<()> {
+        let ok = found.is_ok();
+        if !ok {
+            self.exit = Exit::NeedsPerson;
+        }
+        let detail = &found.unwrap_or_else(|wrong| wrong);
+        if self.json {
+            return print_json([Checked { what, ok, detail }]);
+        }
+        print_checked(ok, &format!("{what}: {detail}"))
+    }
+}
+
+pub(super) fn run(cli: &Cli) -> Result<Exit> {
+    let mut list = List {
+        json: cli.json,
+        exit: Exit::Done,
+    };
+    let config = match load(&cli.config) {
+        Ok(config) => config,
+        Err(Wrong(what)) => {
+            list.tell("configuration", Err(what))?;
+            return Ok(list.exit);
+        }
+    };
+    list.tell("configuration", Ok(config_detail(&cli.config, &config)))?;
+    let path = cli.db.as_ref().unwrap_or(&config.cache.path);
+    list.tell("cache", cache_detail(path))?;
+
+    // Whoever waits for the list would rather see a failure at once than three of them later.
+    let network = Network {
+        tries: 1,
+        ..config.network.clone()
+    };
+    let agent = http::agent(&network);
+    check_libcal(&mut list, &config, &network, &agent)?;
+    check_alma(&mut list, &config, &network, &agent)?;
+    check_passagepoint(&mut list, &config, &network, &agent)?;
+    Ok(list.exit)
+}
+
+fn load(file: &Path) -> Result<Config, Wrong> {
+    let mut config = Config::load(file)?;
+    config.reveal_secrets(file)?;
+    Ok(config)
+}
+
+fn config_detail(file: &Path, config: &Config) -> String {
+    let mut parts = vec![format!("{} can be used", file.display())];
+    let unused = config.unused_sections();
+    if !unused.is_empty() {
+        parts.push(format!(
+            "{} of the Python program: not used, for cron does that",
+            unused.join(" and ")
+        ));
+    }
+    parts.extend(warning_if_open(file));
+    parts.join("; ")
+}
+
+fn cache_detail(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let counted_in = |counts: Counts| {
+        format!(
+            "{shown} has {} and {}",
+            counted(counts.users, "user"),
+            counted(counts.appts, "appointment")
+        )
+    };
+    let mut parts = match Cache::survey(path).map_err(|error| format!("{error:#}"))? {
+        Survey::None => vec![format!("{shown} is not there yet: the first sync makes it")],
+        Survey::Pythons(counts) => vec![
+            counted_in(counts),
+            "it is the Python program's: the next sync takes it over".into(),
+        ],
+        Survey::Ours(counts, last_pass) => vec![counted_in(counts), last_pass_detail(last_pass)],
+    };
+    parts.extend(warning_if_open(path));
+    Ok(parts.join("; "))
+}
+
+fn warning_if_open(file: &Path) -> Option<String> {
+    let mode = fs::metadata(file).ok()?.permissions().mode();
+    let warning = || format!("warning: others can read it: chmod 600 {}", file.display());
+    (mode & 0o077 != 0).then(warning)
+}
+
+fn last_pass_detail(last_pass: Option<LastPass>) -> String {
+    let Some(LastPass { started_at, ended }) = last_pass else {
+        return "no pass was made yet".into();
+    };
+    let Some((ended_at, summary)) = ended else {
+        return format!("a pass began {} and has not ended", moment(started_at));
+    };
+    let mut detail = format!(
+        "the last full pass ended {}: {}",
+        moment(ended_at),
+        summary.line()
+    );
+    if started_at > ended_at {
+        detail = format!("{detail}; one began {} and has not", moment(started_at));
+    }
+    detail
+}
+
+fn check_libcal(list: &mut List, config: &Config, network: &Network, agent: &Agent) -> Result<()> {
+    let client = Client::new("LibCal", agent.clone(), network);
+    let libcal = LibCal::new(client, &config.libcal);
+    let token = libcal.be_ready();
+    let there_is_one = token.is_ok();
+    list.tell(
+        "LibCal",
+        token.map(|()| "gave a token".into()).map_err(cause),
+    )?;
+    for Location { name, id } in &config.libcal.locations {
+        let found = if there_is_one {
+            rows_detail(&libcal.list(*id, None), config)
+        } else {
+            Err("not checked, for LibCal gave no token".into())
+        };
+        list.tell(&format!("LibCal, {name} ({id})"), found)?;
+    }
+    Ok(())
+}
+
+fn rows_detail(listing: &Listing, config: &Config) -> Result<String, String> {
+    if let Some(cause) = &listing.failure {
+        return Err(format!("{cause}; check its id in LibCal.locations"));
+    }
+    let question = &config.libcal.primary_id_field;
+    let days = match config.libcal.days {
+        0 => "today".into(),
+        days => format!("today and in the next {}", counted(days as usize, "day")),
+    };
+    let rows = listing.rows.len() + listing.unreadable.len();
+    let answered = listing.rows.iter().filter(|row| row.answer.is_some());
+    let found = format!(
+        "{} {days}, {} with an answer to {question}",
+        counted(rows, "row"),
+        answered.clone().count()
+    );
+    if rows == 0 {
+        return Ok(format!(
+            "no rows {days}, so that nothing is known of {question}"
+        ));
+    }
+    if answered.count() == 0 {
+        return Err(format!(
+            "{found}: check LibCal.primary_id_field, and whether the booking form asks for the ID"
+        ));
+    }
+    if listing.unreadable.is_empty() {
+        return Ok(found);
+    }
+    Ok(format!(
+        "{found}, {} that cannot be read",
+        listing.unreadable.len()
+    ))
+}
+
+fn check_alma(list: &mut List, config: &Config, network: &Network, agent: &Agent) -> Result<()> {
+    let client = Client::new("Alma", agent.clone(), network);
+    let alma = Alma::new(client, &config.alma);
+    for position in 0..config.alma.apikeys.len() {
+        let found = alma.try_key(position).map(|()| "is accepted".into());
+        list.tell(&format!("Alma, API key {}", position + 1), found)?;
+    }
+    Ok(())
+}
+
+fn check_passagepoint(
+    list: &mut List,
+    config: &Config,
+    network: &Network,
+    agent: &Agent,
+) -> Result<()> {
+    let client = Client::new("PassagePoint", agent.clone(), network);
+    let passagepoint = PassagePoint::new(client, &config.passagepoint);
+    let login = passagepoint.be_ready();
+    let names = match &login {
+        Ok(()) => passagepoint.destinations().map_err(cause),
+        Err(_) => Err("not checked, for there is no login".into()),
+    };
+    list.tell(
+        "PassagePoint",
+        login.map(|()| "let us log in".into()).map_err(cause),
+    )?;
+    for (id, destination) in &config.passagepoint.location_mapping {
+        let found = match &names {
+            Err(cause) => Err(cause.clone()),
+            Ok(names) if names.contains(destination) => Ok("is there".into()),
+            Ok(names) => Err(format!(
+                "is not there: correct PassagePoint.location_mapping; what is there: {}",
+                names.join(", ")
+            )),
+        };
+        list.tell(
+            &format!("PassagePoint, \"{destination}\" of location {id}"),
+            found,
+        )?;
+    }
+    Ok(())
+}
+
+fn cause(failure: Failure) -> String {
+    failure.cause
+}

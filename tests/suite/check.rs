@@ -1,0 +1,330 @@
+//! `check`: each thing that must be set up, and each way in which it may not be.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service};
+use crate::support::{
+    assert_right, assert_says, good_sync, needy_sync, of_ada, one_person, python_cache, sql,
+};
+
+/// The line about a thing, whose name begins so.
+fn line<'r>(run: &'r Run, what: &str) -> &'r str {
+    let of_it = |line: &&str| line.get(6..).is_some_and(|rest| rest.starts_with(what));
+    let line = run.stdout.lines().find(of_it);
+    line.unwrap_or_else(|| panic!("{what}: {run:#?}"))
+}
+
+fn check(sandbox: &Sandbox) -> Run {
+    let run = sandbox.run(&["check"]);
+    assert_eq!(run.stderr, "", "the list is all that it says");
+    for secret in sandbox.secrets() {
+        assert!(!run.stdout.contains(&secret), "{secret} in {run:#?}");
+    }
+    let wrote =
+        ["createVisitor", "createPreReg"].map(|path| sandbox.count_of(Service::PassagePoint, path));
+    assert_eq!(wrote, [0, 0], "nothing is written to a service");
+    run
+}
+
+/// Checks, finds just these lines wrong, and what each says.
+fn fails(sandbox: &Sandbox, wrong: &[(&str, &[&str])]) -> Run {
+    let run = check(sandbox);
+    assert_eq!(run.code, 1, "{run:#?}");
+    let failed = run.stdout.lines().filter(|line| line.starts_with("FAIL  "));
+    assert_eq!(failed.count(), wrong.len(), "{run:#?}");
+    for (what, says) in wrong {
+        let line = line(&run, what);
+        assert!(line.starts_with("FAIL  "), "{line}");
+        assert_says(line, says);
+    }
+    run
+}
+
+#[test]
+fn where_all_is_set_up_each_thing_is_ok() {
+    let sandbox = one_person().booking(of_ada("cs_2").no_answer());
+    let run = check(&sandbox);
+    assert_eq!(run.code, 0, "{run:#?}");
+    assert_right(&sandbox);
+    for (what, says) in [
+        ("configuration: ", "config.yml can be used"),
+        ("cache: ", "is not there yet: the first sync makes it"),
+        ("LibCal: ", "gave a token"),
+        (
+            "LibCal, Main Library (8827): ",
+            "2 rows today, 1 with an answer to q12505",
+        ),
+        ("LibCal, Science Library (10332): ", "no rows today"),
+        ("Alma, API key 1: ", "is accepted"),
+        ("Alma, API key 2: ", "is accepted"),
+        ("PassagePoint: ", "let us log in"),
+        (
+            "PassagePoint, \"LibCal Main\" of location 8827: ",
+            "is there",
+        ),
+        (
+            "PassagePoint, \"LibCal Science\" of location 10332: ",
+            "is there",
+        ),
+    ] {
+        let line = line(&run, what);
+        assert!(line.starts_with("ok    ") && line.contains(says), "{line}");
+    }
+    assert_eq!(run.stdout.lines().count(), 10, "{run:#?}");
+    assert!(!sandbox.path("cache.db").exists(), "no cache is made");
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_the_only_line() {
+    let sandbox = one_person().config("LibCal.days", "366");
+    fails(&sandbox, &[("configuration: ", &["LibCal.days", "line "])]);
+    let sandbox = one_person().config("PassagePoint.password", "env:NOT_SET");
+    fails(
+        &sandbox,
+        &[("configuration: ", &["PassagePoint.password", "NOT_SET"])],
+    );
+    assert_eq!(sandbox.arrived(), 0);
+    fs::remove_file(sandbox.path("config.yml")).unwrap();
+    let run = fails(
+        &sandbox,
+        &[("configuration: ", &["no configuration file", "--config"])],
+    );
+    assert_eq!(run.stdout.lines().count(), 1, "{run:#?}");
+}
+
+#[test]
+fn what_only_the_python_program_used_is_mentioned() {
+    let sandbox = one_person()
+        .config("LCPP", "{\"interval\": 5}")
+        .config("Emails", "{\"to\": \"desk@example.edu\"}");
+    let run = check(&sandbox);
+    assert_eq!(run.code, 0, "{run:#?}");
+    assert_says(
+        line(&run, "configuration"),
+        &["LCPP and Emails", "not used"],
+    );
+}
+
+#[test]
+fn files_that_others_can_read_are_warned_of() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.world().preregs.clear();
+    sandbox.forget_requests();
+    for (mode, warned) in [(0o644, true), (0o640, true), (0o600, false)] {
+        for file in ["config.yml", "cache.db"] {
+            fs::set_permissions(sandbox.path(file), Permissions::from_mode(mode)).unwrap();
+        }
+        let run = check(&sandbox);
+        assert_eq!(run.code, 0, "a warning is no failure: {run:#?}");
+        for what in ["configuration", "cache"] {
+            let line = line(&run, what);
+            assert_eq!(
+                line.contains("warning: others can read it: chmod 600"),
+                warned,
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_cache_tells_what_is_in_it_and_how_the_last_pass_went() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.forget_requests();
+    let run = check(&sandbox);
+    assert_says(
+        line(&run, "cache"),
+        &[
+            "cache.db has 1 user and 1 appointment",
+            "the last full pass ended ",
+            ": 1 row, 1 visit: 1 registered, 0 already registered (",
+        ],
+    );
+    sql(&sandbox, "UPDATE last_pass SET started_at = ended_at + 60");
+    let run = check(&sandbox);
+    assert_says(
+        line(&run, "cache"),
+        &["the last full pass ended", "one began ", "and has not"],
+    );
+    sql(&sandbox, "UPDATE last_pass SET ended_at = NULL");
+    let run = check(&sandbox);
+    assert_says(line(&run, "cache"), &["a pass began ", "and has not ended"]);
+}
+
+#[test]
+fn a_cache_of_the_python_program_is_left_as_it_is() {
+    let sandbox = one_person();
+    python_cache(
+        &sandbox,
+        "INSERT INTO users VALUES ('G10000001', '21000001', '7'); INSERT INTO appts VALUES ('cs_1', '8');",
+    );
+    let before = fs::read(sandbox.path("cache.db")).unwrap();
+    let run = check(&sandbox);
+    assert_eq!(run.code, 0, "{run:#?}");
+    let says = [
+        "has 1 user and 1 appointment",
+        "Python program's",
+        "takes it over",
+    ];
+    assert_says(line(&run, "cache"), &says);
+    assert_eq!(fs::read(sandbox.path("cache.db")).unwrap(), before);
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_fails_and_the_rest_is_checked() {
+    let sandbox = one_person();
+    fs::write(
+        sandbox.path("cache.db"),
+        "no cache, and long enough to be seen as none",
+    )
+    .unwrap();
+    let run = fails(&sandbox, &[("cache: ", &["cache.db is not a cache"])]);
+    assert_says(line(&run, "PassagePoint: "), &["let us log in"]);
+
+    let sandbox = one_person().config("Cache.path", "not/there/cache.db");
+    fails(
+        &sandbox,
+        &[("cache: ", &["not/there is not there: make it"])],
+    );
+    fs::create_dir_all(sandbox.path("not/there/cache.db")).unwrap();
+    fails(&sandbox, &[("cache: ", &["is a folder"])]);
+
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.forget_requests();
+    sql(&sandbox, "PRAGMA user_version = 9");
+    fails(
+        &sandbox,
+        &[("cache: ", &["a later version", "update the program"])],
+    );
+    sql(&sandbox, "PRAGMA user_version = 0; DROP TABLE appts");
+    fails(&sandbox, &[("cache: ", &["some other program's"])]);
+}
+
+#[test]
+fn libcal_without_a_token_fails_with_all_its_locations() {
+    let sandbox = one_person().config("LibCal.client_secret", "wrong");
+    let not_checked: &[&str] = &["not checked, for LibCal gave no token"];
+    fails(
+        &sandbox,
+        &[
+            (
+                "LibCal: ",
+                &["check LibCal.client_id and LibCal.client_secret"],
+            ),
+            ("LibCal, Main Library", not_checked),
+            ("LibCal, Science Library", not_checked),
+        ],
+    );
+}
+
+#[test]
+fn a_location_that_libcal_does_not_list_fails_alone() {
+    let sandbox = one_person();
+    sandbox.world().locations.retain(|id| *id != 10332);
+    let says: &[&str] = &["LibCal did not give the list", "LibCal.locations"];
+    fails(&sandbox, &[("LibCal, Science Library (10332)", says)]);
+}
+
+#[test]
+fn a_wrong_number_of_the_form_question_is_found_out() {
+    let sandbox = one_person().config("LibCal.primary_id_field", "q99");
+    let says: &[&str] = &[
+        "1 row today, 0 with an answer to q99",
+        "check LibCal.primary_id_field",
+    ];
+    fails(&sandbox, &[("LibCal, Main Library (8827)", says)]);
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_counted() {
+    let sandbox = one_person().booking(Booking::new("cs_2").by("G1").with("fromDate", Value::Null));
+    let run = check(&sandbox);
+    let says = ["2 rows today, 1 with an answer to q12505, 1 that cannot be read"];
+    assert_says(line(&run, "LibCal, Main Library"), &says);
+}
+
+#[test]
+fn an_alma_key_that_is_rejected_is_told_by_its_place() {
+    let sandbox = one_person();
+    sandbox.world().alma_keys[1] = "another".to_owned();
+    fails(&sandbox, &[("Alma, API key 2", &["check Alma.apikeys"])]);
+}
+
+#[test]
+fn a_login_that_passagepoint_refuses_fails_with_all_destinations() {
+    let sandbox = one_person().config("PassagePoint.password", "wrong");
+    let not_checked: &[&str] = &["not checked, for there is no login"];
+    fails(
+        &sandbox,
+        &[
+            (
+                "PassagePoint: ",
+                &["check PassagePoint.username and PassagePoint.password"],
+            ),
+            ("PassagePoint, \"LibCal Main\"", not_checked),
+            ("PassagePoint, \"LibCal Science\"", not_checked),
+        ],
+    );
+}
+
+#[test]
+fn a_destination_that_is_not_there_is_told_with_those_that_are() {
+    let sandbox = one_person().config("PassagePoint.location_mapping.10332", "Science");
+    let says: &[&str] = &[
+        "PassagePoint.location_mapping",
+        "LibCal Main",
+        "LibCal Science",
+    ];
+    fails(
+        &sandbox,
+        &[("PassagePoint, \"Science\" of location 10332", says)],
+    );
+}
+
+#[test]
+fn services_that_are_down_fail_soon_and_each_is_told() {
+    let sandbox = one_person().config("Network.tries", "3");
+    for service in Service::ALL {
+        sandbox.stop(service);
+    }
+    let run = check(&sandbox);
+    assert_eq!(run.code, 1, "{run:#?}");
+    for what in ["LibCal: ", "Alma, API key 1", "PassagePoint: "] {
+        assert_says(
+            line(&run, what),
+            &["FAIL", "does not answer: connection refused"],
+        );
+    }
+    let sandbox = one_person().config("Network.tries", "10");
+    sandbox.fault(Fault::on(Service::Alma).answer(500, "text/html", "<p>"));
+    check(&sandbox);
+    assert_eq!(sandbox.count(Service::Alma), 2, "one try a key");
+}
+
+#[test]
+fn the_list_for_a_program_has_these_fields() {
+    let sandbox = one_person().booking(Booking::new("cs_404").by("G404"));
+    needy_sync(&sandbox);
+    sandbox.forget_requests();
+    let sandbox = sandbox.config("LibCal.primary_id_field", "q99");
+    let run = sandbox.run(&["--json", "check"]);
+    assert_eq!((run.code, run.stderr.as_str()), (1, ""), "{run:#?}");
+    let list = run.json();
+    assert_eq!(list.len(), 10, "{run:#?}");
+    for one in &list {
+        let fields: Vec<_> = one.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["detail", "ok", "what"], "{one}");
+        assert!(
+            one["what"].is_string() && one["detail"].is_string(),
+            "{one}"
+        );
+        let fails = one["what"] == "LibCal, Main Library (8827)";
+        assert_eq!(one["ok"], !fails, "{one}");
+    }
+}

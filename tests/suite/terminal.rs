@@ -1,0 +1,97 @@
+//! What a person at a terminal sees, and nobody else: colours, and what is done as it is done.
+
+use std::process::{Command, Stdio};
+
+use crate::sandbox::{Booking, Run, Sandbox, User};
+use crate::support::{assert_says, one_person};
+
+/// Runs the program on a pseudo-terminal, whose output comes as standard output, with these variables.
+fn on_terminal(sandbox: &Sandbox, args: &[&str], variables: &[(&str, &str)]) -> Run {
+    let program = sandbox.command(args);
+    let words = std::iter::once(program.get_program()).chain(program.get_args());
+    let words: Vec<_> = words.map(|word| format!("'{}'", word.display())).collect();
+    let mut script = Command::new("script");
+    script
+        .arg("-qec")
+        .arg(words.join(" "))
+        .arg("/dev/null")
+        .current_dir(sandbox.path(""))
+        .stdin(Stdio::null())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("TERM", "xterm")
+        .envs(variables.iter().copied());
+    Run::of(script)
+}
+
+/// Somebody to register and somebody who is refused.
+fn day() -> Sandbox {
+    one_person().booking(Booking::new("cs_404").by("G404"))
+}
+
+#[test]
+fn a_pass_tells_each_registration_as_it_happens_and_ends_with_a_summary() {
+    let sandbox = one_person()
+        .user(User::new("G10000002").barcode("21000002"))
+        .booking(Booking::new("cs_2").by("G10000002").minutes(100, 160));
+    let run = on_terminal(&sandbox, &["sync"], &[]);
+    assert_eq!(run.code, 0, "{run:#?}");
+    let lines: Vec<_> = run.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{run:#?}");
+    let mut told = lines[..2].to_vec();
+    told.sort_unstable();
+    assert_says(
+        told[0],
+        &["registered booking cs_1 (G10000001): LibCal Main, "],
+    );
+    assert_says(
+        told[1],
+        &["registered booking cs_2 (G10000002): LibCal Main, "],
+    );
+    let summary = "2 rows, 2 visits: 2 registered, 0 already registered (";
+    assert!(lines[2].starts_with(summary), "{run:#?}");
+}
+
+#[test]
+fn colours_are_for_a_terminal_that_wants_them() {
+    let ways: [(&[(&str, &str)], bool); 3] = [
+        (&[], true),
+        (&[("NO_COLOR", "1")], false),
+        (&[("TERM", "dumb")], false),
+    ];
+    for (variables, coloured) in ways {
+        let sandbox = day();
+        let run = on_terminal(&sandbox, &["sync"], variables);
+        assert_says(&run.stdout, &["warning:", "G404 with cs_404"]);
+        assert_eq!(run.stdout.contains('\u{1b}'), coloured, "{run:#?}");
+        let run = on_terminal(&sandbox, &["check"], variables);
+        assert_eq!(run.stdout.contains("\u{1b}["), coloured, "{run:#?}");
+        assert_says(&run.stdout, &["ok", "configuration: "]);
+    }
+    let sandbox = day();
+    for command in ["sync", "check"] {
+        let run = sandbox.run(&[command]);
+        let said = run.stdout + &run.stderr;
+        assert!(!said.is_empty() && !said.contains('\u{1b}'), "{said}");
+    }
+}
+
+#[test]
+fn prune_tells_a_terminal_what_it_deleted() {
+    let sandbox = one_person();
+    sandbox.sync();
+    let run = on_terminal(&sandbox, &["prune"], &[]);
+    assert_eq!(run.code, 0, "{run:#?}");
+    assert_says(
+        &run.stdout,
+        &["deleted 0 appointments, 0 users and 0 refusals"],
+    );
+}
+
+#[test]
+fn a_program_that_reads_json_gets_it_on_a_terminal_too() {
+    let sandbox = one_person();
+    sandbox.sync();
+    let run = on_terminal(&sandbox, &["-q", "--json", "check"], &[]);
+    assert!(run.json().len() > 5, "{run:#?}");
+}
