@@ -69,6 +69,16 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_allowance_is_used_as_long_as_there_is_work() {
+        let pace = Pace::new(25);
+        let start = Instant::now();
+        let turns: Vec<_> = (0..200).map(|_| pace.next_turn(start)).collect();
+        for (n, turn) in (0_u32..).zip(&turns) {
+            assert_eq!(*turn, start + WINDOW * (n / 25));
+        }
+    }
+
+    #[test]
     fn the_first_go_at_once() {
         let pace = Pace::new(3);
         let now = Instant::now();

@@ -30,7 +30,7 @@ pub(super) fn run(cli: &Cli, args: &LookupAppt) -> Result<Exit> {
         if cli.json {
             print_json(appts.iter().map(shown::to_json))?;
         } else {
-            print(appts.iter().map(shown::to_line))?;
+            print(shown::to_lines(&appts))?;
         }
     }
     Ok(exit)

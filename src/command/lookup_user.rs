@@ -93,11 +93,7 @@ fn to_lines(found: &Found) -> Vec<String> {
             moment(refusal.refused_at)
         ));
     }
-    lines.extend(
-        found
-            .appts
-            .iter()
-            .map(|appt| format!("  {}", shown::to_line(appt))),
-    );
+    let appts = shown::to_lines(&found.appts);
+    lines.extend(appts.iter().map(|line| format!("  {line}")));
     lines
 }

@@ -31,25 +31,37 @@ pub(super) fn to_json(appt: &Appt) -> ApptJson<'_> {
     }
 }
 
-/// An appointment for a person, in one line.
-pub(super) fn to_line(appt: &Appt) -> String {
-    let prereg = appt
-        .prereg_id
-        .as_deref()
-        .map_or(String::new(), |id| format!("  pre-registration {id}"));
-    let Some(slot) = &appt.slot else {
-        return format!(
-            "{}  taken over from the Python program, for any visit of the booking  {}{prereg}",
-            appt.appt_id,
-            appt.state()
-        );
+/// Appointments for a person: a line each, in columns, with times by this machine's clock.
+pub(super) fn to_lines(appts: &[Appt]) -> Vec<String> {
+    let rows: Vec<_> = appts.iter().map(cells).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let line = |row: &[String; COLUMNS]| {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
+            let width = width(column).unwrap_or_default();
+            format!("{cell:width$}")
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    format!(
-        "{}  {}  location {}  {}  {}{prereg}",
-        appt.appt_id,
-        slot.primary_id,
-        slot.lid,
-        span(slot.starts_at, slot.ends_at),
-        appt.state()
-    )
+    rows.iter().map(line).collect()
+}
+
+const COLUMNS: usize = 6;
+
+fn cells(appt: &Appt) -> [String; COLUMNS] {
+    let prereg = appt.prereg_id.as_deref();
+    let prereg = prereg.map_or(String::new(), |id| format!("pre-registration {id}"));
+    let (person, place, time) = match &appt.slot {
+        Some(slot) => (
+            slot.primary_id.clone(),
+            format!("location {}", slot.lid),
+            span(slot.starts_at, slot.ends_at),
+        ),
+        None => (
+            "anybody".into(),
+            "anywhere".into(),
+            "at any time (taken over from the Python program)".into(),
+        ),
+    };
+    let state = appt.state().to_string();
+    [appt.appt_id.clone(), person, place, time, state, prereg]
 }

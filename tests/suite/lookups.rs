@@ -364,3 +364,18 @@ fn look_ups_without_a_cache_say_so_and_make_none() {
     let names: BTreeSet<_> = files.map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names, BTreeSet::from(["config.yml".into()]));
 }
+
+#[test]
+fn the_appointments_of_a_person_stand_in_columns() {
+    let sandbox = registered();
+    let longer = Booking::new("cs_a_longer_id").by("G10000001").at(10332);
+    sandbox.add_booking(longer.minutes(100, 160));
+    good_sync(&sandbox);
+    let run = run(&sandbox, &["lookup-user", "G10000001"]);
+    let lines = run.stdout.lines();
+    let appts: Vec<_> = lines.filter(|line| line.contains("location")).collect();
+    assert_eq!(appts.len(), 2, "{run:#?}");
+    for word in ["G10000001", "location", "registered", "pre-registration"] {
+        assert_eq!(appts[0].find(word), appts[1].find(word), "{run:#?}");
+    }
+}
