@@ -50,6 +50,32 @@ fn an_intent_is_on_the_disk_before_its_request_leaves() {
     assert_eq!(receiver.recv().unwrap(), Ok(("cs_1".to_owned(), None, 1)));
 }
 
+/// Runs a pass and kills it when it has asked for a pre-registration.
+fn kill_at_prereg(sandbox: &Sandbox) {
+    sandbox.forget_requests();
+    let mut child = sandbox.spawn(&["sync"]);
+    while sandbox.count_of(Service::PassagePoint, "createPreReg") == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_visit_whose_pass_was_killed_three_times_is_given_up_and_reported_by_the_next() {
+    let sandbox = with_ada().booking(of_ada("cs_1"));
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.hang(Duration::from_secs(60)));
+    for _ in 0..3 {
+        kill_at_prereg(&sandbox);
+    }
+    sandbox.clear_faults();
+    sandbox.forget_requests();
+    let said = needy_sync(&sandbox);
+    assert_says(&said, &["in doubt after 3 attempts", "cs_1"]);
+    assert_eq!(sandbox.count(Service::PassagePoint), 0);
+}
+
 #[test]
 fn a_pass_killed_after_passagepoint_acted_says_so_when_it_tries_again() {
     let sandbox = with_ada().booking(of_ada("cs_1"));
@@ -58,12 +84,7 @@ fn a_pass_killed_after_passagepoint_acted_says_so_when_it_tries_again() {
             .path("createPreReg")
             .hang_after(Duration::from_secs(60)),
     );
-    let mut child = sandbox.spawn(&["sync"]);
-    while sandbox.count_of(Service::PassagePoint, "createPreReg") == 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_at_prereg(&sandbox);
     assert_eq!(
         one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]))["state"],
         "in doubt"
