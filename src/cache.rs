@@ -120,6 +120,9 @@ impl Cache {
         people: impl IntoIterator<Item = &'k String>,
     ) -> Result<Known> {
         let mut known = Known::default();
+        // In one transaction: each of its own would have to lock and look whether anything changed.
+        let snapshot = self.connection.unchecked_transaction();
+        let snapshot = self.told(snapshot)?;
         for booking in bookings {
             let appts = self.appts_of_booking(booking)?;
             if !appts.is_empty() {
@@ -133,6 +136,8 @@ impl Cache {
                 .extend(self.user(person)?.map(|user| (person.clone(), user)));
             known.refusals.extend(self.refusals_of(person)?);
         }
+        let read = snapshot.commit();
+        self.told(read)?;
         Ok(known)
     }
 

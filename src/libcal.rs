@@ -177,6 +177,10 @@ fn token_ran_out(reply: &Reply) -> bool {
 
 /// The `error` of a body, if it has one.
 fn error_of(reply: &Reply) -> Option<Value> {
+    // A list has none, and is too long to be read for that.
+    if !reply.body.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
     let mut body = reply.json()?;
     body.get_mut("error")
         .map(Value::take)

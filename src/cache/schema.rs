@@ -1,5 +1,6 @@
 //! The tables, and how a cache of the Python program becomes one of ours.
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, ffi};
 
 /// The version of the tables below, as `PRAGMA user_version` has it.
@@ -82,6 +83,8 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     // Every commit reaches the disk: an intent must be there before its request leaves.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Or SQLite would prepare a statement anew for each value that is bound to it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if version(connection)? != VERSION {
         make_tables(connection)?;
     }

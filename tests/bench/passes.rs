@@ -1,4 +1,4 @@
-//! How long the program takes, beside what the services force it to take: `cargo bench`.
+//! How long the program takes, beside what the services force it to take: `cargo bench`, or `cargo bench -- SCENE`.
 //!
 //! The real program runs against the sandbox, whose answers come as late as is said. Each scene gives figures, and
 //! the table at the end puts them beside their limits. Nothing here fails for being slow; that is for the reader.
@@ -10,16 +10,30 @@ mod table;
 
 use crate::table::Table;
 
+type Scene = fn(&mut Table);
+
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo test --benches` runs this too, and is no time to measure anything.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
+    let scenes: [(&str, Scene); 5] = [
+        ("first_pass", scenes::first_pass),
+        ("nothing_new", scenes::nothing_new),
+        ("many_bookings", scenes::many_bookings),
+        ("large_cache", scenes::large_cache),
+        ("binary", scenes::binary),
+    ];
+    let names: Vec<_> = arguments
+        .iter()
+        .filter(|name| !name.starts_with('-'))
+        .collect();
     let mut table = Table::default();
-    scenes::first_pass(&mut table);
-    scenes::nothing_new(&mut table);
-    scenes::many_bookings(&mut table);
-    scenes::large_cache(&mut table);
-    scenes::binary(&mut table);
+    for (name, measure) in scenes {
+        if names.is_empty() || names.iter().any(|wanted| *wanted == name) {
+            measure(&mut table);
+        }
+    }
     table.print();
 }

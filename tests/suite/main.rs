@@ -30,6 +30,7 @@ mod preregs;
 mod privacy;
 mod prune;
 mod shipped;
+mod speed;
 mod storms;
 mod takeover;
 mod terminal;
