@@ -11,7 +11,16 @@ use clap::{Args, Parser, Subcommand};
     name = "libcal-pp",
     version,
     about = "Makes PassagePoint expect the people who booked seats and rooms in LibCal",
-    after_help = "Exit status: 0 done, 1 something needs a person, 2 wrong usage,\n             75 another sync is running, 78 the configuration is wrong."
+    after_help = "\
+Example:
+  libcal-pp --config /etc/libcal-pp/config.yml sync
+
+Exit status:
+  0   done, and nothing for a person to do
+  1   finished, but something needs a person
+  2   wrong usage
+  75  another sync is running
+  78  the configuration is wrong"
 )]
 pub struct Cli {
     /// The configuration file
@@ -24,7 +33,7 @@ pub struct Cli {
     )]
     pub config: PathBuf,
 
-    /// The cache, in place of the configured one; the look-ups and `prune` then need no configuration
+    /// The cache [default: Cache.path of the configuration]; the look-ups and `prune` then need no configuration
     #[arg(long, global = true, value_name = "FILE")]
     pub db: Option<PathBuf>,
 
@@ -32,7 +41,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Show each step
+    /// Show each step [default: on a terminal what is done, else what needs a person]
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
 
@@ -48,16 +57,38 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// One full pass: read the bookings, register who is not registered yet
+    /// One full pass: read the bookings, and register who is not registered yet
+    #[command(after_help = "\
+Examples:
+  libcal-pp sync
+  libcal-pp sync --dry-run --date 2026-12-01")]
     Sync(Sync),
     /// What the cache knows of users: barcode, visitor, refusal, appointments
+    #[command(after_help = "\
+Example:
+  libcal-pp lookup-user G10000001")]
     LookupUser(LookupUser),
     /// What the cache knows of bookings: who, where, when, and whether they are registered
+    #[command(after_help = "\
+Example:
+  libcal-pp lookup-appt cs_AbC123")]
     LookupAppt(LookupAppt),
     /// Delete what is past from the cache, or forget a user or a booking
+    #[command(after_help = "\
+Examples:
+  libcal-pp prune --keep-days 30 --users-unseen-for 365
+  libcal-pp prune --user G10000001")]
     Prune(Prune),
-    /// Is everything set up? Configuration, cache, each service, each destination; writes to none
+    /// Is everything set up? Configuration, cache, each service, each destination
+    ///
+    /// Prints a line for each thing, `ok` or FAIL with what to do. Nothing is written to any service.
+    #[command(after_help = "\
+Example:
+  libcal-pp --config /etc/libcal-pp/config.yml check")]
     Check,
+    /// Write man pages and the completions of bash, zsh and fish
+    #[command(hide = true)]
+    Generate(Generate),
 }
 
 /// `libcal-pp sync`
@@ -103,13 +134,20 @@ pub struct Prune {
     #[arg(long, value_name = "BOOK_ID", value_parser = an_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
     pub appt: Option<String>,
 
-    /// Also forget the users whom no booking has named for so many days
+    /// Also forget the users whom no booking has named for so many days [default: none]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub users_unseen_for: Option<u32>,
 
     /// Print how much would be deleted and delete nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `libcal-pp generate`
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// The folder to write them to; it is made if it is not there
+    pub folder: PathBuf,
 }
 
 /// An ID without the space around it, which must leave something.

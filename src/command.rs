@@ -1,6 +1,7 @@
 //! The subcommands, one file each: what they print and how they end.
 
 mod check;
+mod generate;
 mod lookup_appt;
 mod lookup_user;
 mod prune;
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli) -> Result<Exit> {
         Command::LookupAppt(args) => lookup_appt::run(cli, args),
         Command::Prune(args) => prune::run(cli, args),
         Command::Check => check::run(cli),
+        Command::Generate(args) => generate::run(args),
     }
 }
 

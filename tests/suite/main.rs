@@ -18,6 +18,7 @@ mod day;
 mod dry_run;
 mod faults;
 mod full_disk;
+mod generated;
 mod libcal;
 mod libcal_pages;
 mod libcal_rows;

@@ -1,0 +1,63 @@
+//! `generate`: the man pages and the shells' completions, made from the command line itself.
+//!
+//! Nobody needs it but whoever installs the program, so that `--help` does not list it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::{Command, CommandFactory};
+use clap_complete::Shell;
+
+use super::Exit;
+use crate::cli::{Cli, Generate};
+
+const NAME: &str = env!("CARGO_PKG_NAME");
+const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
+
+pub(super) fn run(args: &Generate) -> Result<Exit> {
+    let folder = &args.folder;
+    write_files(folder).with_context(|| {
+        format!(
+            "cannot write man pages and completions to {}",
+            folder.display()
+        )
+    })?;
+    log::info!("wrote man pages and completions to {}", folder.display());
+    Ok(Exit::Done)
+}
+
+fn write_files(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let mut command = what_people_type();
+    for shell in SHELLS {
+        let file = clap_complete::generate_to(shell, &mut command, NAME, folder)?;
+        if shell == Shell::Bash {
+            mend_for_bash(&file)?;
+        }
+    }
+    clap_mangen::generate_to(what_people_type(), folder)
+}
+
+/// Of a program with a hyphen in its name, clap_complete 4.6 spells the commands in two
+/// ways, and bash completes no option of any (github.com/clap-rs/clap/issues/6421).
+fn mend_for_bash(file: &Path) -> std::io::Result<()> {
+    let completions = std::fs::read_to_string(file)?;
+    let wrong = NAME.replace('-', "__subcmd__");
+    let right = NAME.replace('-', "__");
+    std::fs::write(file, completions.replace(&wrong, &right))
+}
+
+/// The command line without what `--help` does not list: the shells would offer it.
+fn what_people_type() -> Command {
+    let all = Cli::command();
+    let shown = all
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    Command::new(NAME)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(all.get_about().cloned().unwrap_or_default())
+        .after_help(all.get_after_help().cloned().unwrap_or_default())
+        .args(all.get_arguments())
+        .subcommands(shown)
+        .disable_help_subcommand(true)
+}

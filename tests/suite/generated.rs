@@ -1,0 +1,158 @@
+//! `--help`, the man pages and the completions: in step with the command line, whatever that comes to be.
+
+use std::fs;
+use std::process::Command;
+
+use clap::CommandFactory;
+use libcal_pp::cli::Cli;
+use tempfile::TempDir;
+
+use crate::sandbox::Run;
+
+fn program(args: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_libcal-pp"));
+    command.args(args).env_clear();
+    Run::of(command)
+}
+
+/// A folder, made by the program, with all that it generates.
+fn generated() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("not/there/yet");
+    let run = program(&["generate", made.to_str().unwrap()]);
+    assert_eq!(
+        (run.code, run.stdout.as_str(), run.stderr.as_str()),
+        (0, "", "")
+    );
+    for file in fs::read_dir(made).unwrap() {
+        let file = file.unwrap();
+        fs::rename(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    folder
+}
+
+/// Each command that `--help` lists, with its long options, those of all commands among them.
+fn commands() -> Vec<(String, Vec<String>)> {
+    let mut all = Cli::command();
+    all.build();
+    let shown = all
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set() && command.get_name() != "help");
+    let options = |command: &clap::Command| {
+        let options = command.get_arguments().filter_map(clap::Arg::get_long);
+        options.map(|long| format!("--{long}")).collect()
+    };
+    shown
+        .map(|command| (command.get_name().to_owned(), options(command)))
+        .collect()
+}
+
+#[test]
+fn each_command_has_a_man_page_with_all_its_options_and_an_example() {
+    let folder = generated();
+    let page = |name: &str| {
+        let page = fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
+        page.replace("\\-", "-")
+    };
+    let commands = commands();
+    assert!(commands.len() >= 5);
+    for (command, options) in &commands {
+        assert!(page("libcal-pp").contains(&format!("libcal-pp-{command}")));
+        let page = page(&format!("libcal-pp-{command}"));
+        assert!(page.contains("Example"), "{page}");
+        for option in options {
+            assert!(page.contains(option), "{option} in {page}");
+        }
+    }
+    assert!(page("libcal-pp").contains("Exit status"));
+    let pages = fs::read_dir(folder.path()).unwrap();
+    let pages = pages.filter(|file| {
+        file.as_ref()
+            .unwrap()
+            .path()
+            .extension()
+            .is_some_and(|of| of == "1")
+    });
+    assert_eq!(
+        pages.count(),
+        commands.len() + 1,
+        "and none for what is hidden"
+    );
+}
+
+#[test]
+fn each_shell_completes_all_commands_and_options_but_not_what_is_hidden() {
+    let folder = generated();
+    for file in ["libcal-pp.bash", "_libcal-pp", "libcal-pp.fish"] {
+        let completions = fs::read_to_string(folder.path().join(file)).unwrap();
+        assert!(!completions.contains("generate"), "{file}");
+        for (command, options) in commands() {
+            assert!(completions.contains(&command), "{command} in {file}");
+            for option in options {
+                let option = option.trim_start_matches('-');
+                assert!(completions.contains(option), "{option} in {file}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bash_completes_what_was_begun() {
+    let folder = generated();
+    let complete = |words: &str| {
+        let script = format!(
+            "source \"$0/libcal-pp.bash\"; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _libcal__pp libcal-pp \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; echo \"${{COMPREPLY[*]}}\""
+        );
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-c", &script]).arg(folder.path());
+        let run = Run::of(bash);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{words}");
+        run.stdout.trim().to_owned()
+    };
+    assert_eq!(complete("libcal-pp look"), "lookup-user lookup-appt");
+    assert_eq!(complete("libcal-pp prune --users"), "--users-unseen-for");
+    assert_eq!(complete("libcal-pp gen"), "");
+}
+
+#[test]
+fn the_help_of_each_command_has_a_purpose_its_defaults_and_an_example() {
+    for (command, options) in commands() {
+        let run = program(&[&command, "--help"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        let example = run
+            .stdout
+            .lines()
+            .find(|line| line.starts_with("  libcal-pp "));
+        assert!(
+            example.is_some_and(|line| line.contains(&command)),
+            "{run:#?}"
+        );
+        let purpose = run.stdout.lines().next().unwrap_or_default();
+        assert!(purpose.split(' ').count() > 5, "{run:#?}");
+        for option in options.iter().filter(|option| *option != "--help") {
+            assert!(run.stdout.contains(option.as_str()), "{option}: {run:#?}");
+        }
+    }
+    for (args, defaults) in [
+        (
+            &["sync", "--help"][..],
+            &["[default: config.yml]", "[default: today"][..],
+        ),
+        (&["prune", "--help"], &["[default: 0]", "[default: none]"]),
+    ] {
+        let help = program(args).stdout;
+        assert!(
+            defaults.iter().all(|default| help.contains(default)),
+            "{help}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let run = program(&["generate", "/dev/null/pages"]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
+    assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
+    assert!(run.stderr.contains("/dev/null/pages"), "{run:#?}");
+}
