@@ -3,6 +3,8 @@
 //! It starts the three services on loopback, runs the real program over the day's bookings, and prints each command
 //! with what it said. It needs no configuration and leaves nothing behind; if anything is not as it should be, it
 //! says so and ends with status 1.
+//!
+//! `cargo run --example demo -- --serve` starts the services with that day's bookings and leaves the rest to you.
 
 #[path = "demo/day.rs"]
 mod day;
@@ -10,6 +12,8 @@ mod day;
 mod program;
 #[path = "mod.rs"]
 mod sandbox;
+#[path = "demo/serve.rs"]
+mod serve;
 #[path = "demo/stage.rs"]
 mod stage;
 
@@ -22,7 +26,16 @@ use crate::sandbox::Sandbox;
 use crate::stage::{Stage, say};
 
 fn main() -> ExitCode {
-    show().unwrap_or_else(|error| {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => show(),
+        ["--serve"] => serve::serve(),
+        _ => {
+            eprintln!("error: the demo takes no argument but --serve");
+            return ExitCode::from(2);
+        }
+    };
+    done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
@@ -46,6 +59,9 @@ fn first_passes(stage: &mut Stage<'_>, day: &Day<'_>) -> Result<()> {
 A library day, on stand-ins of LibCal, Alma and PassagePoint. The program is real, and so is all that it prints below
 a $. RUST_LOG=info is set, so that it tells here what it tells on a terminal, and not only what cron has to mail.",
     )?;
+    say("\
+Whoever installs the program asks first whether all is set up:")?;
+    stage.run("check", 0)?;
     say(
         "\
 Ada booked three seats at once; Ben, of another institution zone, a room for two times; Cleo a seat for today and for

@@ -17,7 +17,8 @@ mod shared;
 mod user;
 mod world;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -290,7 +291,10 @@ impl Sandbox {
 
     /// Writes any text as `config.yml`, until the next change by key.
     pub fn write_config(&self, text: &str) {
-        fs::write(self.path("config.yml"), text).expect("config.yml can be written");
+        let path = self.path("config.yml");
+        fs::write(&path, text).expect("config.yml can be written");
+        // As whoever installs the program is told to have it.
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
     }
 
     fn change_config(&self, change: impl FnOnce(&mut Value)) {

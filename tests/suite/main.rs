@@ -30,6 +30,7 @@ mod plan;
 mod preregs;
 mod privacy;
 mod prune;
+mod serve;
 mod shipped;
 mod speed;
 mod storms;
