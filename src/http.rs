@@ -26,6 +26,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// A service that failed this many requests in a row is left alone for the rest of the run.
 const FAILURES_IN_A_ROW: u32 = 3;
 
+const HOST_NOT_FOUND: &str =
+    "its host name is not known: check its address in the configuration, and the DNS";
+
 /// Makes the agent that all services share: its connections, time-outs and certificates.
 ///
 /// Certificates are checked against the operating system's store, and redirects are not followed.
@@ -228,7 +231,7 @@ impl Client {
     fn explain(&self, error: &ureq::Error, request: &Request<'_>) -> Failure {
         let limit = self.network.timeout_seconds;
         let (fate, what) = match error {
-            ureq::Error::HostNotFound => (Fate::NotProcessed, "its host name is not known".into()),
+            ureq::Error::HostNotFound => (Fate::NotProcessed, HOST_NOT_FOUND.into()),
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => (
                 Fate::NotProcessed,
                 format!("no connection within {limit} s"),
@@ -263,6 +266,10 @@ impl Client {
 }
 
 fn explain_io(error: &std::io::Error) -> (Fate, String) {
+    // The standard library has no kind for it, only this text.
+    if error.to_string().starts_with("failed to lookup address") {
+        return (Fate::NotProcessed, HOST_NOT_FOUND.into());
+    }
     match error.kind() {
         ErrorKind::ConnectionRefused => (Fate::NotProcessed, "connection refused".into()),
         ErrorKind::HostUnreachable

@@ -113,3 +113,19 @@ fn alma_down_is_one_line_and_known_users_still_get_in() {
         assert!(sandbox.expected().contains(&known), "{way}");
     }
 }
+
+#[test]
+fn a_host_name_that_nobody_knows_is_told_as_such() {
+    let sandbox = Sandbox::new().config("Network.timeout_seconds", "2");
+    let address = "https://no-such-host.invalid/1.1/oauth/token";
+    sandbox.set_config("LibCal.credentials_endpt", address);
+    let run = sandbox.sync();
+    assert_eq!(run.code, 1, "{run:#?}");
+    let told = &run.stderr;
+    // A machine without any name server finds out later than the program wants to wait.
+    let not_known = told.contains("its host name is not known");
+    assert!(
+        not_known || told.contains("no connection within 2 s"),
+        "{told}"
+    );
+}
