@@ -1,9 +1,9 @@
-//! A tiny HTTP/1.1 server on loopback: it reads requests and writes answers, a thread a connection, kept alive.
+//! A tiny HTTP/1.1 server on loopback: it takes requests and writes answers, a thread a connection, kept alive.
 //! What an answer says, and whether it is sent at all, is left to [`Shared::handle`].
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,10 +14,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
+use super::receive::{Received, read_request};
 use super::shared::{Shared, lock};
-
-/// Longer heads and bodies than this are no request of ours.
-const LONGEST: u64 = 1 << 20;
 
 /// One of the three services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +73,7 @@ impl Seen {
     }
 }
 
-fn value_of<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(super) fn value_of<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let (_, value) = pairs.iter().find(|(key, _)| key == name)?;
     Some(value)
 }
@@ -349,77 +347,4 @@ fn send(mut stream: &TcpStream, answer: &Answer, part: usize) -> std::io::Result
     let mut bytes = answer.head().into_bytes();
     bytes.extend_from_slice(&answer.body.as_bytes()[..answer.body.len() / part]);
     stream.write_all(&bytes)
-}
-
-enum Received {
-    Request(Seen),
-    Malformed(String),
-    /// The client closed the connection, or broke off.
-    End,
-}
-
-fn read_request(service: Service, reader: &mut BufReader<&TcpStream>) -> Received {
-    let mut lines = Vec::new();
-    loop {
-        match read_line(reader) {
-            None => return Received::End,
-            Some(line) if line.is_empty() => break,
-            Some(line) => lines.push(line),
-        }
-    }
-    let Some((request_line, header_lines)) = lines.split_first() else {
-        return Received::Malformed("an empty request".to_owned());
-    };
-    // A target with a raw space is wrong, but for the service to complain about.
-    let outer = request_line.split_once(' ').and_then(|(method, rest)| {
-        let (target, version) = rest.rsplit_once(' ')?;
-        (version == "HTTP/1.1").then_some((method, target))
-    });
-    let Some((method, target)) = outer else {
-        return Received::Malformed(format!("the request line {request_line:?}"));
-    };
-    let mut headers = Vec::new();
-    for line in header_lines {
-        let Some((name, value)) = line.split_once(':') else {
-            return Received::Malformed(format!("the header line {line:?}"));
-        };
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    if value_of(&headers, "transfer-encoding").is_some() {
-        return Received::Malformed("a body without Content-Length".to_owned());
-    }
-    let length = match value_of(&headers, "content-length").map(str::parse) {
-        None => 0,
-        Some(Ok(length)) if length <= LONGEST => length,
-        Some(_) => return Received::Malformed("a wrong Content-Length".to_owned()),
-    };
-    let Some(body) = read_body(reader, length) else {
-        return Received::End;
-    };
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    Received::Request(Seen {
-        service,
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query: decode_form(query),
-        headers,
-        body,
-        raw_target: target.to_owned(),
-        at: Instant::now(),
-    })
-}
-
-/// A line without its end; none if the connection ended within it.
-fn read_line(reader: &mut BufReader<&TcpStream>) -> Option<String> {
-    let mut line = Vec::new();
-    reader.take(LONGEST).read_until(b'\n', &mut line).ok()?;
-    let line = line.strip_suffix(b"\n")?;
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    Some(String::from_utf8_lossy(line).into_owned())
-}
-
-fn read_body(reader: &mut BufReader<&TcpStream>, length: u64) -> Option<String> {
-    let mut body = vec![0; usize::try_from(length).ok()?];
-    reader.read_exact(&mut body).ok()?;
-    Some(String::from_utf8_lossy(&body).into_owned())
 }

@@ -12,6 +12,7 @@ mod fault;
 mod http;
 mod libcal;
 mod passagepoint;
+mod receive;
 mod run;
 mod shared;
 mod user;
