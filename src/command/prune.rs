@@ -18,8 +18,12 @@ pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     let what = what_to_delete(args, now);
     warn_of_doubles(&cache, &what, now)?;
     let pruned = cache.prune(&what, args.dry_run)?;
-    if (args.user.is_some() || args.appt.is_some()) && pruned == Pruned::default() {
-        log::warn!("nothing was known of that: nothing was deleted");
+    let named: Vec<_> = args.user.iter().chain(&args.appt).cloned().collect();
+    if !named.is_empty() && pruned == Pruned::default() {
+        log::warn!(
+            "nothing is known of {}: nothing to delete",
+            named.join(" and ")
+        );
     }
     tell(cli, args, &pruned)?;
     Ok(Exit::Done)

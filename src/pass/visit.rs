@@ -92,7 +92,7 @@ impl Pass<'_> {
         let kept = cache.registered(key, visit.ends_at, prereg_id, is_mended);
         if kept.is_err() {
             // The cache still has the intent: the next pass takes the visit for one in doubt.
-            let cause = "PassagePoint has registered what the cache could not keep";
+            let cause = "the cache could not keep what PassagePoint answered";
             add(&mut done.in_doubt, cause, [key.book_id.clone()]);
             return kept;
         }

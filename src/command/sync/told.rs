@@ -16,7 +16,7 @@ use crate::report::{a_few, counted, refusal_lines};
 pub(super) fn before(fetched: &Fetched, plan: &Plan) -> bool {
     for (cause, locations) in &fetched.failures {
         log::error!(
-            "{cause}: not all bookings were read of {}",
+            "{cause}: not all bookings were read of {}; the next pass tries again",
             locations.join(", ")
         );
     }
