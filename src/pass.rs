@@ -101,7 +101,8 @@ impl<'a> Pass<'a> {
             let mut threads = Vec::new();
             for _ in 0..unknown.len().min(crew) {
                 let send = send.clone();
-                threads.push(scope.spawn(|| self.ask_alma(&unknown, &crews, send)));
+                let (unknown, crews) = (&unknown, &crews);
+                threads.push(scope.spawn(move || self.ask_alma(unknown, crews, &send)));
             }
             // The last asker who goes closes the channel, and so sends the registrars home.
             drop(send);
@@ -121,7 +122,7 @@ impl<'a> Pass<'a> {
         &self,
         people: &[&'p Person],
         crews: &Crews<'p>,
-        send: Sender<Ready<'p>>,
+        send: &Sender<Ready<'p>>,
     ) -> Result<()> {
         while let Some(person) = people.get(crews.next.fetch_add(1, Ordering::Relaxed)) {
             if crews.stopped.load(Ordering::Relaxed) {
@@ -132,7 +133,6 @@ impl<'a> Pass<'a> {
                 let _ = send.send((person, checked));
             }
         }
-        drop(send);
         Ok(())
     }
 

@@ -112,39 +112,70 @@ pub fn plan(
     statuses: &[String],
     now: i64,
 ) -> Plan {
-    let mut plan = Plan::default();
-    let mut people: BTreeMap<String, Person> = BTreeMap::new();
-    let mut refused = Refusals::default();
+    let mut draft = Draft {
+        known,
+        now,
+        plan: Plan::default(),
+        people: BTreeMap::new(),
+        refused: BTreeMap::new(),
+    };
     for (slot, group) in groups(rows, statuses) {
+        draft.take_in(&slot, &group);
+    }
+    for row in unreadable {
+        // Of what was cancelled or never approved, nothing need be read.
+        let may_stand = |status: &String| is_accepted(status, statuses);
+        if !row.cancelled && row.status.as_ref().is_none_or(may_stand) {
+            let reason = Reason::Unreadable(row.what.clone()).to_string();
+            draft.refuse(
+                Subject::Form(row.subject.clone()),
+                None,
+                &row.subject,
+                reason,
+            );
+        }
+    }
+    draft.finish()
+}
+
+/// A plan that is being made.
+struct Draft<'a> {
+    known: &'a Known,
+    now: i64,
+    plan: Plan,
+    /// By primary ID.
+    people: BTreeMap<String, Person>,
+    /// Each subject once.
+    refused: BTreeMap<Subject, Refused>,
+}
+
+impl Draft<'_> {
+    /// Decides on one would-be visit.
+    fn take_in(&mut self, slot: &RowsSlot, group: &Group<'_>) {
         let Some(ends_at) = group.ends_at else {
-            plan.note_cancellation(&slot, &group, known);
-            continue;
+            self.note_cancellation(slot, group);
+            return;
         };
-        if ends_at <= now {
-            plan.ended += 1;
-            continue;
+        if ends_at <= self.now {
+            self.plan.ended += 1;
+            return;
         }
         let Some(key) = slot.key() else {
-            let reason = if slot.typed.is_none() {
-                Reason::NoPrimaryId
-            } else {
-                Reason::ImpossiblePrimaryId
+            let reason = match slot.typed {
+                None => Reason::NoPrimaryId,
+                Some(_) => Reason::ImpossiblePrimaryId,
             };
-            refused.add(
-                Subject::Form(slot.book_id.clone()),
-                None,
-                slot.book_id,
-                reason.to_string(),
-            );
-            continue;
+            let subject = Subject::Form(slot.book_id.clone());
+            self.refuse(subject, None, &slot.book_id, reason.to_string());
+            return;
         };
-        match decide(&key, ends_at, known, now) {
+        match decide(&key, ends_at, self.known, self.now) {
             Decision::Registered { stands_again } => {
-                plan.already_registered += 1;
-                plan.stand_again.extend(stands_again.then_some(key));
+                self.plan.already_registered += 1;
+                self.plan.stand_again.extend(stands_again.then_some(key));
             }
             Decision::Refused(subject, reason) => {
-                refused.add(subject, Some(key.primary_id), key.book_id, reason);
+                self.refuse(subject, Some(key.primary_id), &key.book_id, reason);
             }
             Decision::Register(why, appt) => {
                 let visit = Visit {
@@ -153,31 +184,72 @@ pub fn plan(
                     why,
                     appt,
                 };
-                add_visit(&mut people, visit, &group, known);
+                self.add_visit(visit, group);
             }
         }
     }
-    for row in unreadable {
-        // Of what was cancelled or never approved, nothing need be read.
-        let may_stand = |status: &String| is_accepted(status, statuses);
-        if !row.cancelled && row.status.as_ref().is_none_or(may_stand) {
-            let reason = Reason::Unreadable(row.what.clone()).to_string();
-            refused.add(
-                Subject::Form(row.subject.clone()),
-                None,
-                row.subject.clone(),
-                reason,
-            );
+
+    fn note_cancellation(&mut self, slot: &RowsSlot, group: &Group<'_>) {
+        let Some(key) = slot.key().filter(|_| group.withdrawn) else {
+            return;
+        };
+        let mut appts = appts_of(&key.book_id, self.known).iter();
+        if appts.any(|appt| is_of(appt, &key) && appt.cancelled_at.is_none()) {
+            self.plan.cancelled.push(key);
         }
     }
-    plan.refused = refused.into_list();
-    plan.people = people.into_values().collect();
-    for person in &mut plan.people {
-        person.visits.sort_by_key(|visit| visit.key.starts_at);
+
+    fn refuse(
+        &mut self,
+        subject: Subject,
+        primary_id: Option<String>,
+        book_id: &str,
+        reason: String,
+    ) {
+        let refused = self.refused.entry(subject.clone()).or_insert(Refused {
+            subject,
+            primary_id,
+            reason,
+            bookings: Vec::new(),
+        });
+        refused.bookings.push(book_id.to_owned());
     }
-    plan.people
-        .sort_by_key(|person| person.visits.first().map(|visit| visit.key.starts_at));
-    plan
+
+    fn add_visit(&mut self, visit: Visit, group: &Group<'_>) {
+        let id = visit.key.primary_id.clone();
+        let person = self.people.entry(id.clone()).or_insert_with(|| Person {
+            // Of a user who was refused since, what is stored is not good for anything.
+            user: match self.known.refusals.get(&Subject::User(id.clone())) {
+                Some(_) => None,
+                None => self.known.users.get(&id).cloned(),
+            },
+            primary_id: id,
+            first_name: String::new(),
+            last_name: String::new(),
+            email: String::new(),
+            visits: Vec::new(),
+        });
+        for row in &group.rows {
+            take_if_blank(&mut person.first_name, &row.first_name);
+            take_if_blank(&mut person.last_name, &row.last_name);
+            take_if_blank(&mut person.email, &row.email);
+        }
+        person.visits.push(visit);
+    }
+
+    /// The plan, the soonest start first.
+    fn finish(self) -> Plan {
+        let mut people: Vec<_> = self.people.into_values().collect();
+        for person in &mut people {
+            person.visits.sort_by_key(|visit| visit.key.starts_at);
+        }
+        people.sort_by_key(|person| person.visits.first().map(|visit| visit.key.starts_at));
+        Plan {
+            people,
+            refused: self.refused.into_values().collect(),
+            ..self.plan
+        }
+    }
 }
 
 /// The rows of one would-be visit: as [`VisitKey`], but the ID as it was typed.
@@ -254,7 +326,7 @@ enum Decision {
 }
 
 fn decide(key: &VisitKey, ends_at: i64, known: &Known, now: i64) -> Decision {
-    let appts = known.appts.get(&key.book_id).map_or(&[][..], Vec::as_slice);
+    let appts = appts_of(&key.book_id, known);
     if appts.iter().any(|appt| appt.slot.is_none()) {
         return Decision::Registered {
             stands_again: false,
@@ -289,6 +361,10 @@ fn decide(key: &VisitKey, ends_at: i64, known: &Known, now: i64) -> Decision {
     Decision::Register(why, appt.cloned())
 }
 
+fn appts_of<'a>(book_id: &str, known: &'a Known) -> &'a [Appt] {
+    known.appts.get(book_id).map_or(&[], Vec::as_slice)
+}
+
 fn is_of(appt: &Appt, key: &VisitKey) -> bool {
     appt.appt_id == key.book_id
         && appt.slot.as_ref().is_some_and(|slot| {
@@ -314,76 +390,8 @@ fn standing<'a>(known: &'a Known, subject: &Subject, now: i64) -> Option<&'a Ref
         .filter(|refusal| refusal.stands(now))
 }
 
-fn add_visit(
-    people: &mut BTreeMap<String, Person>,
-    visit: Visit,
-    group: &Group<'_>,
-    known: &Known,
-) {
-    let id = visit.key.primary_id.clone();
-    let person = people.entry(id.clone()).or_insert_with(|| Person {
-        // Of a user who was refused since, what is stored is not good for anything.
-        user: match known.refusals.get(&Subject::User(id.clone())) {
-            Some(_) => None,
-            None => known.users.get(&id).cloned(),
-        },
-        primary_id: id,
-        first_name: String::new(),
-        last_name: String::new(),
-        email: String::new(),
-        visits: Vec::new(),
-    });
-    for row in &group.rows {
-        take_if_blank(&mut person.first_name, &row.first_name);
-        take_if_blank(&mut person.last_name, &row.last_name);
-        take_if_blank(&mut person.email, &row.email);
-    }
-    person.visits.push(visit);
-}
-
 fn take_if_blank(mine: &mut String, other: &str) {
     if mine.is_empty() {
         other.clone_into(mine);
-    }
-}
-
-impl Plan {
-    fn note_cancellation(&mut self, slot: &RowsSlot, group: &Group<'_>, known: &Known) {
-        let Some(key) = slot.key().filter(|_| group.withdrawn) else {
-            return;
-        };
-        let appts = known.appts.get(&key.book_id).map_or(&[][..], Vec::as_slice);
-        if appts
-            .iter()
-            .any(|appt| is_of(appt, &key) && appt.cancelled_at.is_none())
-        {
-            self.cancelled.push(key);
-        }
-    }
-}
-
-/// Refusals as they are found, each subject once.
-#[derive(Default)]
-struct Refusals(BTreeMap<Subject, Refused>);
-
-impl Refusals {
-    fn add(
-        &mut self,
-        subject: Subject,
-        primary_id: Option<String>,
-        book_id: String,
-        reason: String,
-    ) {
-        let refused = self.0.entry(subject.clone()).or_insert(Refused {
-            subject,
-            primary_id,
-            reason,
-            bookings: Vec::new(),
-        });
-        refused.bookings.push(book_id);
-    }
-
-    fn into_list(self) -> Vec<Refused> {
-        self.0.into_values().collect()
     }
 }
