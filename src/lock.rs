@@ -55,8 +55,9 @@ pub fn take(cache: &Path) -> Result<Option<Lock>> {
     Ok(Some(Lock { _file: file }))
 }
 
-/// `cache.db.lock` for `cache.db`.
+/// `cache.db.lock` for `cache.db`, and for every link to that.
 fn path_for(cache: &Path) -> PathBuf {
+    let cache = cache.canonicalize().unwrap_or_else(|_| cache.to_owned());
     let mut name = OsString::from(cache);
     name.push(".lock");
     name.into()

@@ -288,6 +288,12 @@ fn a_second_sync_leaves_the_field_to_the_first() {
     let told = sandbox.run(&["-v", "sync"]);
     assert_eq!((told.code, told.stdout.as_str()), (75, ""));
     assert!(told.stderr.contains("another sync is running"), "{told:#?}");
+    std::os::unix::fs::symlink(sandbox.path("cache.db"), sandbox.path("link.db")).unwrap();
+    let by_link = sandbox.run(&["--db", "link.db", "sync"]);
+    assert_eq!(
+        by_link.code, 75,
+        "another name of the same cache: {by_link:#?}"
+    );
     assert_eq!(sandbox.arrived(), arrived, "the second sends nothing");
     drop(first);
     sandbox.clear_faults();
