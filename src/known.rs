@@ -129,6 +129,8 @@ impl Appt {
 pub enum Subject {
     /// A user, by primary ID: all their visits are refused.
     User(String),
+    /// A booking of such a user, so that it can be looked up by.
+    UsersBooking(String),
     /// A booking that PassagePoint refused.
     Booking(String),
     /// A booking whose row in LibCal cannot be used as it is.
@@ -142,7 +144,11 @@ impl Subject {
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
-            Self::User(id) | Self::Booking(id) | Self::Form(id) | Self::Doubt(id) => id,
+            Self::User(id)
+            | Self::UsersBooking(id)
+            | Self::Booking(id)
+            | Self::Form(id)
+            | Self::Doubt(id) => id,
         }
     }
 }

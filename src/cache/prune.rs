@@ -92,6 +92,7 @@ fn prune_one(
 ) -> rusqlite::Result<()> {
     match what {
         What::Person(id) => {
+            drop_repeats(transaction, "primary_id = ?1", id)?;
             pruned.appts += transaction.execute("DELETE FROM appts WHERE primary_id = ?1", [id])?;
             pruned.users += transaction.execute("DELETE FROM users WHERE primary_id = ?1", [id])?;
             pruned.refusals +=
@@ -110,6 +111,7 @@ fn prune_one(
             pruned.appts += transaction.execute("DELETE FROM appts WHERE ends_at IS NULL", [])?;
         }
         What::RefusedBefore(time) => {
+            drop_repeats(transaction, "refused_at < ?1", time)?;
             pruned.refusals +=
                 transaction.execute("DELETE FROM refusals WHERE refused_at < ?1", [time])?;
         }
@@ -117,6 +119,17 @@ fn prune_one(
             pruned.users += transaction.execute("DELETE FROM users WHERE seen_at < ?1", [time])?;
         }
     }
+    Ok(())
+}
+
+/// Deletes what only repeats a user's refusal for one of their bookings; that is not counted.
+fn drop_repeats(
+    transaction: &Transaction<'_>,
+    which: &str,
+    param: &dyn ToSql,
+) -> rusqlite::Result<()> {
+    let sql = format!("DELETE FROM refusals WHERE kind = 'user''s booking' AND {which}");
+    transaction.execute(&sql, [param])?;
     Ok(())
 }
 

@@ -85,7 +85,12 @@ impl Cache {
 
 /// Forgets a refusal, as a part of a transaction.
 pub(super) fn accept(connection: &Connection, subject: &Subject) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM refusals WHERE subject = ?1 AND kind = ?2";
+    let sql = match subject {
+        Subject::User(_) => {
+            "DELETE FROM refusals WHERE primary_id = ?1 AND kind IN (?2, 'user''s booking')"
+        }
+        _ => "DELETE FROM refusals WHERE subject = ?1 AND kind = ?2",
+    };
     let mut statement = connection.prepare_cached(sql)?;
     statement.execute(params![subject.id(), kind_of(subject)])?;
     Ok(())
@@ -94,6 +99,7 @@ pub(super) fn accept(connection: &Connection, subject: &Subject) -> rusqlite::Re
 fn kind_of(subject: &Subject) -> &'static str {
     match subject {
         Subject::User(_) => "user",
+        Subject::UsersBooking(_) => "user's booking",
         Subject::Booking(_) => "booking",
         Subject::Form(_) => "form",
         Subject::Doubt(_) => "doubt",
@@ -104,6 +110,7 @@ fn refusal_of(row: &Row<'_>) -> rusqlite::Result<(Subject, Refusal)> {
     let (id, kind): (String, String) = (row.get(0)?, row.get(1)?);
     let subject = match kind.as_str() {
         "user" => Subject::User(id),
+        "user's booking" => Subject::UsersBooking(id),
         "booking" => Subject::Booking(id),
         "form" => Subject::Form(id),
         _ => Subject::Doubt(id),

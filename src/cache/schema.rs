@@ -35,7 +35,7 @@ const TABLES: &str = "
 
     CREATE TABLE refusals (
         subject     TEXT NOT NULL,    -- a primary ID or a booking id
-        kind        TEXT NOT NULL,    -- user, booking, form or doubt
+        kind        TEXT NOT NULL,    -- user, user's booking, booking, form or doubt
         primary_id  TEXT,
         reason      TEXT NOT NULL,
         refused_at  INTEGER NOT NULL,

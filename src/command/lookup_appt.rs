@@ -14,18 +14,26 @@ pub(super) fn run(cli: &Cli, args: &LookupAppt) -> Result<Exit> {
     for book_id in &args.book_ids {
         let appts = cache.appts_of_booking(book_id)?;
         let refusals = cache.refusals_of(book_id)?;
-        // A refusal that only repeats what the state says, or of a user with such an ID, is no news.
-        let refusals = refusals
+        // A user may have such an ID.
+        let refusals: Vec<_> = refusals
             .iter()
-            .filter(|(subject, _)| !matches!(subject, Subject::User(_)));
-        for (_, refusal) in refusals {
-            tell_refusal(book_id, refusal);
-        }
+            .filter(|(subject, _)| !matches!(subject, Subject::User(_)))
+            .map(told)
+            .collect();
         if appts.is_empty() {
-            log::error!(
-                "nothing is known of the booking {book_id}: it is not registered; whether the person was refused, `libcal-pp lookup-user` tells"
-            );
             exit = Exit::NeedsPerson;
+            if refusals.is_empty() {
+                log::error!(
+                    "nothing is known of the booking {book_id}: it was not in LibCal's lists, or not approved"
+                );
+            } else {
+                log::error!(
+                    "booking {book_id} is not registered: {}",
+                    refusals.join("; ")
+                );
+            }
+        } else if !refusals.is_empty() {
+            log::warn!("booking {book_id}: {}", refusals.join("; "));
         }
         if cli.json {
             print_json(appts.iter().map(shown::to_json))?;
@@ -36,10 +44,10 @@ pub(super) fn run(cli: &Cli, args: &LookupAppt) -> Result<Exit> {
     Ok(exit)
 }
 
-fn tell_refusal(book_id: &str, refusal: &Refusal) {
-    log::warn!(
-        "booking {book_id} was refused on {}: {}",
+fn told((_, refusal): &(Subject, Refusal)) -> String {
+    format!(
+        "refused on {}, {}",
         moment(refusal.refused_at),
         refusal.reason
-    );
+    )
 }

@@ -7,7 +7,7 @@ use super::shown::{self, ApptJson};
 use super::{Exit, cache_path};
 use crate::cache::Cache;
 use crate::cli::{Cli, LookupUser};
-use crate::known::{Appt, Refusal, User, primary_id};
+use crate::known::{Appt, Refusal, Subject, User, primary_id};
 use crate::output::{moment, print, print_json, rfc3339};
 
 /// All that the cache has under one primary ID.
@@ -44,7 +44,12 @@ fn find(cache: &Cache, primary_id: String) -> Result<Found> {
     let refusals = cache.refusals_of_person(&primary_id)?;
     Ok(Found {
         user: cache.user(&primary_id)?,
-        refusals: refusals.into_iter().map(|(_, refusal)| refusal).collect(),
+        // Those of a user's bookings only repeat that of the user.
+        refusals: refusals
+            .into_iter()
+            .filter(|(subject, _)| !matches!(subject, Subject::UsersBooking(_)))
+            .map(|(_, refusal)| refusal)
+            .collect(),
         appts: cache.appts_of_user(&primary_id)?,
         primary_id,
     })

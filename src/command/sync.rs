@@ -24,7 +24,7 @@ use crate::lock;
 use crate::output::print_json;
 use crate::pass::{Done, Pass};
 use crate::passagepoint::PassagePoint;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Refused};
 use crate::report::{Summary, counted};
 
 pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
@@ -107,6 +107,7 @@ fn note(plan: &Plan, known: &Known, cache: &mut Cache, now: i64) -> Result<()> {
             cache.accept(subject)?;
         }
     }
+    note_bookings_of_refused_users(plan, known, cache, now)?;
     for refused in &plan.refused {
         // A user or booking is in the plan's refusals because the cache has it already.
         let is_found_by_plan = matches!(refused.subject, Subject::Form(_) | Subject::Doubt(_));
@@ -121,6 +122,30 @@ fn note(plan: &Plan, known: &Known, cache: &mut Cache, now: i64) -> Result<()> {
                 &refused.reason,
                 now,
             )?;
+        }
+    }
+    Ok(())
+}
+
+/// A user who was refused before may have booked again since.
+fn note_bookings_of_refused_users(
+    plan: &Plan,
+    known: &Known,
+    cache: &mut Cache,
+    now: i64,
+) -> Result<()> {
+    let of_users = |refused: &&Refused| matches!(refused.subject, Subject::User(_));
+    for refused in plan.refused.iter().filter(of_users) {
+        for booking in &refused.bookings {
+            let subject = Subject::UsersBooking(booking.clone());
+            if !known.refusals.contains_key(&subject) {
+                cache.refuse(
+                    &subject,
+                    refused.primary_id.as_deref(),
+                    &refused.reason,
+                    now,
+                )?;
+            }
         }
     }
     Ok(())

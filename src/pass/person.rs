@@ -120,7 +120,14 @@ impl Pass<'_> {
     /// Refuses all visits of a person; there is nothing more to be done for them.
     pub(super) fn refuse_person(&self, person: &Person, reason: &Reason) -> Result<()> {
         let subject = Subject::User(person.primary_id.clone());
-        self.refuse(&subject, person, bookings_of(person), reason)
+        self.refuse(&subject, person, bookings_of(person), reason)?;
+        let (reason, now) = (reason.to_string(), Utc::now().timestamp());
+        for booking in bookings_of(person) {
+            let subject = Subject::UsersBooking(booking);
+            self.cache()
+                .refuse(&subject, Some(&person.primary_id), &reason, now)?;
+        }
+        Ok(())
     }
 
     /// Leaves all visits of a person to the next pass.

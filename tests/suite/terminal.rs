@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::sandbox::{Booking, Run, Sandbox, User};
-use crate::support::{assert_says, one_person};
+use crate::support::{assert_says, good_sync, one_person};
 
 /// Runs the program on a pseudo-terminal, whose output comes as standard output, with these variables.
 fn on_terminal(sandbox: &Sandbox, args: &[&str], variables: &[(&str, &str)]) -> Run {
@@ -94,4 +94,19 @@ fn a_program_that_reads_json_gets_it_on_a_terminal_too() {
     sandbox.sync();
     let run = on_terminal(&sandbox, &["-q", "--json", "check"], &[]);
     assert!(run.json().len() > 5, "{run:#?}");
+}
+
+#[test]
+fn the_appointments_of_a_person_stand_in_columns() {
+    let sandbox = one_person();
+    let longer = Booking::new("cs_a_longer_id").by("G10000001").at(10332);
+    sandbox.add_booking(longer.minutes(100, 160));
+    good_sync(&sandbox);
+    let run = on_terminal(&sandbox, &["lookup-user", "G10000001"], &[]);
+    let lines = run.stdout.lines();
+    let appts: Vec<_> = lines.filter(|line| line.contains("location")).collect();
+    assert_eq!(appts.len(), 2, "{run:#?}");
+    for word in ["G10000001", "location", "registered", "pre-registration"] {
+        assert_eq!(appts[0].find(word), appts[1].find(word), "{run:#?}");
+    }
 }
