@@ -273,6 +273,11 @@ fn a_booking_whose_user_was_refused_is_explained_until_that_is_mended() {
     }
     let found = run(&sandbox, &["lookup-user", "G404"]);
     assert_eq!(found.stdout.matches("refused").count(), 1, "{found:#?}");
+    let counted = run(
+        &sandbox,
+        &["--json", "prune", "--dry-run", "--user", "G404"],
+    );
+    assert_eq!(one_json(&counted)["refusals"], 1, "that of the user");
     sandbox.add_user(User::new("G404").barcode("24040404"));
     an_hour_later(&sandbox);
     good_sync(&sandbox);
