@@ -81,14 +81,25 @@ impl Cache {
         Ok(copy)
     }
 
+    /// Makes sure that there is a file at `path`, or nothing.
+    ///
+    /// # Errors
+    /// Where there is a folder, a device or the like.
+    pub fn check_path(path: &Path) -> Result<()> {
+        let what = match path.metadata() {
+            Ok(found) if found.is_dir() => "a folder",
+            Ok(found) if !found.is_file() => "no file that can be kept",
+            _ => return Ok(()),
+        };
+        bail!(
+            "the cache {} is {what}: name a file with Cache.path or --db",
+            path.display()
+        )
+    }
+
     fn connect(path: &Path) -> Result<Self> {
         // SQLite's own words for a missing file or a folder do not say which it is.
-        if path.is_dir() {
-            bail!(
-                "the cache {} is a folder: name a file with Cache.path or --db",
-                path.display()
-            );
-        }
+        Self::check_path(path)?;
         if !path.exists() {
             bail!(
                 "there is no cache {}: name it with --db, or run `libcal-pp sync` first",

@@ -34,6 +34,7 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
     if args.dry_run {
         return dry_run::run(cli, args, &config, &Cache::open_copy(path)?);
     }
+    Cache::check_path(path)?;
     let Some(_lock) = lock::take(path)? else {
         log::info!("another sync is running: this one does nothing");
         return Ok(Exit::Busy);

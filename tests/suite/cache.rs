@@ -251,7 +251,14 @@ fn what_is_no_cache_is_named_and_left_alone() {
             assert_cache_refused(&sandbox, &run, &[name.split('/').next().unwrap_or(name)]);
         }
         assert_eq!(fs::read(&path).ok(), before, "{name}");
+        if !path.is_file() {
+            assert!(!sandbox.path(format!("{name}.lock")).exists(), "{name}");
+        }
     }
+    let sandbox = one_person();
+    let run = sandbox.run(&["--db", "/dev/null", "sync"]);
+    assert_cache_refused(&sandbox, &run, &["/dev/null is no file"]);
+    assert!(!PathBuf::from("/dev/null.lock").exists());
 }
 
 #[test]
