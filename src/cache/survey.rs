@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, ffi};
 
 use super::Cache;
 use super::schema::{Kind, kind};
@@ -56,8 +56,11 @@ impl Cache {
 
 fn survey(connection: &Connection) -> rusqlite::Result<Survey> {
     let kind = kind(connection)?;
-    // Only a lock shows whether the file can be written; it is given back at once.
-    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+    // SQLite opens what it may not write for reading alone, and says so only when asked.
+    if connection.is_readonly("main")? {
+        let error = ffi::Error::new(ffi::SQLITE_READONLY);
+        return Err(rusqlite::Error::SqliteFailure(error, None));
+    }
     let count = |sql| connection.query_row(sql, [], |row| row.get::<_, u32>(0));
     let counts = || -> rusqlite::Result<Counts> {
         Ok(Counts {

@@ -99,8 +99,14 @@ fn a_cache_that_is_read_only_is_named_and_nothing_is_registered() {
         as_somebody(&sandbox, &["--version"]);
         allow(&sandbox.path(""), folder);
         let run = as_somebody(&sandbox, &["sync"]);
-        allow(&sandbox.path(""), 0o755);
         assert_cache_refused(&sandbox, &run, &["cache.db", "right"]);
+        let checked = as_somebody(&sandbox, &["check"]);
+        allow(&sandbox.path(""), 0o755);
+        assert_eq!(checked.code, 1, "{checked:#?}");
+        assert!(
+            checked.stdout.contains("FAIL  cache: the cache "),
+            "{checked:#?}"
+        );
         allow(&sandbox.path("cache.db"), 0o600);
         good_sync(&sandbox);
     }
