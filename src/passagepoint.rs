@@ -148,14 +148,13 @@ impl<'a> PassagePoint<'a> {
         let reply = self.ask(|| {
             Request::get(self.address(&self.config.get_destinations_endpt)).verdict(verdict)
         })?;
-        match reply.json().filter(|_| reply.is_success()) {
-            Some(body) => {
-                let mut names = Vec::new();
-                add_texts(&body, &mut names);
-                Ok(names)
-            }
-            None => Err(not_understood(&reply)),
+        let body = reply.json().unwrap_or_default();
+        if !reply.is_success() || body.is_null() || has_error(&body) {
+            return Err(not_understood(&reply));
         }
+        let mut names = Vec::new();
+        add_texts(&body, &mut names);
+        Ok(names)
     }
 
     /// Makes sure that there is a token to ask with, so that a visit is not noted as
@@ -205,7 +204,7 @@ impl<'a> PassagePoint<'a> {
         }));
         let reply = self.client.send(&request)?;
         let body = reply.json().unwrap_or_default();
-        let has_error = body.get("error").is_some_and(|error| !error.is_null());
+        let has_error = has_error(&body);
         if has_error || matches!(reply.status, 400 | 401 | 403) {
             return Err(Failure::not_processed(format!(
                 "PassagePoint did not let us log in: it answered {}; check PassagePoint.username and PassagePoint.password",
@@ -246,6 +245,11 @@ fn read_id(reply: &Reply) -> Result<Answer, Failure> {
     let body = reply.json().unwrap_or_default();
     let id = list_of(&body).and_then(|list| list.iter().find_map(|one| id_text(&one["id"])));
     id.map(Answer::Id).ok_or_else(|| not_understood(reply))
+}
+
+/// Whether a body tells of an error, whatever the status.
+fn has_error(body: &Value) -> bool {
+    body.get("error").is_some_and(|error| !error.is_null())
 }
 
 /// The list of a reply: under `data`, or the reply itself.

@@ -288,6 +288,24 @@ fn a_destination_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[test]
+fn a_list_of_destinations_that_is_an_error_is_told_without_its_words() {
+    for (status, body) in [
+        (200, r#"{"error": "Wilhelmina"}"#),
+        (404, r#"["Wilhelmina"]"#),
+        (200, "null"),
+    ] {
+        let sandbox = one_person();
+        let list = Fault::on(Service::PassagePoint).path("getDestinations");
+        sandbox.fault(list.answer(status, "application/json", body));
+        let says: &[&str] = &["PassagePoint sent an answer that cannot be read"];
+        let wrong =
+            ["\"LibCal Main\"", "\"LibCal Science\""].map(|name| format!("PassagePoint, {name}"));
+        let run = fails(&sandbox, &[(&wrong[0], says), (&wrong[1], says)]);
+        assert!(!run.stdout.contains("Wilhelmina"), "{run:#?}");
+    }
+}
+
+#[test]
 fn services_that_are_down_fail_soon_and_each_is_told() {
     let sandbox = one_person().config("Network.tries", "3");
     for service in Service::ALL {

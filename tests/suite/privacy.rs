@@ -26,6 +26,7 @@ fn no_command_prints_a_secret_or_a_patrons_name_or_address() {
     for (service, path) in [
         (Service::PassagePoint, "createPreReg"),
         (Service::PassagePoint, "login"),
+        (Service::PassagePoint, "getDestinations"),
         (Service::Alma, ""),
         (Service::LibCal, ""),
     ] {
@@ -38,6 +39,7 @@ fn no_command_prints_a_secret_or_a_patrons_name_or_address() {
         }
     }
     let commands = [
+        "check",
         "sync --dry-run",
         "sync",
         "sync --json",
@@ -47,6 +49,7 @@ fn no_command_prints_a_secret_or_a_patrons_name_or_address() {
         "lookup-user G10000001 G404",
         "lookup-appt cs_1 cs_2",
         "prune",
+        "check --json",
     ];
     for level in ["trace", "debug,ureq=trace,rustls=trace", "off"] {
         for words in commands {
