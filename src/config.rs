@@ -334,7 +334,7 @@ mod tests {
         #[test]
         fn no_text_in_the_file_makes_reading_it_panic(
             line in 0..90_usize,
-            text in "[ -~\\n]{0,40}",
+            text in "[ -~\\n]{0,40}|[{\\[]?[\"']",
             bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
         ) {
             let example = include_str!("../config.yml.example");

@@ -230,9 +230,9 @@ impl Visitor<'_> for Within {
 }
 
 /// The YAML reader's message in a library person's words, and without the value
-/// that it complains of: that may be a secret in the wrong place.
+/// or the odd key that it complains of: that may be a secret in the wrong place.
 pub(super) fn plain_words(message: &str) -> String {
-    let shown = hide_value(message);
+    let shown = hide_value(&hide_group(&hide_odd_key(message)));
     shown
         .replace("unknown field", "unknown key")
         .replace("missing field", "missing key")
@@ -245,6 +245,41 @@ pub(super) fn plain_words(message: &str) -> String {
         .replace("expected u32", "expected a whole number")
         .replace("expected struct Location", "expected {name: ..., id: ...}")
         .replace("expected struct ", "expected a section of keys for ")
+}
+
+/// Hides an unknown key that does not look like one. Behind a quote that was never
+/// closed the rest of the file is a key, with all the secrets in it.
+fn hide_odd_key(message: &str) -> String {
+    const MARK: &str = "unknown field `";
+    let Some(start) = message.find(MARK).map(|at| at + MARK.len()) else {
+        return message.to_owned();
+    };
+    let end = message.rfind("`, expected").filter(|end| *end >= start);
+    let (end, rest) = end.map_or((message.len(), ""), |end| (end, &message[end..]));
+    let key = &message[start..end];
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if key.len() <= LONGEST_KEY && key.chars().all(is_plain) {
+        return message.to_owned();
+    }
+    format!(
+        "{}(not shown: is a quote or bracket left open before it?){rest}",
+        &message[..start]
+    )
+}
+
+/// Longer than our own keys, and shorter than Alma's.
+const LONGEST_KEY: usize = 30;
+
+/// Hides whose category is wrong: a user group is any text, as an odd key is.
+fn hide_group(message: &str) -> String {
+    const SECTION: &str = "PassagePoint.user_mapping";
+    let end = message.rfind(": invalid ").unwrap_or_default();
+    match message.strip_prefix(SECTION) {
+        Some(group) if group.starts_with('.') && end > SECTION.len() => {
+            format!("{SECTION}{}", &message[end..])
+        }
+        _ => message.to_owned(),
+    }
 }
 
 /// Cuts `string "abc"` down to `string` in an `invalid type` or `invalid value` message.

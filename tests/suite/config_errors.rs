@@ -262,6 +262,22 @@ fn a_secret_is_never_repeated_wherever_it_was_put_by_mistake() {
         let told = refused(&sandbox, &with_line(&good, key, new).0);
         assert!(!told.contains("SECRET"), "`{new}`: {told}");
     }
+    // A quote that is never closed makes a key of all that follows.
+    for (key, quote) in [
+        ("LibCal", "{\""),
+        ("LibCal", "? \""),
+        ("PassagePoint", "\""),
+        ("user_mapping", "user_mapping: {\""),
+    ] {
+        let file = with_line(&good, &format!("{key}:"), quote).0 + "\nX: [\"SECRET\": [1]]}\n";
+        for file in [file.clone(), file.replace("Network:", "SECRET: \"")] {
+            let told = refused(&sandbox, &file);
+            assert!(
+                !told.contains("SECRET") && told.len() < 700,
+                "{quote}: {told}"
+            );
+        }
+    }
     for section in ["LibCal", "Alma", "PassagePoint", "Cache", "Network"] {
         for wrong in ["SECRET", "[SECRET]"] {
             let file = format!("{section}: {wrong}\n");
