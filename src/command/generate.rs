@@ -2,7 +2,7 @@
 //!
 //! Nobody needs it but whoever installs the program, so that `--help` does not list it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Command, CommandFactory};
@@ -16,26 +16,37 @@ const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
 pub(super) fn run(args: &Generate) -> Result<Exit> {
     let folder = &args.folder;
-    write_files(folder).with_context(|| {
+    let files = write_files(folder).with_context(|| {
         format!(
             "cannot write man pages and completions to {}",
             folder.display()
         )
     })?;
-    log::info!("wrote man pages and completions to {}", folder.display());
+    for file in files {
+        log::info!("wrote {}", file.display());
+    }
     Ok(Exit::Done)
 }
 
-fn write_files(folder: &Path) -> std::io::Result<()> {
+fn write_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder)?;
     let mut command = what_people_type();
+    let mut files = Vec::new();
     for shell in SHELLS {
         let file = clap_complete::generate_to(shell, &mut command, NAME, folder)?;
         if shell == Shell::Bash {
             mend_for_bash(&file)?;
         }
+        files.push(file);
     }
-    clap_mangen::generate_to(what_people_type(), folder)
+    let command = what_people_type();
+    files.push(folder.join(format!("{NAME}.1")));
+    // clap_mangen does not say what it wrote: a page for the program and one for each command.
+    for shown in command.get_subcommands() {
+        files.push(folder.join(format!("{NAME}-{}.1", shown.get_name())));
+    }
+    clap_mangen::generate_to(command, folder)?;
+    Ok(files)
 }
 
 /// Of a program with a hyphen in its name, clap_complete 4.6 spells the commands in two

@@ -47,12 +47,38 @@ fn commands() -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
+/// The options that need a value, of all commands that `--help` lists.
+fn options_that_take_a_value() -> Vec<clap::Arg> {
+    let mut all = Cli::command();
+    all.build();
+    let shown = all
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set() && command.get_name() != "help");
+    shown
+        .flat_map(clap::Command::get_arguments)
+        .filter(|option| option.get_long().is_some() && option.get_action().takes_values())
+        .cloned()
+        .collect()
+}
+
+/// Whether the text names this word itself, not only a longer one with it inside.
+fn names(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
+    })
+}
+
 #[test]
 fn each_command_has_a_man_page_with_all_its_options_and_an_example() {
     let folder = generated();
     let page = |name: &str| {
         let page = fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
-        page.replace("\\-", "-")
+        ["\\fB", "\\fI", "\\fR"]
+            .iter()
+            .fold(page.replace("\\-", "-"), |page, font| {
+                page.replace(font, "")
+            })
     };
     let commands = commands();
     assert!(commands.len() >= 5);
@@ -61,10 +87,12 @@ fn each_command_has_a_man_page_with_all_its_options_and_an_example() {
         let page = page(&format!("libcal-pp-{command}"));
         assert!(page.contains("Example"), "{page}");
         for option in options {
-            assert!(page.contains(option), "{option} in {page}");
+            assert!(names(&page, option), "{option} in {page}");
         }
+        assert!(!page.contains("generate"), "{page}");
     }
     assert!(page("libcal-pp").contains("Exit status"));
+    assert!(!page("libcal-pp").contains("generate"));
     let pages = fs::read_dir(folder.path()).unwrap();
     let pages = pages.filter(|file| {
         file.as_ref()
@@ -87,18 +115,44 @@ fn each_shell_completes_all_commands_and_options_but_not_what_is_hidden() {
         let completions = fs::read_to_string(folder.path().join(file)).unwrap();
         assert!(!completions.contains("generate"), "{file}");
         for (command, options) in commands() {
-            assert!(completions.contains(&command), "{command} in {file}");
+            assert!(names(&completions, &command), "{command} in {file}");
             for option in options {
-                let option = option.trim_start_matches('-');
-                assert!(completions.contains(option), "{option} in {file}");
+                // Fish has options without their hyphens, after `-l`.
+                let fish = option.replacen("--", "-l ", 1);
+                let is_named = names(&completions, &option) || names(&completions, &fish);
+                assert!(is_named, "{option} in {file}");
             }
         }
     }
 }
 
 #[test]
+fn the_files_written_are_told_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = program(&["-v", "generate", folder.path().to_str().unwrap()]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run:#?}");
+    // Each line begins with the time, as all do under -v.
+    let mut told: Vec<_> = run
+        .stderr
+        .lines()
+        .filter_map(|line| line.split_once(" wrote ").map(|(_, file)| file.to_owned()))
+        .collect();
+    told.sort();
+    let files = fs::read_dir(folder.path()).unwrap();
+    let mut written: Vec<_> = files
+        .map(|file| file.unwrap().path().display().to_string())
+        .collect();
+    written.sort();
+    assert_eq!(told, written);
+}
+
+#[test]
 fn bash_completes_what_was_begun() {
     let folder = generated();
+    let mut parse = Command::new("bash");
+    parse.arg("-n").arg(folder.path().join("libcal-pp.bash"));
+    let run = Run::of(parse);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     let complete = |words: &str| {
         let script = format!(
             "source \"$0/libcal-pp.bash\"; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
@@ -133,6 +187,13 @@ fn the_help_of_each_command_has_a_purpose_its_defaults_and_an_example() {
         for option in options.iter().filter(|option| *option != "--help") {
             assert!(run.stdout.contains(option.as_str()), "{option}: {run:#?}");
         }
+    }
+    for option in options_that_take_a_value() {
+        let help = option.get_help().unwrap().to_string();
+        // What `prune` is told to forget has no default: without it nothing is forgotten.
+        let has_none = ["user", "appt"].contains(&option.get_id().as_str());
+        let names_it = !option.get_default_values().is_empty() || help.contains("[default: ");
+        assert_ne!(names_it, has_none, "{option}: {help}");
     }
     for (args, defaults) in [
         (
