@@ -13,17 +13,18 @@ mod users;
 pub use prune::{Pruned, What};
 pub use survey::{Counts, LastPass, Survey};
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use rusqlite::{Connection, ErrorCode, OpenFlags, backup};
 
 use crate::known::Known;
 use crate::report::Summary;
+use schema::Kind;
 
 /// How long another process may keep the cache locked.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,6 +54,11 @@ impl Cache {
     /// As [`Cache::open_or_create`], and where there is none.
     pub fn open_existing(path: &Path) -> Result<Self> {
         let mut cache = Self::connect(path)?;
+        // What comes to be ours was perhaps made by a program that let everybody read it.
+        if let Ok(Kind::Pythons | Kind::Nothing) = schema::kind(&cache.connection) {
+            fs::set_permissions(path, Permissions::from_mode(0o600))
+                .with_context(|| format!("cannot protect the cache {}", path.display()))?;
+        }
         let prepared = schema::prepare(&mut cache.connection);
         cache.told(prepared)?;
         Ok(cache)
@@ -101,13 +107,20 @@ impl Cache {
         // SQLite's own words for a missing file or a folder do not say which it is.
         Self::check_path(path)?;
         if !path.exists() {
+            if path.is_symlink() {
+                return Err(dangling(path));
+            }
             bail!(
                 "there is no cache {}: name it with --db, or run `libcal-pp sync` first",
                 path.display()
             );
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(path, flags);
+        // A name such as `:memory:` or `file:x?mode=memory` would be no file to SQLite.
+        let opened = std::path::absolute(path).map_or_else(
+            |_| Connection::open_with_flags(path, flags),
+            |path| Connection::open_with_flags(path, flags),
+        );
         let connection = opened.map_err(|error| anyhow!("{}", explain(path, &error)))?;
         let cache = Self {
             connection,
@@ -222,13 +235,21 @@ fn create_private(path: &Path) -> Result<()> {
         Ok(file) => file
             .set_permissions(Permissions::from_mode(0o600))
             .with_context(|| format!("cannot protect the cache {}", path.display())),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.exists() => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => bail!(
             "cannot make the cache {}: its folder is not there: make it, or name another with Cache.path or --db",
             path.display()
         ),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(dangling(path)),
         Err(error) => Err(anyhow!("cannot make the cache {}: {error}", path.display())),
     }
+}
+
+fn dangling(path: &Path) -> Error {
+    anyhow!(
+        "the cache {} is a link to a file that is not there: name that file with Cache.path or --db",
+        path.display()
+    )
 }
 
 fn explain(path: &Path, error: &rusqlite::Error) -> String {
@@ -248,6 +269,9 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
         Some(ErrorCode::DiskFull) => {
             format!("the cache {path} cannot be written: the disk is full")
         }
+        Some(ErrorCode::SystemIoFailure) => format!(
+            "the cache {path} cannot be read or written: look whether the disk is full or failing"
+        ),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
             "the cache {path} was locked by another program for {} s: end that program, or try again",
             PATIENCE.as_secs()

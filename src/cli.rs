@@ -99,7 +99,7 @@ pub struct Sync {
     pub dry_run: bool,
 
     /// The first day to read [default: today in the library's own time zone]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = a_day)]
     pub date: Option<NaiveDate>,
 }
 
@@ -148,6 +148,13 @@ pub struct Prune {
 pub struct Generate {
     /// The folder to write them to; it is made if it is not there
     pub folder: PathBuf,
+}
+
+/// A day, written in full: chrono alone would take `2026-8-1` and `+2026-08-01`.
+fn a_day(typed: &str) -> Result<NaiveDate, &'static str> {
+    let day = NaiveDate::parse_from_str(typed, "%Y-%m-%d").ok();
+    day.filter(|day| day.to_string() == typed)
+        .ok_or("it is no day such as 2026-12-01")
 }
 
 /// An ID without the space around it, which must leave something.

@@ -240,7 +240,9 @@ impl Config {
             )),
             _ => Wrong(format!("cannot read the configuration file {shown}: {error}")),
         })?;
-        let mut config: Self = serde_yaml::from_str(&text)
+        // Windows' editors put a mark before the first word.
+        let text = text.trim_start_matches('\u{feff}');
+        let mut config: Self = serde_yaml::from_str(text)
             .map_err(|error| Wrong(format!("{shown}: {}", plain_words(&error.to_string()))))?;
         if config.cache.path.as_os_str().is_empty() {
             return Err(Wrong(format!("{shown}: Cache.path: is empty")));

@@ -138,7 +138,7 @@ impl<'a> LibCal<'a> {
             return Ok(reply);
         }
         Err(Failure::not_processed(format!(
-            "LibCal did not give the list: it answered {}",
+            "LibCal did not give the list: it answered {}; check the ids in LibCal.locations",
             described(&reply)
         )))
     }

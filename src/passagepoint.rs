@@ -189,7 +189,7 @@ impl<'a> PassagePoint<'a> {
             |token| self.client.send(&request().header("token", token)),
         )?;
         if reply.status == 401 {
-            let cause = "PassagePoint turned a fresh token away (401)";
+            let cause = "PassagePoint turned a fresh token away (401): check the rights of PassagePoint.username";
             self.session.fail(cause);
             return Err(Failure::not_processed(cause));
         }

@@ -58,8 +58,8 @@ impl Cache {
         Ok(pruned)
     }
 
-    /// How many registered visits this would have the next sync take for new ones
-    /// though they are not over, as far as the cache can tell.
+    /// How many visits that are or may be registered this would have the next sync take
+    /// for new ones though they are not over, as far as the cache can tell.
     ///
     /// # Errors
     /// Where the cache cannot be read.
@@ -75,7 +75,7 @@ impl Cache {
         };
         let sql = format!(
             "SELECT count(*) FROM appts
-             WHERE prereg_id IS NOT NULL AND cancelled_at IS NULL AND {which}"
+             WHERE (prereg_id IS NOT NULL OR asked_ends_at IS NOT NULL) AND cancelled_at IS NULL AND {which}"
         );
         let params: [&dyn ToSql; 2] = [&id, &now];
         let counted = self

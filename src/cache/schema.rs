@@ -62,16 +62,17 @@ const TABLES: &str = "
 ";
 
 /// The Python program's tables, out of the way of ours and back in under our rules:
-/// IDs in the form they are known by, nothing that has no id. (`trim` makes a text of a number.)
+/// IDs in the form they are known by, nothing that has no id or bytes for one. (`trim` makes a text of a number.)
 const TAKE_OVER: &str = "
     INSERT OR REPLACE INTO users (primary_id, barcode, visitor_id, seen_at)
         SELECT known_form(trim(primary_id)), trim(barcode), trim(visitor_id), unixepoch()
         FROM python_users
-        WHERE known_form(trim(primary_id)) <> '' AND trim(barcode) <> '' AND trim(visitor_id) <> '';
+        WHERE 'blob' NOT IN (typeof(primary_id), typeof(barcode), typeof(visitor_id)) AND
+              known_form(trim(primary_id)) <> '' AND trim(barcode) <> '' AND trim(visitor_id) <> '';
     INSERT INTO appts (appt_id, prereg_id)
         SELECT trim(appt_id), trim(prereg_id)
         FROM python_appts
-        WHERE trim(appt_id) <> '' AND trim(prereg_id) <> '';
+        WHERE 'blob' NOT IN (typeof(appt_id), typeof(prereg_id)) AND trim(appt_id) <> '' AND trim(prereg_id) <> '';
     DROP TABLE python_users;
     DROP TABLE python_appts;
 ";

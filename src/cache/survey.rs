@@ -45,7 +45,7 @@ impl Cache {
     /// # Errors
     /// Where it cannot be read, made or written, is no cache, or is one of a later version.
     pub fn survey(path: &Path) -> Result<Survey> {
-        if !path.exists() {
+        if !path.exists() && !path.is_symlink() {
             return could_be_made(path).map(|()| Survey::None);
         }
         let cache = Self::connect(path)?;

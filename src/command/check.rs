@@ -164,7 +164,7 @@ fn check_libcal(list: &mut List, config: &Config, network: &Network, agent: &Age
 
 fn rows_detail(listing: &Listing, config: &Config) -> Result<String, String> {
     if let Some(cause) = &listing.failure {
-        return Err(format!("{cause}; check its id in LibCal.locations"));
+        return Err(cause.clone());
     }
     let question = &config.libcal.primary_id_field;
     let days = match config.libcal.days {
@@ -228,6 +228,9 @@ fn check_passagepoint(
         let found = match &names {
             Err(cause) => Err(cause.clone()),
             Ok(names) if names.contains(destination) => Ok("is there".into()),
+            Ok(names) if names.is_empty() => {
+                Err("is not there: PassagePoint has no destinations".into())
+            }
             Ok(names) => Err(format!(
                 "is not there: correct PassagePoint.location_mapping; what is there: {}",
                 names.join(", ")

@@ -14,7 +14,7 @@ use crate::output::{moment, print, print_json, rfc3339};
 struct Found {
     primary_id: String,
     user: Option<User>,
-    refusals: Vec<Refusal>,
+    refusals: Vec<(Subject, Refusal)>,
     appts: Vec<Appt>,
 }
 
@@ -48,7 +48,6 @@ fn find(cache: &Cache, primary_id: String) -> Result<Found> {
         refusals: refusals
             .into_iter()
             .filter(|(subject, _)| !matches!(subject, Subject::UsersBooking(_)))
-            .map(|(_, refusal)| refusal)
             .collect(),
         appts: cache.appts_of_user(&primary_id)?,
         primary_id,
@@ -76,7 +75,7 @@ fn to_json(found: &Found) -> UserJson<'_> {
         refusal: found
             .refusals
             .first()
-            .map(|refusal| refusal.reason.as_str()),
+            .map(|(_, refusal)| refusal.reason.as_str()),
         appts: found.appts.iter().map(shown::to_json).collect(),
     }
 }
@@ -91,12 +90,13 @@ fn to_lines(found: &Found) -> Vec<String> {
         lines.push(format!("  visitor  {}", user.visitor_id));
         lines.push(format!("  checked  {checked}"));
     }
-    for refusal in &found.refusals {
-        lines.push(format!(
-            "  refused  {} ({})",
-            refusal.reason,
-            moment(refusal.refused_at)
-        ));
+    for (subject, refusal) in &found.refusals {
+        let of_what = match subject {
+            Subject::User(_) => String::new(),
+            of_booking => format!("{}: ", of_booking.id()),
+        };
+        let (reason, at) = (&refusal.reason, moment(refusal.refused_at));
+        lines.push(format!("  refused  {of_what}{reason} ({at})"));
     }
     let appts = shown::to_lines(&found.appts);
     lines.extend(appts.iter().map(|line| format!("  {line}")));

@@ -58,13 +58,13 @@ fn warn_of_doubles(cache: &Cache, what: &[What], now: i64) -> Result<()> {
         if expected == 0 {
             continue;
         }
-        let visits = counted(expected, "registered visit");
+        let visits = counted(expected, "visit");
         match one {
             What::EndedBefore(_) => log::warn!(
-                "forgetting {visits} of the Python program, which kept no times: the next sync registers those that LibCal still lists a second time"
+                "forgetting {visits} registered by the Python program, which kept no times: the next sync registers those that LibCal still lists a second time"
             ),
             _ => log::warn!(
-                "forgetting {visits} not over yet: the next sync registers those that LibCal still lists a second time"
+                "forgetting {visits} registered, or in doubt, and not over yet: the next sync registers those that LibCal still lists a second time"
             ),
         }
     }

@@ -18,7 +18,7 @@ use crate::cli::{Cli, Sync};
 use crate::config::Config;
 use crate::fetch::{Fetched, fetch};
 use crate::http::{self, Client};
-use crate::known::{Known, Subject};
+use crate::known::{Known, Subject, VisitKey};
 use crate::libcal::LibCal;
 use crate::lock;
 use crate::output::print_json;
@@ -98,6 +98,16 @@ fn make_plan(config: &Config, fetched: &Fetched, cache: &Cache, now: i64) -> Res
 fn note(plan: &Plan, known: &Known, cache: &mut Cache, now: i64) -> Result<()> {
     cache.note_seen(known.users.keys(), now)?;
     cache.mark(&plan.cancelled, Some(now))?;
+    for VisitKey {
+        book_id,
+        primary_id,
+        ..
+    } in &plan.cancelled
+    {
+        log::info!(
+            "booking {book_id} ({primary_id}) was cancelled in LibCal; PassagePoint still expects the person"
+        );
+    }
     cache.mark(&plan.stand_again, None)?;
     for subject in known.refusals.keys() {
         let is_mended = plan

@@ -1,6 +1,7 @@
 //! A secret of the configuration: a text that cannot print itself.
 
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 
 use serde::de::{Error, SeqAccess, Visitor};
@@ -35,7 +36,7 @@ impl Secret {
             found.trim().clone_into(&mut self.0);
         } else if let Some(path) = self.0.strip_prefix("file:") {
             let path = folder.join(path);
-            let found = std::fs::read_to_string(&path)
+            let found = read_a_little(&path)
                 .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             found.trim().clone_into(&mut self.0);
         }
@@ -47,6 +48,15 @@ impl Secret {
         }
         Ok(())
     }
+}
+
+/// Reads no more than a secret can have, whatever the file is.
+fn read_a_little(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?
+        .take(64 << 10)
+        .read_to_string(&mut text)?;
+    Ok(text)
 }
 
 impl fmt::Debug for Secret {

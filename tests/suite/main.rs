@@ -23,6 +23,7 @@ mod libcal;
 mod libcal_pages;
 mod libcal_rows;
 mod lookups;
+mod oddities;
 mod outages;
 mod pass;
 mod passagepoint;

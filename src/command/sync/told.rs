@@ -26,7 +26,8 @@ pub(super) fn before(fetched: &Fetched, plan: &Plan) -> bool {
         .map(|visit| format!("{} of {}", visit.key.book_id, visit.key.primary_id))
         .collect();
     if !doubtful.is_empty() {
-        log::warn!(
+        // An error even if it goes well: nobody else will ever say so.
+        log::error!(
             "possibly registered twice: {}, tried again because the outcome of the last attempt is not known; look in PassagePoint ({})",
             counted(doubtful.len(), "visit"),
             doubtful.join(", ")
@@ -84,6 +85,12 @@ pub(super) fn refusals<'r>(
             .any(|(subject, refusal)| *subject == one.subject && refusal.is_due(now));
         if is_due {
             due.push(one);
+        } else if matches!(one.subject, Subject::Doubt(_)) {
+            log::info!(
+                "still waiting for a person: booking {}, {}",
+                one.subject.id(),
+                one.reason
+            );
         }
     }
     for line in refusal_lines(&due) {
@@ -93,9 +100,6 @@ pub(super) fn refusals<'r>(
     if log::log_enabled!(log::Level::Warn) && !due.is_empty() {
         let subjects: Vec<_> = due.iter().map(|one| one.subject.clone()).collect();
         cache.reported(&subjects, now)?;
-    }
-    if given_up && due.is_empty() {
-        log::info!("a visit that was given up in doubt still waits for a person");
     }
     Ok(given_up || !due.is_empty())
 }
