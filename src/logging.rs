@@ -1,7 +1,10 @@
 //! What goes to standard error: this program's own records, one line each.
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use anstream::AutoStream;
+use env_logger::Target;
 use env_logger::fmt::Formatter;
 use log::{Level, LevelFilter, Record};
 
@@ -14,14 +17,42 @@ pub fn start(cli: &Cli) {
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => LevelFilter::Error,
         (_, true) => LevelFilter::Debug,
-        _ if std::io::stderr().is_terminal() => LevelFilter::Info,
+        _ if stderr().is_terminal() => LevelFilter::Info,
         _ => LevelFilter::Warn,
     };
     env_logger::Builder::new()
         .filter_level(level)
+        .target(Target::Pipe(Box::new(Watched)))
+        .write_style(AutoStream::choice(&stderr()).into())
         .parse_default_env()
         .format(write_record)
         .init();
+}
+
+/// Whether a record could not be written, on a full disk say.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether every record was written so far that was to be.
+#[must_use]
+pub fn is_all_told() -> bool {
+    !LOST.load(Ordering::Relaxed)
+}
+
+/// Standard error, remembering that it failed: the logger does not tell.
+struct Watched;
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = stderr().write(bytes);
+        if written.is_err() {
+            LOST.store(true, Ordering::Relaxed);
+        }
+        written
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        stderr().flush()
+    }
 }
 
 fn write_record(out: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {

@@ -46,6 +46,16 @@ fn under_q_too_it_is_said_that_a_visit_is_possibly_registered_twice() {
 }
 
 #[test]
+fn a_refusal_that_could_not_be_told_for_a_full_disk_is_told_by_the_next_pass() {
+    let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = sandbox.command(&["sync"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert_says(&needy_sync(&sandbox), &["not in Alma", "cs_1"]);
+    good_sync(&sandbox);
+}
+
+#[test]
 fn a_cache_whose_name_means_something_to_sqlite_is_a_file_all_the_same() {
     for name in [":memory:", "file:x.db?mode=memory", "file:y.db"] {
         let sandbox = one_person();

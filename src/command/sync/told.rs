@@ -6,6 +6,7 @@ use anyhow::Result;
 use crate::cache::Cache;
 use crate::fetch::Fetched;
 use crate::known::Subject;
+use crate::logging::is_all_told;
 use crate::pass::Done;
 use crate::plan::{Plan, Refused, Why};
 use crate::report::{a_few, counted, refusal_lines};
@@ -96,8 +97,8 @@ pub(super) fn refusals<'r>(
     for line in refusal_lines(&due) {
         log::warn!("{line}");
     }
-    // Under -q nobody was told.
-    if log::log_enabled!(log::Level::Warn) && !due.is_empty() {
+    // Under -q nobody was told, nor on a full disk.
+    if log::log_enabled!(log::Level::Warn) && is_all_told() && !due.is_empty() {
         let subjects: Vec<_> = due.iter().map(|one| one.subject.clone()).collect();
         cache.reported(&subjects, now)?;
     }
