@@ -238,6 +238,9 @@ impl Config {
             std::io::ErrorKind::NotFound => Wrong(format!(
                 "no configuration file {shown}: name it with --config, or write it from config.yml.example"
             )),
+            std::io::ErrorKind::InvalidData => {
+                Wrong(format!("cannot read the configuration file {shown}: it is not text in UTF-8"))
+            }
             _ => Wrong(format!("cannot read the configuration file {shown}: {error}")),
         })?;
         // Windows' editors put a mark before the first word.

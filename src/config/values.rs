@@ -238,11 +238,23 @@ pub(super) fn plain_words(message: &str) -> String {
         .replace("missing field", "missing key")
         .replace("duplicate field", "key stands twice:")
         .replace("invalid type: unit value", "is empty")
+        .replace("invalid value: integer, expected", "out of range: expected")
+        .replace(
+            "invalid type: integer, expected a whole",
+            "out of range: expected a whole",
+        )
+        .replace("invalid type: floating", "invalid type: decimal number")
+        .replace("invalid type: sequence", "invalid type: list")
+        .replace("invalid type: map", "invalid type: section")
         .replace("invalid type: ", "wrong kind of value: ")
         .replace("expected a sequence", "expected a list")
         .replace("expected a map", "expected a section of keys")
         .replace("expected a string", "expected text")
         .replace("expected u32", "expected a whole number")
+        .replace(
+            "expected struct Config",
+            "expected the sections LibCal, Alma and PassagePoint",
+        )
         .replace("expected struct Location", "expected {name: ..., id: ...}")
         .replace("expected struct ", "expected a section of keys for ")
 }
@@ -371,7 +383,7 @@ mod tests {
             plain_words("LibCal.client_id: invalid type: floating point `1.5`, expected text");
         assert_eq!(
             shown,
-            "LibCal.client_id: wrong kind of value: floating, expected text"
+            "LibCal.client_id: wrong kind of value: decimal number, expected text"
         );
     }
 }

@@ -149,7 +149,10 @@ fn a_value_of_the_wrong_type_is_named_with_its_line() {
         ("statuses: Confirmed", "LibCal.statuses: "),
         ("client_id: true", "LibCal.client_id: "),
         ("id: Main", "LibCal.locations[0].id: "),
-        ("password: [x]", "PassagePoint.password: "),
+        (
+            "password: [x]",
+            "PassagePoint.password: wrong kind of value: list, expected text",
+        ),
         ("user_mapping: [x]", "PassagePoint.user_mapping: "),
         ("8827: [x]", "PassagePoint.location_mapping.8827: "),
         ("path: {x: y}", "Cache.path: "),
@@ -160,12 +163,18 @@ fn a_value_of_the_wrong_type_is_named_with_its_line() {
 fn a_number_out_of_range_is_named_with_its_line() {
     assert_lines_refused(&[
         ("days: 366", "LibCal.days: "),
-        ("days: -1", "LibCal.days: "),
+        (
+            "days: -1",
+            "LibCal.days: out of range: expected a whole number from 0 to 365",
+        ),
         ("requests_per_second: 0", "Alma.requests_per_second: "),
         ("refresh_days: 4000", "Alma.refresh_days: "),
         ("timeout_seconds: 0", "Network.timeout_seconds: "),
         ("tries: 99999999999", "Network.tries: "),
-        ("concurrency: 0", "Network.concurrency: "),
+        (
+            "concurrency: 0",
+            "Network.concurrency: out of range: expected a whole number from 1 to 64",
+        ),
     ]);
 }
 
@@ -200,7 +209,10 @@ fn a_file_that_is_no_configuration_is_named() {
         ("", ""),
         ("# nothing yet\n", ""),
         ("just words\n", ""),
-        ("- LibCal\n- Alma\n", ""),
+        (
+            "- LibCal\n- Alma\n",
+            "expected the sections LibCal, Alma and PassagePoint",
+        ),
         ("LibCal:\n  client_id: [4242\nAlma: 1\n", "line "),
         ("LibCal:\n\tclient_id: 4242\n", "line 2"),
         ("LibCal: {client_id: 1}\n---\nAlma: {}\n", ""),
