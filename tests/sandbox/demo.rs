@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn show() -> Result<ExitCode> {
-    let program = program::build()?;
+    let program = program::build("--bin", "libcal-pp")?;
     let sandbox = Sandbox::new();
     let day = Day::begin(&sandbox);
     let mut stage = Stage::new(&sandbox, program);

@@ -31,19 +31,19 @@ const fn person(
 /// Books three seats at once.
 pub const ADA: Person = person("G10000001", "21000001", "Ada", "Example");
 /// Books a room for two times; is in Alma's second institution zone.
-const BEN: Person = person("H20000002", "32000002", "Ben", "Sample");
+pub const BEN: Person = person("H20000002", "32000002", "Ben", "Sample");
 /// Books a seat every week, and types the primary ID their own way.
-const CLEO: Person = person("G10000003", "21000003", "Cleo", "Example");
+pub const CLEO: Person = person("G10000003", "21000003", "Cleo", "Example");
 /// Cancels before the first pass.
-const DAN: Person = person("G10000004", "21000004", "Dan", "Sample");
+pub const DAN: Person = person("G10000004", "21000004", "Dan", "Sample");
 /// Has lost the card, and gets another one.
 pub const EVE: Person = person("G10000005", "21000055", "Eve", "Example");
 /// Is not in Alma.
 pub const FIN: Person = person("G10000006", "", "Fin", "Sample");
 /// Was here before the first pass.
-const GIL: Person = person("G10000007", "21000007", "Gil", "Example");
+pub const GIL: Person = person("G10000007", "21000007", "Gil", "Example");
 /// Waits for the booking to be approved.
-const HAL: Person = person("G10000008", "21000008", "Hal", "Sample");
+pub const HAL: Person = person("G10000008", "21000008", "Hal", "Sample");
 
 /// Locations: LibCal's id and PassagePoint's destination.
 type Place = (i64, &'static str);

@@ -1,4 +1,4 @@
-//! The program that the demo runs: built by cargo, found beside the demo itself.
+//! What the demo runs, and what the tests run of the demo: built by cargo, found beside whoever asks.
 
 use std::env;
 use std::path::PathBuf;
@@ -6,21 +6,21 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// Builds the program as the demo was built, and says where it is.
+/// Builds a target (`--bin` or `--example`, and its name) as we were built, and says where it is.
 ///
 /// # Errors
 /// If it cannot be built, or is not where cargo puts it.
-pub fn build() -> Result<PathBuf> {
-    // The demo is TARGET/PROFILE/examples/demo.
-    let demo = env::current_exe().context("cannot tell where the demo itself is")?;
-    let profile_dir = demo.ancestors().nth(2);
+pub fn build(kind: &str, name: &str) -> Result<PathBuf> {
+    // We are TARGET/PROFILE/examples/demo or TARGET/PROFILE/deps/suite.
+    let our_own = env::current_exe().context("cannot tell where we are ourselves")?;
+    let profile_dir = our_own.ancestors().nth(2);
     let target_dir = profile_dir.and_then(|dir| dir.parent());
     let (Some(profile_dir), Some(target_dir)) = (profile_dir, target_dir) else {
-        bail!("{} is not in a target folder", demo.display());
+        bail!("{} is not in a target folder", our_own.display());
     };
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--quiet", "--bin", "libcal-pp"])
+        .args(["build", "--quiet", kind, name])
         .args([
             "--manifest-path",
             concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
@@ -44,7 +44,9 @@ pub fn build() -> Result<PathBuf> {
     let status = cargo
         .status()
         .with_context(|| format!("cannot run {}", cargo.get_program().display()))?;
-    let program = profile_dir.join(format!("libcal-pp{}", env::consts::EXE_SUFFIX));
+    let folder = if kind == "--example" { "examples" } else { "" };
+    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
+    let program = profile_dir.join(folder).join(file);
     if !status.success() || !program.is_file() {
         bail!("cargo did not build {}", program.display());
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::day::{ADA, Day, EVE, FIN};
+use crate::day::{ADA, BEN, CLEO, DAN, Day, EVE, FIN, GIL, HAL};
 use crate::program;
 use crate::sandbox::Sandbox;
 use crate::stage::say;
@@ -14,33 +14,55 @@ use crate::stage::say;
 /// # Errors
 /// If the program cannot be built, or nothing can be printed.
 pub fn serve() -> Result<ExitCode> {
-    let program = program::build()?;
+    let program = program::build("--bin", "libcal-pp")?;
     let sandbox = Sandbox::new();
     Day::begin(&sandbox);
-    let program = program.display();
+    let config = sandbox.path("config.yml");
+    // Each line is whole, so that any of them can be pasted into any shell.
+    let program = format!("{} --config {}", program.display(), config.display());
     say(&format!(
         "\
-Stand-ins of LibCal, Alma and PassagePoint are running, with a small library day, until you press Ctrl-C.
-The configuration and the cache are in {folder}, which you may delete then.
+Stand-ins of LibCal, Alma and PassagePoint are running, with the bookings of a small library day.
+The configuration is {config}. The cache will be in the same folder, which stays behind
+when you end this: it may be deleted then.
 
 In another terminal:
 
-    export LIBCAL_PP_CONFIG={config}
     {program} check
     {program} sync --dry-run
     {program} sync
-    {program} lookup-user {ada}         # has a visit of three seats
-    {program} lookup-user {eve}         # has lost the card: no active barcode
-    {program} lookup-user {fin}         # is not in Alma
-    {program} lookup-appt cs_Twice          # one booking, two times
+    {program} lookup-user {ada}
+    {program} lookup-appt cs_Twice
     {program} prune --dry-run --appt cs_Seats",
-        folder = sandbox.path("").display(),
-        config = sandbox.path("config.yml").display(),
+        config = config.display(),
         ada = ADA.id,
-        eve = EVE.id,
-        fin = FIN.id,
     ))?;
+    say(&worth_looking_up())?;
+    say("Ctrl-C ends it.")?;
     loop {
         std::thread::park();
     }
+}
+
+fn worth_looking_up() -> String {
+    let known_by = [
+        (ADA.id, "booked three seats at once: one visit"),
+        (BEN.id, "is in Alma's second institution zone"),
+        (CLEO.id, "typed the ID in lower case"),
+        (EVE.id, "has lost the card: refused, no active barcode"),
+        (FIN.id, "is not in Alma: refused"),
+        (DAN.id, "cancelled before the first sync: not known"),
+        (GIL.id, "had a booking that is over: not known"),
+        (HAL.id, "has a booking that is not approved yet: not known"),
+        ("cs_Twice", "is one booking for two times: two visits"),
+        (
+            "cs_Weekly",
+            "is for today and for a week from now: two visits",
+        ),
+        ("cs_Blank", "has no ID on its form: refused"),
+        ("cs_Dropped", "is the cancelled one: not known"),
+    ];
+    let lines = known_by.map(|(id, why)| format!("\n    {id:10}  {why}"));
+    let head = "Worth looking up after a sync, a person with lookup-user and a booking with lookup-appt:\n";
+    format!("{head}{}", lines.concat())
 }
