@@ -255,10 +255,20 @@ fn what_is_no_cache_is_named_and_left_alone() {
             assert!(!sandbox.path(format!("{name}.lock")).exists(), "{name}");
         }
     }
+}
+
+#[test]
+fn what_is_no_file_is_named_and_left_alone() {
     let sandbox = one_person();
-    let run = sandbox.run(&["--db", "/dev/null", "sync"]);
-    assert_cache_refused(&sandbox, &run, &["/dev/null is no file"]);
-    assert!(!PathBuf::from("/dev/null.lock").exists());
+    let pipe = sandbox.path("pipe.db");
+    let mut made = Command::new("mkfifo");
+    made.args(["-m", "644"]).arg(&pipe);
+    assert!(made.status().expect("mkfifo can be run").success());
+    let run = sandbox.run(&["--db", "pipe.db", "sync"]);
+    assert_cache_refused(&sandbox, &run, &["pipe.db is no file"]);
+    let mode = fs::metadata(&pipe).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+    assert!(!sandbox.path("pipe.db.lock").exists());
 }
 
 #[test]

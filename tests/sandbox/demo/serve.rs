@@ -1,5 +1,6 @@
 //! The day's services, kept running for somebody who tries the program by hand.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -19,7 +20,7 @@ pub fn serve() -> Result<ExitCode> {
     Day::begin(&sandbox);
     let config = sandbox.path("config.yml");
     // Each line is whole, so that any of them can be pasted into any shell.
-    let program = format!("{} --config {}", program.display(), config.display());
+    let program = format!("{} --config {}", quoted(&program), quoted(&config));
     say(&format!(
         "\
 Stand-ins of LibCal, Alma and PassagePoint are running, with the bookings of a small library day.
@@ -42,6 +43,16 @@ In another terminal:
     loop {
         std::thread::park();
     }
+}
+
+/// A path as any shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if path.chars().all(is_plain) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
 }
 
 fn worth_looking_up() -> String {
