@@ -6,10 +6,12 @@ mod reply;
 
 pub use reply::User;
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use crate::config::{self, Secret};
 use crate::http::{Client, Reply, Request, Verdict, encode, named, usual_verdict};
+use crate::model::{Outage, PrimaryId};
 use crate::pace::Pace;
 
 use reply::{Code, code_of, user_of};
@@ -26,7 +28,7 @@ struct Zone<'a> {
     key: &'a Secret,
     pace: Pace,
     /// Why the key is of no use for the rest of the run, once that is known.
-    given_up: OnceLock<String>,
+    rejected: OnceLock<Outage>,
 }
 
 /// What Alma says of an ID.
@@ -45,7 +47,7 @@ enum ZoneAnswer {
     Found(User),
     NotFound,
     NoActiveBarcode,
-    Outage(String),
+    Outage(Outage),
 }
 
 impl<'a> Alma<'a> {
@@ -55,7 +57,7 @@ impl<'a> Alma<'a> {
         let zone = |key| Zone {
             key,
             pace: Pace::new(config.requests_per_second),
-            given_up: OnceLock::new(),
+            rejected: OnceLock::new(),
         };
         Self {
             client,
@@ -68,17 +70,17 @@ impl<'a> Alma<'a> {
     /// zone after the other until one knows an active barcode.
     ///
     /// # Errors
-    /// The cause of an outage, where a zone did not answer and no other has the user:
+    /// The outage, where a zone did not answer and no other has the user:
     /// nothing can then be said of them.
-    pub fn find(&self, id: &str) -> Result<Answer, String> {
+    pub fn find(&self, id: &PrimaryId) -> Result<Answer, Outage> {
         let mut answer = Answer::NotFound;
         let mut outage = None;
         for position in 0..self.zones.len() {
-            match self.ask_zone(position, id) {
+            match self.ask_zone(position, id.as_str()) {
                 ZoneAnswer::Found(user) => return Ok(Answer::Found(user)),
                 ZoneAnswer::NotFound => {}
                 ZoneAnswer::NoActiveBarcode => answer = Answer::NoActiveBarcode,
-                ZoneAnswer::Outage(cause) => outage = outage.or(Some(cause)),
+                ZoneAnswer::Outage(one) => outage = outage.or(Some(one)),
             }
         }
         outage.map_or(Ok(answer), Err)
@@ -89,64 +91,79 @@ impl<'a> Alma<'a> {
     ///
     /// # Errors
     /// Why it is not.
-    pub fn try_key(&self, position: usize) -> Result<(), String> {
+    pub fn try_key(&self, position: usize) -> Result<(), Outage> {
         match self.ask_zone(position, "LIBCAL-PP-CHECK") {
-            ZoneAnswer::Outage(cause) => Err(cause),
+            ZoneAnswer::Outage(outage) => Err(outage),
             ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::NoActiveBarcode => Ok(()),
         }
     }
 
-    /// The keys that were found to be of no use in this run, each with the cause.
-    pub fn given_up(&self) -> impl Iterator<Item = &String> {
-        self.zones.iter().filter_map(|zone| zone.given_up.get())
+    /// The outages that asking for nobody meets, each once.
+    #[must_use]
+    pub fn check(&self) -> BTreeSet<Outage> {
+        let keys = 0..self.zones.len();
+        keys.filter_map(|position| self.try_key(position).err())
+            .collect()
+    }
+
+    /// The keys that were found to be of no use in this run.
+    pub fn rejected_keys(&self) -> impl Iterator<Item = &Outage> {
+        self.zones.iter().filter_map(|zone| zone.rejected.get())
     }
 
     fn ask_zone(&self, position: usize, id: &str) -> ZoneAnswer {
         let zone = &self.zones[position];
-        if let Some(cause) = zone.given_up.get() {
-            return ZoneAnswer::Outage(cause.clone());
+        if let Some(outage) = zone.rejected.get() {
+            return ZoneAnswer::Outage(outage.clone());
         }
+        let alma = |cause: String| ZoneAnswer::Outage(Outage::of("Alma", cause));
         let request = Request::get(format!(
             "{}/{}",
             self.config.users_endpt.as_str(),
             encode(id)
         ))
-        .header("Authorization", format!("apikey {}", zone.key.expose()))
+        .header(
+            "Authorization",
+            format!("apikey {}", zone.key.expose_secret()),
+        )
         .header("Accept", "application/json")
         .verdict(verdict)
         .pace(&zone.pace);
         let reply = match self.client.send(&request) {
             Ok(reply) => reply,
-            Err(failure) => return ZoneAnswer::Outage(failure.cause),
+            Err(failure) => return alma(failure.cause),
         };
         match code_of(&reply) {
             Some(Code::NotFound) => ZoneAnswer::NotFound,
-            Some(Code::DailyThreshold) => Self::give_up(
-                zone,
+            Some(Code::DailyThreshold) => self.reject(
+                position,
                 format!(
-                    "Alma has answered as many requests as it does in a day for {}",
+                    "Alma's daily request limit for {} is used up",
                     key_name(position)
                 ),
             ),
-            Some(Code::KeyRejected) => Self::give_up(
-                zone,
+            Some(Code::KeyRejected) => self.reject(
+                position,
                 format!(
-                    "Alma turned {} away (it answered {}): check Alma.apikeys",
+                    "Alma rejected {} ({}): check Alma.apikeys",
                     key_name(position),
                     named(reply.status)
                 ),
             ),
-            Some(Code::Other) => ZoneAnswer::Outage(not_understood(&reply)),
+            Some(Code::Other) => alma(not_understood(&reply)),
             None => match user_of(&reply, &self.config.barcode_types) {
-                None => ZoneAnswer::Outage(not_understood(&reply)),
+                None => alma(not_understood(&reply)),
                 Some(None) => ZoneAnswer::NoActiveBarcode,
                 Some(Some(user)) => ZoneAnswer::Found(user),
             },
         }
     }
 
-    fn give_up(zone: &Zone<'_>, cause: String) -> ZoneAnswer {
-        ZoneAnswer::Outage(zone.given_up.get_or_init(|| cause).clone())
+    fn reject(&self, position: usize, cause: String) -> ZoneAnswer {
+        let service = format!("Alma, {}", key_name(position));
+        let outage = Outage { service, cause };
+        let rejected = &self.zones[position].rejected;
+        ZoneAnswer::Outage(rejected.get_or_init(|| outage).clone())
     }
 }
 

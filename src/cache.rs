@@ -4,14 +4,14 @@
 //! is for [`crate::plan`] and [`crate::pass`] to say.
 
 mod appts;
+mod passes;
 mod prune;
-mod refusals;
 mod schema;
 mod survey;
 mod users;
 
 pub use prune::{Pruned, What};
-pub use survey::{Counts, LastPass, Survey};
+pub use survey::{Counts, Survey};
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::ErrorKind;
@@ -20,10 +20,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail};
-use rusqlite::{Connection, ErrorCode, OpenFlags, backup};
+use chrono::{DateTime, Utc};
+use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, backup};
 
-use crate::known::Known;
-use crate::report::Summary;
+use crate::model::{BookingId, Known, PrimaryId};
 use schema::Kind;
 
 /// How long another process may keep the cache locked.
@@ -60,7 +61,7 @@ impl Cache {
                 .with_context(|| format!("cannot protect the cache {}", path.display()))?;
         }
         let prepared = schema::prepare(&mut cache.connection);
-        cache.told(prepared)?;
+        cache.explained(prepared)?;
         Ok(cache)
     }
 
@@ -75,38 +76,39 @@ impl Cache {
                 .context("cannot make a copy of the cache in memory")?,
             path: path.to_owned(),
         };
-        if path.exists() {
+        if Self::check_path(path)? {
             // Nothing is written, but only a connection that could takes its two files away when it ends.
             let source = Self::connect(path)?;
             let copied = backup::Backup::new(&source.connection, &mut copy.connection)
                 .and_then(|backup| backup.run_to_completion(1000, Duration::from_millis(5), None));
-            copy.told(copied)?;
+            copy.explained(copied)?;
         }
         let prepared = schema::prepare(&mut copy.connection);
-        copy.told(prepared)?;
+        copy.explained(prepared)?;
         Ok(copy)
     }
 
-    /// Makes sure that there is a file at `path`, or nothing.
+    /// Makes sure that there is a file at `path`, or nothing; says whether there is one.
     ///
     /// # Errors
-    /// Where there is a folder, a device or the like.
-    pub fn check_path(path: &Path) -> Result<()> {
+    /// Where there is a folder, a device or the like, or where that cannot be found out.
+    pub fn check_path(path: &Path) -> Result<bool> {
+        let shown = path.display();
         let what = match path.metadata() {
             Ok(found) if found.is_dir() => "a folder",
             Ok(found) if !found.is_file() => "no file that can be kept",
-            _ => return Ok(()),
+            Ok(_) => return Ok(true),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!(
+                "the cache {shown} may not be opened by this account: run the command as the account that runs the sync, or correct the rights to its folder"
+            ),
+            Err(_) => return Ok(false),
         };
-        bail!(
-            "the cache {} is {what}: name a file with Cache.path or --db",
-            path.display()
-        )
+        bail!("the cache {shown} is {what}: name a file with Cache.path or --db")
     }
 
     fn connect(path: &Path) -> Result<Self> {
         // SQLite's own words for a missing file or a folder do not say which it is.
-        Self::check_path(path)?;
-        if !path.exists() {
+        if !Self::check_path(path)? {
             if path.is_symlink() {
                 return Err(dangling(path));
             }
@@ -130,76 +132,40 @@ impl Cache {
             .connection
             .set_prepared_statement_cache_capacity(STATEMENTS);
         let patient = cache.connection.busy_timeout(PATIENCE);
-        cache.told(patient)?;
+        cache.explained(patient)?;
         Ok(cache)
     }
 
-    /// What is known of these bookings and people.
+    /// What is known of these bookings and people, and of rows that could not be read.
     ///
     /// # Errors
     /// Where the cache cannot be read.
     pub fn known<'k>(
         &self,
-        bookings: impl IntoIterator<Item = &'k String>,
-        people: impl IntoIterator<Item = &'k String>,
+        bookings: impl IntoIterator<Item = &'k BookingId>,
+        people: impl IntoIterator<Item = &'k PrimaryId>,
     ) -> Result<Known> {
         let mut known = Known::default();
         // In one transaction: each of its own would have to lock and look whether anything changed.
         let snapshot = self.connection.unchecked_transaction();
-        let snapshot = self.told(snapshot)?;
+        let snapshot = self.explained(snapshot)?;
+        for appt in self.unreadable_appts()? {
+            let booking = appt.key.booking_id.clone();
+            known.appts.entry(booking).or_default().push(appt);
+        }
         for booking in bookings {
             let appts = self.appts_of_booking(booking)?;
             if !appts.is_empty() {
                 known.appts.insert(booking.clone(), appts);
             }
-            known.refusals.extend(self.refusals_of(booking)?);
         }
         for person in people {
-            known
-                .users
-                .extend(self.user(person)?.map(|user| (person.clone(), user)));
-            known.refusals.extend(self.refusals_of(person)?);
+            let user = self.user(person)?;
+            known.users.extend(user.map(|user| (person.clone(), user)));
         }
         let read = snapshot.commit();
-        self.told(read)?;
+        self.explained(read)?;
         Ok(known)
-    }
-
-    /// Notes that a pass begins. This is also the proof that the cache can be
-    /// written, before any service is asked to do something.
-    ///
-    /// # Errors
-    /// Where the cache cannot be written.
-    pub fn begin_pass(&mut self, now: i64) -> Result<()> {
-        self.execute(
-            "INSERT INTO last_pass (id, started_at) VALUES (1, ?1)
-             ON CONFLICT (id) DO UPDATE SET started_at = ?1",
-            [now],
-        )
-    }
-
-    /// Notes how a full pass ended.
-    ///
-    /// # Errors
-    /// Where the cache cannot be written.
-    pub fn end_pass(&mut self, summary: &Summary, now: i64) -> Result<()> {
-        self.execute(
-            "UPDATE last_pass SET ended_at = ?1, rows = ?2, visits = ?3, already_registered = ?4,
-                 registered = ?5, refused = ?6, in_doubt = ?7, failed = ?8, ended = ?9, seconds = ?10
-             WHERE id = 1",
-            rusqlite::params![
-                now,
-                count(summary.rows),
-                count(summary.visits),
-                count(summary.already_registered),
-                count(summary.registered),
-                count(summary.refused),
-                count(summary.in_doubt),
-                count(summary.failed),
-                count(summary.ended),
-                summary.seconds,
-            ],
-        )
     }
 
     /// Runs one statement in a transaction of its own.
@@ -208,18 +174,46 @@ impl Cache {
             .connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(params));
-        self.told(done)?;
+        self.explained(done)?;
         Ok(())
     }
 
     /// Gives an SQLite error the name of the file and the words of a person.
-    fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
+    fn explained<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         result.map_err(|error| anyhow!("{}", explain(&self.path, &error)))
     }
 }
 
-fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+/// A moment as the cache keeps it.
+fn seconds(time: Option<DateTime<Utc>>) -> Option<i64> {
+    time.map(|time| time.timestamp())
+}
+
+/// The moment in that column, if there is one.
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime<Utc>>> {
+    let Some(seconds) = row.get::<_, Option<i64>>(column)? else {
+        return Ok(None);
+    };
+    match DateTime::from_timestamp(seconds, 0) {
+        Some(time) => Ok(Some(time)),
+        None => Err(rusqlite::Error::FromSqlConversionFailure(
+            column,
+            Type::Integer,
+            Box::new(FromSqlError::OutOfRange(seconds)),
+        )),
+    }
+}
+
+/// The moment in that column, which must have one.
+fn required_time(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
+    time(row, column)?.ok_or_else(|| {
+        let name = row
+            .as_ref()
+            .column_name(column)
+            .unwrap_or_default()
+            .to_owned();
+        rusqlite::Error::InvalidColumnType(column, name, Type::Null)
+    })
 }
 
 /// Makes the file, if it is not there, so that nobody but its owner can read it;
@@ -264,7 +258,9 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
             "the cache {path} cannot be written: give its owner the right to, and to its folder"
         ),
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            format!("the cache {path} cannot be opened: check the rights to it and to its folder")
+            format!(
+                "the cache {path} may not be opened by this account: run the command as the account that runs the sync, or correct the rights to it and to its folder"
+            )
         }
         Some(ErrorCode::DiskFull) => {
             format!("the cache {path} cannot be written: the disk is full")

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 
+use crate::model::{InvalidId, PrimaryId};
+
 /// Makes PassagePoint expect the people who booked seats and rooms in LibCal.
 #[derive(Debug, Parser)]
 #[command(
@@ -63,16 +65,22 @@ Examples:
   libcal-pp sync
   libcal-pp sync --dry-run --date 2026-12-01")]
     Sync(Sync),
-    /// What the cache knows of users: barcode, visitor, refusal, appointments
+    /// What the cache knows of users: barcode, visitor, and every visit with its state and why
     #[command(after_help = "\
 Example:
   libcal-pp lookup-user G10000001")]
     LookupUser(LookupUser),
-    /// What the cache knows of bookings: who, where, when, and whether they are registered
+    /// What the cache knows of bookings: who, where, when, their state and why
     #[command(after_help = "\
 Example:
   libcal-pp lookup-appt cs_AbC123")]
     LookupAppt(LookupAppt),
+    /// How the last pass went, which outages last, and what is waiting and why
+    #[command(after_help = "\
+Examples:
+  libcal-pp status
+  libcal-pp status --max-age 15 -q")]
+    Status(Status),
     /// Delete what is past from the cache, or forget a user or a booking
     #[command(after_help = "\
 Examples:
@@ -94,7 +102,7 @@ Example:
 /// `libcal-pp sync`
 #[derive(Debug, Args)]
 pub struct Sync {
-    /// Print what would be done and do none of it: no service and no cache is written to
+    /// Print what a pass would do: Alma is asked, but nothing is written to PassagePoint or to the cache
     #[arg(long)]
     pub dry_run: bool,
 
@@ -119,6 +127,14 @@ pub struct LookupAppt {
     pub book_ids: Vec<String>,
 }
 
+/// `libcal-pp status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Exit with status 1 if the last full pass ended longer ago than that [default: never]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_age: Option<u32>,
+}
+
 /// `libcal-pp prune`
 #[derive(Debug, Args)]
 pub struct Prune {
@@ -126,7 +142,7 @@ pub struct Prune {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=36_500))]
     pub keep_days: Option<u32>,
 
-    /// Forget this user, with all their appointments and refusals
+    /// Forget this user, with all their appointments
     #[arg(long, value_name = "PRIMARY_ID", value_parser = an_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
     pub user: Option<String>,
 
@@ -157,10 +173,11 @@ fn a_day(typed: &str) -> Result<NaiveDate, &'static str> {
         .ok_or("it is no day such as 2026-12-01")
 }
 
-/// An ID without the space around it, which must leave something.
+/// An ID without the space around it, which must leave something to see. What it looks like is
+/// for the command to judge: clap would repeat it as it is, with all that steers a terminal.
 fn an_id(typed: &str) -> Result<String, &'static str> {
-    match typed.trim() {
-        "" => Err("it is blank"),
-        id => Ok(id.to_owned()),
+    match PrimaryId::parse(typed) {
+        Err(InvalidId::Blank) => Err("it is blank"),
+        _ => Ok(typed.trim().to_owned()),
     }
 }

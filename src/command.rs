@@ -5,8 +5,9 @@ mod generate;
 mod lookup_appt;
 mod lookup_user;
 mod prune;
-mod shown;
+mod status;
 mod sync;
+mod view;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ pub enum Exit {
     /// Done, and nothing for a person to do.
     Done = 0,
     /// Finished, but something needs a person.
-    NeedsPerson = 1,
+    AttentionNeeded = 1,
     /// Another sync is running.
     Busy = 75,
     /// The configuration is wrong.
@@ -40,7 +41,7 @@ impl From<&Error> for Exit {
         if error.is::<Wrong>() {
             Self::Config
         } else {
-            Self::NeedsPerson
+            Self::AttentionNeeded
         }
     }
 }
@@ -54,6 +55,7 @@ pub fn run(cli: &Cli) -> Result<Exit> {
         Command::Sync(args) => sync::run(cli, args),
         Command::LookupUser(args) => lookup_user::run(cli, args),
         Command::LookupAppt(args) => lookup_appt::run(cli, args),
+        Command::Status(args) => status::run(cli, args),
         Command::Prune(args) => prune::run(cli, args),
         Command::Check => check::run(cli),
         Command::Generate(args) => generate::run(args),
@@ -66,4 +68,14 @@ fn cache_path(cli: &Cli) -> Result<PathBuf> {
         Some(path) => Ok(path.clone()),
         None => Ok(Config::load(&cli.config)?.cache.path),
     }
+}
+
+/// Says that nothing is known of somebody or something, and how to end then.
+fn not_found(whom: &str, id: &str, last_pass: Option<&str>) -> Exit {
+    let until = match last_pass {
+        Some(ended) => format!(" up to {ended}, when the last pass ended"),
+        None => " yet".to_owned(),
+    };
+    log::error!("nothing is known of {whom}: no booking with this {id} was listed{until}");
+    Exit::AttentionNeeded
 }

@@ -7,7 +7,6 @@ mod location;
 mod secret;
 mod values;
 
-pub use location::LocationId;
 pub use secret::Secret;
 pub use values::{Address, Endpoint};
 
@@ -18,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::model::LocationId;
 use values::{at_least_one, name, or_default, plain_words, within};
 
 /// The whole of `config.yml`.
@@ -228,7 +228,7 @@ impl std::error::Error for Wrong {}
 
 impl Config {
     /// Reads and checks the file; secrets stay as they are written there until
-    /// [`Config::reveal_secrets`].
+    /// [`Config::resolve_secrets`].
     ///
     /// # Errors
     /// [`Wrong`] where the file cannot be read or breaks a rule.
@@ -261,7 +261,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Wrong`] where one of them is not there, empty, or no text a request can carry.
-    pub fn reveal_secrets(&mut self, file: &Path) -> Result<(), Wrong> {
+    pub fn resolve_secrets(&mut self, file: &Path) -> Result<(), Wrong> {
         let folder = folder_of(file);
         let mut all = vec![
             ("LibCal.client_id".to_owned(), &mut self.libcal.client_id),
@@ -283,7 +283,7 @@ impl Config {
         }
         for (key, secret) in all {
             secret
-                .reveal(folder)
+                .resolve(folder)
                 .map_err(|what| Wrong(format!("{}: {key}: {what}", file.display())))?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use crate::config::Location;
 use crate::libcal::{LibCal, Row, Unreadable};
-use crate::report::{Groups, add, counted};
+use crate::messages::pluralize;
 
 /// All that the lists brought.
 #[derive(Debug, Default)]
@@ -16,8 +16,8 @@ pub struct Fetched {
     pub rows: Vec<Row>,
     /// The rows that cannot.
     pub unreadable: Vec<Unreadable>,
-    /// The locations that were not read to the end, by cause.
-    pub failures: Groups,
+    /// The locations that were not read to the end, each with the cause.
+    pub failures: Vec<(Location, String)>,
 }
 
 /// Reads the lists of these locations, from `date` or from today.
@@ -42,18 +42,13 @@ pub fn fetch(libcal: &LibCal<'_>, locations: &[Location], date: Option<NaiveDate
                 "{} ({}): {}, and {} that cannot be read",
                 location.name,
                 location.id,
-                counted(listing.rows.len(), "row"),
+                pluralize(listing.rows.len(), "row"),
                 listing.unreadable.len()
             );
             fetched.rows.extend(listing.rows);
             fetched.unreadable.extend(listing.unreadable);
-            if let Some(cause) = listing.failure {
-                add(
-                    &mut fetched.failures,
-                    &cause,
-                    [format!("{} ({})", location.name, location.id)],
-                );
-            }
+            let failure = listing.failure.map(|cause| (location.clone(), cause));
+            fetched.failures.extend(failure);
         }
     });
     fetched

@@ -3,6 +3,7 @@
 //! Which rows make a visit is for [`crate::plan`] to say.
 
 mod row;
+pub mod status;
 
 pub use row::{Row, Unreadable};
 
@@ -12,8 +13,9 @@ use chrono::NaiveDate;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::config::{self, LocationId};
+use crate::config;
 use crate::http::{Client, Failure, Reply, Request, named};
+use crate::model::LocationId;
 use crate::token::Session;
 
 /// How many rows are asked for at once: the most that older systems give.
@@ -56,7 +58,7 @@ impl<'a> LibCal<'a> {
     ///
     /// # Errors
     /// [`Failure`] where LibCal gives none.
-    pub fn be_ready(&self) -> Result<(), Failure> {
+    pub fn ensure_token(&self) -> Result<(), Failure> {
         self.session.token(None, &|| self.login()).map(|_| ())
     }
 
@@ -146,8 +148,8 @@ impl<'a> LibCal<'a> {
     /// Gets a token: `POST {credentials_endpt}`.
     fn login(&self) -> Result<String, Failure> {
         let request = Request::post(self.config.credentials_endpt.as_str().to_owned()).form(&[
-            ("client_id", self.config.client_id.expose()),
-            ("client_secret", self.config.client_secret.expose()),
+            ("client_id", self.config.client_id.expose_secret()),
+            ("client_secret", self.config.client_secret.expose_secret()),
             ("grant_type", "client_credentials"),
         ]);
         let reply = self.client.send(&request)?;

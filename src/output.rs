@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, Local, TimeZone};
+use chrono::{DateTime, Local, Utc};
 use env_logger::fmt::style::AnsiColor;
 use serde::Serialize;
+
+use crate::model::is_invisible;
 
 /// Writes lines to standard output. That nobody reads on (`| head`) is no error.
 ///
@@ -80,43 +82,41 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Control characters, and those that break a line or turn the writing direction.
+/// Control characters, and what breaks a line, turns the writing direction or cannot be seen.
 fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// A time for a program: RFC 3339 with this machine's offset.
 #[must_use]
-pub fn rfc3339(time: i64) -> String {
-    local(time).map_or_else(|| time.to_string(), |time| time.to_rfc3339())
+pub fn rfc3339(time: DateTime<Utc>) -> String {
+    time.with_timezone(&Local).to_rfc3339()
 }
 
-/// A time for a person, by this machine's clock, such as `Tue 24 Nov 2026 10:30`.
+/// A time for a person, by this machine's clock, such as `Tue 24 Nov 2026 10:30 UTC-05:00`.
 #[must_use]
-pub fn moment(time: i64) -> String {
-    format(time, "%a %-d %b %Y %H:%M")
+pub fn moment(time: DateTime<Utc>) -> String {
+    let local = time.with_timezone(&Local);
+    format!("{} {}", local.format("%a %-d %b %Y %H:%M"), zone(&local))
 }
 
-/// A start and an end for a person, such as `Tue 24 Nov 2026 10:30-12:00`.
+/// A start and an end for a person, such as `Tue 24 Nov 2026 10:30-12:00 UTC-05:00`.
 #[must_use]
-pub fn span(from: i64, to: i64) -> String {
-    let same_day =
-        local(from).map(|time| time.date_naive()) == local(to).map(|time| time.date_naive());
-    let end = if same_day {
-        format(to, "%H:%M")
-    } else {
-        format!(" {}", moment(to))
-    };
-    format!("{}-{end}", moment(from))
+pub fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+    let (start, end) = (from.with_timezone(&Local), to.with_timezone(&Local));
+    if start.date_naive() == end.date_naive() && start.offset() == end.offset() {
+        let day = start.format("%a %-d %b %Y %H:%M");
+        return format!("{day}-{} {}", end.format("%H:%M"), zone(&start));
+    }
+    format!("{} - {}", moment(from), moment(to))
 }
 
-fn format(time: i64, how: &str) -> String {
-    local(time).map_or_else(|| time.to_string(), |time| time.format(how).to_string())
-}
-
-fn local(time: i64) -> Option<DateTime<Local>> {
-    Local.timestamp_opt(time, 0).single()
+/// The offset of a local time, by a name that nobody takes for a span of time.
+fn zone(local: &DateTime<Local>) -> String {
+    match local.offset().local_minus_utc() {
+        0 => "UTC".to_owned(),
+        _ => format!("UTC{}", local.offset()),
+    }
 }
 
 #[cfg(test)]

@@ -8,21 +8,19 @@
 mod person;
 mod visit;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
-use chrono::Utc;
 
 use crate::alma::{self, Alma};
 use crate::cache::Cache;
 use crate::config::Config;
-use crate::known::{Reason, Subject};
+use crate::model::{Appt, LastingOutage, Outage, PrimaryId, VisitorId};
 use crate::passagepoint::PassagePoint;
-use crate::plan::{Person, Refused};
-use crate::report::Groups;
+use crate::plan::{Person, Refusal, Visit};
 
 /// All that a pass works with.
 pub struct Pass<'a> {
@@ -38,30 +36,46 @@ pub struct Pass<'a> {
     pub done: Mutex<Done>,
     /// Whether PassagePoint has a destination, once somebody had to ask.
     pub destinations: Mutex<HashMap<String, bool>>,
+    /// Whether nothing is to be written to PassagePoint.
+    pub is_dry_run: bool,
 }
 
 /// What came of a pass.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// How many visits were registered.
-    pub registered: usize,
-    /// What was refused.
-    pub refused: Vec<Refused>,
-    /// Bookings of which it is not known whether they were registered, by cause.
-    pub in_doubt: Groups,
-    /// Bookings that wait, by the cause of the outage.
-    pub failed: Groups,
-    /// Users who were let in by what is stored of them, by the cause of Alma's outage.
-    pub served_from_cache: Groups,
-    /// Why keys of Alma's were of no use, where no other line says so.
-    pub idle_keys: Vec<String>,
+    /// The visits that were registered.
+    pub registered: Vec<(Visit, Appt)>,
+    /// What was refused or given up.
+    pub refused: Vec<Refusal>,
+    /// Visits of which it is not known whether they were registered.
+    pub in_doubt: Vec<HeldUp>,
+    /// Visits that wait.
+    pub waiting: Vec<HeldUp>,
+    /// How many visits were changed by another process, and so left to the next pass.
+    pub overtaken: usize,
+    /// Users who were registered by what is stored of them, by the outage that kept them from being checked.
+    pub served_from_cache: BTreeMap<Outage, Vec<PrimaryId>>,
+    /// Outages that keep no visit waiting: of a visit that was given up, of API keys that were
+    /// of no use, and of what was out at the pass before and still is.
+    pub others: Vec<Outage>,
+}
+
+/// A visit and the outage that kept it from being registered.
+#[derive(Debug)]
+pub struct HeldUp {
+    /// The outage.
+    pub outage: Outage,
+    /// The visit as the plan left it.
+    pub before: Appt,
+    /// The visit as it now is.
+    pub appt: Appt,
 }
 
 /// What is known of a person whose visits can be registered now.
 enum Checked {
     /// The visitor that the cache has of them.
-    Visitor(String),
-    /// What Alma says of them: their visitor is still to be made or found.
+    Visitor(VisitorId),
+    /// What Alma says of them: their visitor is still to be created or found.
     InAlma(alma::User),
 }
 
@@ -69,7 +83,7 @@ enum Checked {
 type Ready<'p> = (&'p Person, Checked);
 
 impl<'a> Pass<'a> {
-    /// Sees to all these people.
+    /// Registers all these people for their visits.
     ///
     /// # Errors
     /// Where the cache cannot be written: what is not done by then is left undone,
@@ -82,7 +96,7 @@ impl<'a> Pass<'a> {
         let mut unknown = Vec::new();
         for person in people {
             match self.recent_visitor(person) {
-                // They need not wait for Alma's pace.
+                // They need not wait for Alma's rate limit.
                 Some(visitor) => {
                     let _ = send.send((person, visitor));
                 }
@@ -97,7 +111,7 @@ impl<'a> Pass<'a> {
         };
         std::thread::scope(|scope| {
             // Needed by whoever comes first from Alma. If it fails, they are told.
-            scope.spawn(|| self.passagepoint.be_ready());
+            scope.spawn(|| self.passagepoint.ensure_token());
             let mut threads = Vec::new();
             for _ in 0..unknown.len().min(crew) {
                 let send = send.clone();
@@ -142,49 +156,57 @@ impl<'a> Pass<'a> {
             if crews.stopped.load(Ordering::Relaxed) {
                 break;
             }
-            crews.stop_on_error(self.see_to(person, checked))?;
+            crews.stop_on_error(self.register_person(person, checked))?;
         }
         Ok(())
     }
 
-    /// What is left to say once everybody is seen to.
-    #[must_use]
-    pub fn finish(self) -> Done {
+    /// Keeps why visits wait, and gives what came of the pass. What was out at the pass before
+    /// is asked whether it still is, if nobody had to ask it.
+    ///
+    /// # Errors
+    /// Where the cache cannot be written; what came of the pass is given all the same.
+    pub fn finish(self, remembered: &[LastingOutage]) -> (Done, Result<()>) {
+        let still_out: Vec<_> = remembered
+            .iter()
+            .filter_map(|lasting| self.is_still_out(&lasting.outage.service))
+            .collect();
         let mut done = self
             .done
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let is_told = |cause: &&String| {
-            done.failed.contains_key(*cause) || done.served_from_cache.contains_key(*cause)
-        };
-        done.idle_keys = self
-            .alma
-            .given_up()
-            .filter(|cause| !is_told(cause))
-            .cloned()
-            .collect();
-        done
+        done.others.extend(self.alma.rejected_keys().cloned());
+        done.others.extend(still_out);
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = done.waiting.iter();
+        let saved = cache.save_waiting(waiting.map(|visit| (&visit.before, &visit.appt)));
+        drop(cache);
+        (done, saved)
     }
 
-    /// Remembers a refusal, in the cache and for the report.
-    fn refuse(
-        &self,
-        subject: &Subject,
-        person: &Person,
-        bookings: Vec<String>,
-        reason: &Reason,
-    ) -> Result<()> {
-        let reason = reason.to_string();
-        let now = Utc::now().timestamp();
-        // First here, so that no other visit of the booking takes the refusal back.
-        self.done().refused.push(Refused {
-            subject: subject.clone(),
-            primary_id: Some(person.primary_id.clone()),
-            reason: reason.clone(),
-            bookings,
-        });
-        self.cache()
-            .refuse(subject, Some(&person.primary_id), &reason, now)
+    /// Asks Alma or PassagePoint whether it is there, unless this pass has met its outage.
+    fn is_still_out(&self, service: &str) -> Option<Outage> {
+        let done = self.done();
+        let held_up = done.waiting.iter().chain(&done.in_doubt);
+        let mut met = held_up
+            .map(|held_up| &held_up.outage)
+            .chain(done.served_from_cache.keys())
+            .chain(&done.others);
+        let is_met = met.any(|outage| outage.service == service);
+        drop(done);
+        match service.strip_prefix("Alma") {
+            _ if is_met => None,
+            Some(_) => self
+                .alma
+                .check()
+                .into_iter()
+                .find(|outage| outage.service == service),
+            None if service == "PassagePoint" => {
+                let failure = self.passagepoint.ensure_token().err()?;
+                Some(Outage::of(service, failure.cause))
+            }
+            None => None,
+        }
     }
 
     // A thread that panicked leaves both as good as they were: the cache by its

@@ -3,10 +3,12 @@
 //! All of it is known from the one client that runs against it. When to ask
 //! for what is for [`crate::pass`] to say.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::config::{self, Endpoint};
 use crate::http::{Client, Failure, Fate, Repeat, Reply, Request, Verdict, named, usual_verdict};
+use crate::model::{Barcode, PreregId, PrimaryId, VisitorId};
 use crate::token::Session;
 
 /// How PassagePoint says that a visitor with this barcode is there already; seen under several statuses.
@@ -31,29 +33,29 @@ pub struct NewVisitor<'a> {
     /// The e-mail address, if there is one.
     pub email: Option<&'a str>,
     /// The primary ID, which stands there as the mobile phone number.
-    pub primary_id: &'a str,
+    pub primary_id: &'a PrimaryId,
     /// The barcode, by which the visitor is known at the doors.
-    pub barcode: &'a str,
+    pub barcode: &'a Barcode,
 }
 
 /// A visit as PassagePoint is to expect it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPrereg<'a> {
     /// The visitor's id there.
-    pub visitor_id: &'a str,
+    pub visitor_id: &'a VisitorId,
     /// The name of the place.
     pub destination: &'a str,
-    /// The start, in Unix seconds.
-    pub starts_at: i64,
-    /// The end, in Unix seconds.
-    pub ends_at: i64,
+    /// The start.
+    pub starts_at: DateTime<Utc>,
+    /// The end.
+    pub ends_at: DateTime<Utc>,
 }
 
 /// How PassagePoint answered a request about one person or visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum Answer<Id> {
     /// The id of the visitor or pre-registration.
-    Id(String),
+    Id(Id),
     /// It will not, with this 4xx status.
     Refused(u16),
 }
@@ -75,13 +77,16 @@ impl<'a> PassagePoint<'a> {
     ///
     /// # Errors
     /// [`Failure`] on an outage; asking again is safe, for the barcode is unique there.
-    pub fn create_visitor(&self, visitor: &NewVisitor<'_>) -> Result<Option<Answer>, Failure> {
+    pub fn create_visitor(
+        &self,
+        visitor: &NewVisitor<'_>,
+    ) -> Result<Option<Answer<VisitorId>>, Failure> {
         let mut query = vec![
             ("category", visitor.category),
             ("firstName", visitor.first_name),
             ("lastName", visitor.last_name),
-            ("mobilePhoneNo", visitor.primary_id),
-            ("uniqueId", visitor.barcode),
+            ("mobilePhoneNo", visitor.primary_id.as_str()),
+            ("uniqueId", &visitor.barcode.0),
         ];
         if let Some(email) = visitor.email {
             query.push(("email", email));
@@ -95,7 +100,7 @@ impl<'a> PassagePoint<'a> {
         if reply.text().contains(ALREADY_THERE) {
             return Ok(None);
         }
-        read_id(&reply).map(Some)
+        read_id(&reply, VisitorId).map(Some)
     }
 
     /// Finds a visitor by barcode: `GET {root}{uniqueId_endpt}`. Nothing comes back
@@ -103,10 +108,13 @@ impl<'a> PassagePoint<'a> {
     ///
     /// # Errors
     /// [`Failure`] on an outage.
-    pub fn visitor_by_barcode(&self, barcode: &str) -> Result<Option<Answer>, Failure> {
+    pub fn visitor_by_barcode(
+        &self,
+        barcode: &Barcode,
+    ) -> Result<Option<Answer<VisitorId>>, Failure> {
         let reply = self.ask(|| {
             Request::get(self.address(&self.config.unique_id_endpt))
-                .query(&[("uniqueId", barcode)])
+                .query(&[("uniqueId", &barcode.0)])
                 .verdict(verdict)
         })?;
         let nobody = reply
@@ -115,7 +123,7 @@ impl<'a> PassagePoint<'a> {
         if reply.is_success() && nobody {
             return Ok(None);
         }
-        read_id(&reply).map(Some)
+        read_id(&reply, VisitorId).map(Some)
     }
 
     /// Makes a pre-registration: `POST {root}{create_prereg_endpt}`. Each one that
@@ -123,11 +131,11 @@ impl<'a> PassagePoint<'a> {
     ///
     /// # Errors
     /// [`Failure`], whose fate tells whether the visit may be registered all the same.
-    pub fn create_prereg(&self, prereg: &NewPrereg<'_>) -> Result<Answer, Failure> {
+    pub fn create_prereg(&self, prereg: &NewPrereg<'_>) -> Result<Answer<PreregId>, Failure> {
         let body = json!({
-            "startTime": prereg.starts_at.to_string(),
-            "endTime": prereg.ends_at.to_string(),
-            "visitorId": prereg.visitor_id,
+            "startTime": prereg.starts_at.timestamp().to_string(),
+            "endTime": prereg.ends_at.timestamp().to_string(),
+            "visitorId": prereg.visitor_id.0,
             "destination": prereg.destination,
         });
         let reply = self.ask(|| {
@@ -136,7 +144,7 @@ impl<'a> PassagePoint<'a> {
                 .repeat(Repeat::OnlyIfNotProcessed)
                 .verdict(verdict)
         })?;
-        read_id(&reply)
+        read_id(&reply, PreregId)
     }
 
     /// The names of the destinations that are set up: `GET {root}{get_destinations_endpt}`.
@@ -162,7 +170,7 @@ impl<'a> PassagePoint<'a> {
     ///
     /// # Errors
     /// [`Failure`] if the login fails, or if the service is left alone in this run.
-    pub fn be_ready(&self) -> Result<(), Failure> {
+    pub fn ensure_token(&self) -> Result<(), Failure> {
         self.client.is_left_alone()?;
         self.session.token(None, &|| self.login())?;
         Ok(())
@@ -199,8 +207,8 @@ impl<'a> PassagePoint<'a> {
     /// Gets a token: `POST {root}{login_endpt}`.
     fn login(&self) -> Result<String, Failure> {
         let request = Request::post(self.address(&self.config.login_endpt)).json(&json!({
-            "username": self.config.username.expose(),
-            "password": self.config.password.expose(),
+            "username": self.config.username.expose_secret(),
+            "password": self.config.password.expose_secret(),
         }));
         let reply = self.client.send(&request)?;
         let body = reply.json().unwrap_or_default();
@@ -238,13 +246,14 @@ fn verdict(reply: &Reply) -> Verdict {
 }
 
 /// Reads the id of what was made or found.
-fn read_id(reply: &Reply) -> Result<Answer, Failure> {
+fn read_id<Id>(reply: &Reply, of_text: fn(String) -> Id) -> Result<Answer<Id>, Failure> {
     if !reply.is_success() {
         return Ok(Answer::Refused(reply.status));
     }
     let body = reply.json().unwrap_or_default();
     let id = list_of(&body).and_then(|list| list.iter().find_map(|one| id_text(&one["id"])));
-    id.map(Answer::Id).ok_or_else(|| not_understood(reply))
+    id.map(|id| Answer::Id(of_text(id)))
+        .ok_or_else(|| not_understood(reply))
 }
 
 /// Whether a body tells of an error, whatever the status.
@@ -305,7 +314,7 @@ mod tests {
         ) {
             for body in [bytes, value.to_string().into_bytes(), json!({"data": value}).to_string().into_bytes()] {
                 let reply = Reply::of(status, body);
-                let _ = read_id(&reply);
+                let _ = read_id(&reply, VisitorId);
                 visitor_verdict(&reply);
                 if let Some(body) = reply.json() {
                     list_of(&body);

@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use crate::http::Reply;
 use crate::json::text;
+use crate::model::Barcode;
 
 /// An Alma user, as far as PassagePoint needs to know them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The first barcode that is active.
-    pub barcode: String,
+    pub barcode: Barcode,
     /// The user group's description; empty if there is none.
     pub group: String,
     /// The first name; may be blank.
@@ -108,7 +109,7 @@ pub(super) fn user_of(reply: &Reply, barcode_types: &[String]) -> Option<Option<
 }
 
 /// The value of an identifier, if it is a barcode and not one of a lost card.
-fn active_barcode(identifier: &Value, barcode_types: &[String]) -> Option<String> {
+fn active_barcode(identifier: &Value, barcode_types: &[String]) -> Option<Barcode> {
     let kind = text(&identifier["id_type"]["value"])?;
     if !barcode_types
         .iter()
@@ -120,7 +121,7 @@ fn active_barcode(identifier: &Value, barcode_types: &[String]) -> Option<String
     if status.is_some_and(|status| !status.eq_ignore_ascii_case("ACTIVE")) {
         return None;
     }
-    text(&identifier["value"])
+    text(&identifier["value"]).map(Barcode)
 }
 
 #[cfg(test)]

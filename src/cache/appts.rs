@@ -1,24 +1,37 @@
-//! Appointments in the cache: intents, outcomes, cancellations.
+//! Appointments in the cache: written whole, found by booking, by user and by state.
 
 use anyhow::Result;
-use rusqlite::{Params, Row, params};
+use chrono::{DateTime, Utc};
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, Params, Row, params_from_iter};
 
-use super::{Cache, refusals};
-use crate::config::LocationId;
-use crate::known::{Appt, Slot, Subject, VisitKey};
+use super::{Cache, required_time, seconds, time};
+use crate::model::{
+    Appt, BookingId, LocationId, PreregId, PrimaryId, Reason, State, VisitKey, VisitorId,
+};
 
-const COLUMNS: &str = "SELECT appt_id, primary_id, lid, starts_at, ends_at, prereg_id, asked_ends_at, attempts, cancelled_at FROM appts";
-const THIS_VISIT: &str = "WHERE appt_id = ?1 AND primary_id = ?2 AND lid = ?3 AND starts_at = ?4";
+const COLUMNS: &str = "appt_id, primary_id, lid, starts_at, ends_at, status, state, reason,
+     visitor_id, destination, prereg_id, attempts, asked_ends_at, changed_at, reported_at";
+const THIS_VISIT: &str = "appt_id = ?1 AND primary_id IS ?2 AND lid IS ?3 AND starts_at IS ?4";
+/// The index of the appointments by visit, as a conflict names it.
+pub(super) const VISIT: &str =
+    "appt_id, ifnull(primary_id, ''), ifnull(lid, ''), ifnull(starts_at, '')";
+/// All but what makes it this visit, from the parameters 5 to 15.
+const VALUES: &str =
+    "ends_at = ?5, status = ?6, state = ?7, reason = ?8, visitor_id = ?9, destination = ?10,
+     prereg_id = ?11, attempts = ?12, asked_ends_at = ?13, changed_at = ?14, reported_at = ?15";
+/// When an appointment is known to end.
+pub(super) const KNOWN_END: &str = "max(ends_at, ifnull(asked_ends_at, ends_at))";
 
 impl Cache {
     /// The appointments of a booking, by start.
     ///
     /// # Errors
     /// Where the cache cannot be read.
-    pub fn appts_of_booking(&self, book_id: &str) -> Result<Vec<Appt>> {
+    pub fn appts_of_booking(&self, booking: &BookingId) -> Result<Vec<Appt>> {
         self.appts(
-            "WHERE appt_id = ?1 ORDER BY starts_at, primary_id",
-            [book_id],
+            "appt_id = ?1 ORDER BY starts_at, primary_id, lid",
+            [&booking.0],
         )
     }
 
@@ -26,148 +39,201 @@ impl Cache {
     ///
     /// # Errors
     /// Where the cache cannot be read.
-    pub fn appts_of_user(&self, primary_id: &str) -> Result<Vec<Appt>> {
+    pub fn appts_of_user(&self, primary_id: &PrimaryId) -> Result<Vec<Appt>> {
         self.appts(
-            "WHERE primary_id = ?1 ORDER BY starts_at, appt_id",
-            [primary_id],
+            "primary_id = ?1 ORDER BY starts_at, appt_id, lid",
+            [primary_id.as_str()],
         )
     }
 
-    fn appts(&self, which: &str, params: impl Params) -> Result<Vec<Appt>> {
-        let found = self
-            .connection
-            .prepare_cached(&format!("{COLUMNS} {which}"))
-            .and_then(|mut statement| statement.query_map(params, appt_of)?.collect());
-        self.told(found)
+    /// The appointments that are not over, by start; what has no times is not over.
+    ///
+    /// # Errors
+    /// Where the cache cannot be read.
+    pub fn current_appts(&self, now: DateTime<Utc>) -> Result<Vec<Appt>> {
+        self.appts(
+            &format!("{KNOWN_END} > ?1 OR {KNOWN_END} IS NULL ORDER BY starts_at, appt_id"),
+            [now.timestamp()],
+        )
     }
 
-    /// Writes the intent to register a visit until `ends_at`, and counts the attempt.
+    /// What the cache has of rows that could not be read.
+    pub(super) fn unreadable_appts(&self) -> Result<Vec<Appt>> {
+        self.appts("starts_at IS NULL AND lid IS NOT NULL", [])
+    }
+
+    fn appts(&self, which: &str, params: impl Params) -> Result<Vec<Appt>> {
+        let sql = format!("SELECT {COLUMNS} FROM appts WHERE {which}");
+        let found = self
+            .connection
+            .prepare_cached(&sql)
+            .and_then(|mut statement| statement.query_map(params, appt_of)?.collect());
+        self.explained(found)
+    }
+
+    /// Keeps appointments as they are now, and forgets others, in one transaction.
+    ///
+    /// # Errors
+    /// Where the cache cannot be written.
+    pub fn save_appts<'a>(
+        &mut self,
+        appts: impl IntoIterator<Item = &'a Appt>,
+        forgotten: &[VisitKey],
+    ) -> Result<()> {
+        let mut appts = appts.into_iter().peekable();
+        if appts.peek().is_none() && forgotten.is_empty() {
+            return Ok(());
+        }
+        let saved = self.connection.transaction().and_then(|transaction| {
+            let sql = format!("DELETE FROM appts WHERE {THIS_VISIT}");
+            for key in forgotten {
+                transaction
+                    .prepare_cached(&sql)?
+                    .execute(params_from_iter(key_of(key)))?;
+            }
+            for appt in appts {
+                save(&transaction, appt)?;
+            }
+            transaction.commit()
+        });
+        self.explained(saved)
+    }
+
+    /// Writes the intent to register a visit, if the cache still has the visit as it was.
     /// When this returns it is on the disk.
     ///
     /// # Errors
     /// Where the cache cannot be written: then the visit must not be registered.
-    pub fn intend(&mut self, key: &VisitKey, ends_at: i64) -> Result<()> {
-        self.execute(
-            "INSERT INTO appts (appt_id, primary_id, lid, starts_at, ends_at, attempts, asked_ends_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?5)
-             ON CONFLICT (appt_id, primary_id, lid, starts_at) DO UPDATE SET
-                 attempts = attempts + 1, asked_ends_at = ?5, cancelled_at = NULL",
-            params![key.book_id, key.primary_id, key.lid.0, key.starts_at, ends_at],
-        )
+    pub fn record_intent(&mut self, before: &Appt, intent: &Appt) -> Result<bool> {
+        let replaced = replace(&self.connection, before, intent);
+        self.explained(replaced)
     }
 
-    /// Writes that the visit is registered until `ends_at`. This does not rely on the
-    /// intent: somebody may have pruned it in the meantime. With `is_mended`, that the
-    /// booking was refused before is forgotten with it.
+    /// Keeps how visits wait that the cache still has as they were, in one transaction.
     ///
     /// # Errors
     /// Where the cache cannot be written.
-    pub fn registered(
+    pub fn save_waiting<'a>(
         &mut self,
-        key: &VisitKey,
-        ends_at: i64,
-        prereg_id: &str,
-        is_mended: bool,
+        visits: impl IntoIterator<Item = (&'a Appt, &'a Appt)>,
     ) -> Result<()> {
-        let kept = self.connection.transaction().and_then(|transaction| {
-            let sql = "INSERT INTO appts (appt_id, primary_id, lid, starts_at, ends_at, prereg_id)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                       ON CONFLICT (appt_id, primary_id, lid, starts_at) DO UPDATE SET
-                           ends_at = ?5, prereg_id = ?6, attempts = 0, asked_ends_at = NULL,
-                           cancelled_at = NULL";
-            transaction.prepare_cached(sql)?.execute(params![
-                key.book_id,
-                key.primary_id,
-                key.lid.0,
-                key.starts_at,
-                ends_at,
-                prereg_id
-            ])?;
-            if is_mended {
-                let subject = Subject::Booking(key.book_id.clone());
-                refusals::accept(&transaction, &subject)?;
+        let mut changed = visits
+            .into_iter()
+            .filter(|(before, after)| before != after)
+            .peekable();
+        if changed.peek().is_none() {
+            return Ok(());
+        }
+        let saved = self.connection.transaction().and_then(|transaction| {
+            for (before, after) in changed {
+                replace(&transaction, before, after)?;
             }
             transaction.commit()
         });
-        self.told(kept)
-    }
-
-    /// Takes an intent back: the service surely did not act on it. `before` is the
-    /// appointment as it was before the intent.
-    ///
-    /// # Errors
-    /// Where the cache cannot be written.
-    pub fn take_back(&mut self, key: &VisitKey, before: Option<&Appt>) -> Result<()> {
-        let visit = params![key.book_id, key.primary_id, key.lid.0, key.starts_at];
-        let Some(before) = before else {
-            return self.execute(&format!("DELETE FROM appts {THIS_VISIT}"), visit);
-        };
-        self.execute(
-            &format!("UPDATE appts SET attempts = ?5, asked_ends_at = ?6 {THIS_VISIT}"),
-            params![
-                key.book_id,
-                key.primary_id,
-                key.lid.0,
-                key.starts_at,
-                before.attempts,
-                before.asked_ends_at
-            ],
-        )
-    }
-
-    /// Keeps an intent without counting its attempt: the service was in trouble.
-    ///
-    /// # Errors
-    /// Where the cache cannot be written.
-    pub fn not_counted(&mut self, key: &VisitKey) -> Result<()> {
-        self.execute(
-            &format!("UPDATE appts SET attempts = max(attempts - 1, 0) {THIS_VISIT}"),
-            params![key.book_id, key.primary_id, key.lid.0, key.starts_at],
-        )
-    }
-
-    /// Marks appointments as cancelled in LibCal, at `cancelled_at`, or as standing again.
-    ///
-    /// # Errors
-    /// Where the cache cannot be written.
-    pub fn mark(&mut self, visits: &[VisitKey], cancelled_at: Option<i64>) -> Result<()> {
-        let marked = self.connection.transaction().and_then(|transaction| {
-            let sql = format!("UPDATE appts SET cancelled_at = ?5 {THIS_VISIT}");
-            let mut statement = transaction.prepare_cached(&sql)?;
-            for key in visits {
-                statement.execute(params![
-                    key.book_id,
-                    key.primary_id,
-                    key.lid.0,
-                    key.starts_at,
-                    cancelled_at
-                ])?;
-            }
-            drop(statement);
-            transaction.commit()
-        });
-        self.told(marked)
+        self.explained(saved)
     }
 }
 
+/// Puts an appointment in the place of what it was. Nothing is written, and `false` comes back,
+/// if another process has changed or pruned it meanwhile.
+fn replace(connection: &Connection, before: &Appt, after: &Appt) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "UPDATE appts SET {VALUES}
+         WHERE {THIS_VISIT} AND state = ?16 AND ends_at IS ?17 AND prereg_id IS ?18
+             AND attempts = ?19 AND asked_ends_at IS ?20"
+    );
+    let mut values = values_of(after);
+    values.extend([
+        Box::new(before.state.as_str()) as Box<dyn ToSql>,
+        Box::new(seconds(before.ends_at)),
+        Box::new(before.prereg_id.as_ref().map(|id| id.0.clone())),
+        Box::new(before.attempts),
+        Box::new(seconds(before.asked_ends_at)),
+    ]);
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.execute(params_from_iter(values))? == 1)
+}
+
+/// Keeps an appointment as it is now, as a part of a transaction. This does not rely on the
+/// cache having it: somebody may have pruned it in the meantime.
+pub(super) fn save(connection: &Connection, appt: &Appt) -> rusqlite::Result<()> {
+    let sql = format!(
+        "INSERT INTO appts ({COLUMNS})
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+         ON CONFLICT ({VISIT}) DO UPDATE SET {VALUES}"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.execute(params_from_iter(values_of(appt)))?;
+    Ok(())
+}
+
+/// All of an appointment, in the order of the columns.
+fn values_of(appt: &Appt) -> Vec<Box<dyn ToSql>> {
+    let mut values = key_of(&appt.key);
+    values.extend([
+        Box::new(seconds(appt.ends_at)) as Box<dyn ToSql>,
+        Box::new(appt.status.clone()),
+        Box::new(appt.state.as_str()),
+        Box::new(appt.reason.as_ref().map(Reason::to_code)),
+        Box::new(appt.visitor_id.as_ref().map(|id| id.0.clone())),
+        Box::new(appt.destination.clone()),
+        Box::new(appt.prereg_id.as_ref().map(|id| id.0.clone())),
+        Box::new(appt.attempts),
+        Box::new(seconds(appt.asked_ends_at)),
+        Box::new(appt.changed_at.timestamp()),
+        Box::new(seconds(appt.reported_at)),
+    ]);
+    values
+}
+
+/// Notes that a person was told of the reasons of these visits, as a part of a transaction.
+pub(super) fn mark_reported(
+    connection: &Connection,
+    visits: &[VisitKey],
+    now: DateTime<Utc>,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "UPDATE appts SET reported_at = {} WHERE {THIS_VISIT}",
+        now.timestamp()
+    );
+    for key in visits {
+        connection.execute(&sql, params_from_iter(key_of(key)))?;
+    }
+    Ok(())
+}
+
+/// What makes a visit this one, in the order of the columns.
+fn key_of(key: &VisitKey) -> Vec<Box<dyn ToSql>> {
+    vec![
+        Box::new(key.booking_id.0.clone()),
+        Box::new(key.primary_id.as_ref().map(|id| id.as_str().to_owned())),
+        Box::new(key.lid.map(|lid| lid.0)),
+        Box::new(seconds(key.starts_at)),
+    ]
+}
+
 fn appt_of(row: &Row<'_>) -> rusqlite::Result<Appt> {
-    let (primary_id, lid, starts_at, ends_at) =
-        (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-    let slot = match (primary_id, lid, starts_at, ends_at) {
-        (Some(primary_id), Some(lid), Some(starts_at), Some(ends_at)) => Some(Slot {
-            primary_id,
-            lid: LocationId(lid),
-            starts_at,
-            ends_at,
-        }),
-        _ => None,
-    };
+    let state: String = row.get(6)?;
+    let state = State::ALL.into_iter().find(|one| one.as_str() == state);
+    let reason: Option<String> = row.get(7)?;
     Ok(Appt {
-        appt_id: row.get(0)?,
-        slot,
-        prereg_id: row.get(5)?,
-        asked_ends_at: row.get(6)?,
-        attempts: row.get(7)?,
-        cancelled_at: row.get(8)?,
+        key: VisitKey {
+            booking_id: BookingId(row.get(0)?),
+            primary_id: row.get::<_, Option<String>>(1)?.map(PrimaryId::from_cache),
+            lid: row.get::<_, Option<i64>>(2)?.map(LocationId),
+            starts_at: time(row, 3)?,
+        },
+        ends_at: time(row, 4)?,
+        status: row.get(5)?,
+        // A state of a later version is one that nothing is known of.
+        state: state.unwrap_or(State::InDoubt),
+        reason: reason.as_deref().map(Reason::from_code),
+        visitor_id: row.get::<_, Option<String>>(8)?.map(VisitorId),
+        destination: row.get(9)?,
+        prereg_id: row.get::<_, Option<String>>(10)?.map(PreregId),
+        attempts: row.get(11)?,
+        asked_ends_at: time(row, 12)?,
+        changed_at: required_time(row, 13)?,
+        reported_at: time(row, 14)?,
     })
 }

@@ -1,23 +1,26 @@
 //! What is deleted from the cache, and that it is gone from the file.
 
 use anyhow::Result;
-use rusqlite::{Connection, ToSql, Transaction};
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, Transaction, params};
 
 use super::Cache;
+use super::appts::KNOWN_END;
+use crate::model::{BookingId, PrimaryId};
 
 /// What to delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// Everything about a person.
-    Person(String),
+    Person(PrimaryId),
     /// Everything about a booking.
-    Booking(String),
-    /// What ended before this time, in Unix seconds.
-    EndedBefore(i64),
-    /// Refusals that were last given before this time, in Unix seconds.
-    RefusedBefore(i64),
-    /// Users whom no booking named since this time, in Unix seconds.
-    UnseenSince(i64),
+    Booking(BookingId),
+    /// Appointments that ended before this time, and those taken over, which have no end.
+    EndedBefore(DateTime<Utc>),
+    /// Users who were refused and rows that could not be read, if that was before this time.
+    RefusedBefore(DateTime<Utc>),
+    /// Users whom no booking named since this time.
+    UnseenSince(DateTime<Utc>),
 }
 
 /// How many rows of each table were deleted, or would be.
@@ -27,8 +30,6 @@ pub struct Pruned {
     pub appts: usize,
     /// Users.
     pub users: usize,
-    /// Refusals.
-    pub refusals: usize,
 }
 
 impl Cache {
@@ -50,10 +51,10 @@ impl Cache {
             }
             Ok(pruned)
         });
-        let pruned = self.told(pruned)?;
+        let pruned = self.explained(pruned)?;
         if !dry_run {
             let emptied = empty_wal(&self.connection);
-            self.told(emptied)?;
+            self.explained(emptied)?;
         }
         Ok(pruned)
     }
@@ -63,25 +64,28 @@ impl Cache {
     ///
     /// # Errors
     /// Where the cache cannot be read.
-    pub fn still_expected(&self, what: &What, now: i64) -> Result<usize> {
+    pub fn still_expected(&self, what: &What, now: DateTime<Utc>) -> Result<usize> {
+        let to_come = format!("ifnull({KNOWN_END}, ?2 + 1) > ?2");
         let (which, id) = match what {
-            What::Person(id) => (
-                "primary_id = ?1 AND ifnull(ends_at, ?2 + 1) > ?2",
-                id.as_str(),
-            ),
-            What::Booking(id) => ("appt_id = ?1 AND ifnull(ends_at, ?2 + 1) > ?2", id.as_str()),
-            What::EndedBefore(_) => ("?1 = '' AND ?2 IS NOT NULL AND ends_at IS NULL", ""),
+            What::Person(id) => (format!("primary_id = ?1 AND {to_come}"), id.as_str()),
+            What::Booking(id) => (format!("appt_id = ?1 AND {to_come}"), id.0.as_str()),
+            What::EndedBefore(_) => {
+                let endless =
+                    format!("?1 = '' AND ?2 IS NOT NULL AND {KNOWN_END} IS NULL AND lid IS NULL");
+                (endless, "")
+            }
             What::RefusedBefore(_) | What::UnseenSince(_) => return Ok(0),
         };
         let sql = format!(
             "SELECT count(*) FROM appts
-             WHERE (prereg_id IS NOT NULL OR asked_ends_at IS NOT NULL) AND cancelled_at IS NULL AND {which}"
+             WHERE (prereg_id IS NOT NULL OR asked_ends_at IS NOT NULL) AND state <> 'cancelled' AND {which}"
         );
-        let params: [&dyn ToSql; 2] = [&id, &now];
         let counted = self
             .connection
-            .query_row(&sql, params, |row| row.get::<_, i64>(0));
-        Ok(usize::try_from(self.told(counted)?).unwrap_or(0))
+            .query_row(&sql, params![id, now.timestamp()], |row| {
+                row.get::<_, u32>(0)
+            });
+        Ok(self.explained(counted)? as usize)
     }
 }
 
@@ -92,44 +96,32 @@ fn prune_one(
 ) -> rusqlite::Result<()> {
     match what {
         What::Person(id) => {
-            drop_repeats(transaction, "primary_id = ?1", id)?;
-            pruned.appts += transaction.execute("DELETE FROM appts WHERE primary_id = ?1", [id])?;
-            pruned.users += transaction.execute("DELETE FROM users WHERE primary_id = ?1", [id])?;
-            pruned.refusals +=
-                transaction.execute("DELETE FROM refusals WHERE primary_id = ?1", [id])?;
+            let id = [id.as_str()];
+            pruned.appts += transaction.execute("DELETE FROM appts WHERE primary_id = ?1", id)?;
+            pruned.users += transaction.execute("DELETE FROM users WHERE primary_id = ?1", id)?;
         }
         What::Booking(id) => {
-            pruned.appts += transaction.execute("DELETE FROM appts WHERE appt_id = ?1", [id])?;
-            pruned.refusals += transaction.execute(
-                "DELETE FROM refusals WHERE subject = ?1 AND kind <> 'user'",
-                [id],
-            )?;
+            pruned.appts += transaction.execute("DELETE FROM appts WHERE appt_id = ?1", [&id.0])?;
         }
         What::EndedBefore(time) => {
-            // Appointments taken over from the Python program have no end, and go at the first prune.
-            pruned.appts += transaction.execute("DELETE FROM appts WHERE ends_at < ?1", [time])?;
-            pruned.appts += transaction.execute("DELETE FROM appts WHERE ends_at IS NULL", [])?;
+            let ended = format!("DELETE FROM appts WHERE {KNOWN_END} < ?1");
+            pruned.appts += transaction.execute(&ended, [time.timestamp()])?;
+            let endless = format!("DELETE FROM appts WHERE {KNOWN_END} IS NULL AND lid IS NULL");
+            pruned.appts += transaction.execute(&endless, [])?;
         }
         What::RefusedBefore(time) => {
-            drop_repeats(transaction, "refused_at < ?1", time)?;
-            pruned.refusals +=
-                transaction.execute("DELETE FROM refusals WHERE refused_at < ?1", [time])?;
+            let time = [time.timestamp()];
+            let unreadable =
+                "DELETE FROM appts WHERE starts_at IS NULL AND lid IS NOT NULL AND changed_at < ?1";
+            pruned.appts += transaction.execute(unreadable, time)?;
+            let refused = "DELETE FROM users WHERE refusal IS NOT NULL AND checked_at < ?1";
+            pruned.users += transaction.execute(refused, time)?;
         }
         What::UnseenSince(time) => {
-            pruned.users += transaction.execute("DELETE FROM users WHERE seen_at < ?1", [time])?;
+            let unseen = "DELETE FROM users WHERE seen_at < ?1";
+            pruned.users += transaction.execute(unseen, [time.timestamp()])?;
         }
     }
-    Ok(())
-}
-
-/// Deletes what only repeats a user's refusal for one of their bookings; that is not counted.
-fn drop_repeats(
-    transaction: &Transaction<'_>,
-    which: &str,
-    param: &dyn ToSql,
-) -> rusqlite::Result<()> {
-    let sql = format!("DELETE FROM refusals WHERE kind = 'user''s booking' AND {which}");
-    transaction.execute(&sql, [param])?;
     Ok(())
 }
 

@@ -1,54 +1,62 @@
-//! The tables, and how a cache of the Python program becomes one of ours.
+//! The tables, and how a cache of version 1 or of the Python program becomes one of ours.
 
 use rusqlite::config::DbConfig;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, ffi};
 
+use super::appts::{KNOWN_END, VISIT};
+use crate::model::PrimaryId;
+
 /// The version of the tables below, as `PRAGMA user_version` has it.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// All times are Unix seconds. An appointment that was taken over from the Python
 /// program has neither person, place nor times.
 const TABLES: &str = "
     CREATE TABLE users (
-        primary_id TEXT PRIMARY KEY,
-        barcode    TEXT NOT NULL,
-        visitor_id TEXT NOT NULL,
-        checked_at INTEGER,          -- when Alma was last asked
-        seen_at    INTEGER NOT NULL  -- when a booking last named the user, to the day
+        primary_id  TEXT PRIMARY KEY,
+        barcode     TEXT,
+        visitor_id  TEXT,
+        refusal     TEXT,              -- a reason in JSON; then there is no barcode
+        checked_at  INTEGER,           -- when Alma was last asked
+        reported_at INTEGER,           -- when the refusal was last reported
+        seen_at     INTEGER NOT NULL,  -- when a booking last named the user, to the day
+        CHECK (refusal IS NOT NULL OR (barcode IS NOT NULL AND visitor_id IS NOT NULL))
     ) STRICT;
     CREATE INDEX users_by_seen ON users (seen_at);
 
     CREATE TABLE appts (
         appt_id       TEXT NOT NULL,  -- LibCal's bookId
-        primary_id    TEXT,
+        primary_id    TEXT,           -- null if the form has no valid one
         lid           INTEGER,
-        starts_at     INTEGER,
-        ends_at       INTEGER,
+        starts_at     INTEGER,        -- null if the row cannot be read
+        ends_at       INTEGER,        -- as registered, or else as LibCal lists it
+        status        TEXT,           -- LibCal's word
+        state         TEXT NOT NULL,
+        reason        TEXT,           -- a code with its detail, in JSON
+        visitor_id    TEXT,           -- what PassagePoint was last asked for
+        destination   TEXT,
         prereg_id     TEXT,           -- null until PassagePoint has given one
         attempts      INTEGER NOT NULL DEFAULT 0,
         asked_ends_at INTEGER,        -- set while an attempt's outcome is not known
-        cancelled_at  INTEGER,
-        UNIQUE (appt_id, primary_id, lid, starts_at)
+        changed_at    INTEGER NOT NULL,
+        reported_at   INTEGER
     ) STRICT;
     CREATE INDEX appts_by_user ON appts (primary_id);
-    CREATE INDEX appts_by_end ON appts (ends_at);
+    CREATE INDEX appts_unreadable ON appts (lid) WHERE starts_at IS NULL AND lid IS NOT NULL;
 
-    CREATE TABLE refusals (
-        subject     TEXT NOT NULL,    -- a primary ID or a booking id
-        kind        TEXT NOT NULL,    -- user, user's booking, booking, form or doubt
-        primary_id  TEXT,
-        reason      TEXT NOT NULL,
-        refused_at  INTEGER NOT NULL,
-        reported_at INTEGER,
-        PRIMARY KEY (subject, kind)
+    CREATE TABLE outages (
+        service     TEXT PRIMARY KEY,
+        cause       TEXT NOT NULL,
+        since       INTEGER NOT NULL,
+        reported_at INTEGER
     ) STRICT;
-    CREATE INDEX refusals_by_user ON refusals (primary_id);
-    CREATE INDEX refusals_by_time ON refusals (refused_at);
 
     CREATE TABLE last_pass (
         id                 INTEGER PRIMARY KEY CHECK (id = 1),
+        number             INTEGER NOT NULL,
         started_at         INTEGER NOT NULL,
-        ended_at           INTEGER,   -- what follows is of the pass that ended then
+        ended_at           INTEGER,   -- what follows is of the full pass that ended then
         rows               INTEGER,
         visits             INTEGER,
         already_registered INTEGER,
@@ -61,24 +69,63 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
-/// The Python program's tables, out of the way of ours and back in under our rules:
-/// IDs in the form they are known by, nothing that has no id or bytes for one. (`trim` makes a text of a number.)
-const TAKE_OVER: &str = "
-    INSERT OR REPLACE INTO users (primary_id, barcode, visitor_id, seen_at)
-        SELECT known_form(trim(primary_id)), trim(barcode), trim(visitor_id), unixepoch()
-        FROM python_users
-        WHERE 'blob' NOT IN (typeof(primary_id), typeof(barcode), typeof(visitor_id)) AND
-              known_form(trim(primary_id)) <> '' AND trim(barcode) <> '' AND trim(visitor_id) <> '';
-    INSERT INTO appts (appt_id, prereg_id)
-        SELECT trim(appt_id), trim(prereg_id)
-        FROM python_appts
-        WHERE 'blob' NOT IN (typeof(appt_id), typeof(prereg_id)) AND trim(appt_id) <> '' AND trim(prereg_id) <> '';
-    DROP TABLE python_users;
-    DROP TABLE python_appts;
+/// The tables of version 1, out of the way of those above. What each refusal was about a user
+/// is kept with the user; the others are found again by the next pass.
+const FROM_VERSION_1: &str = "
+    INSERT OR IGNORE INTO users (primary_id, barcode, visitor_id, refusal, checked_at, reported_at, seen_at)
+        SELECT normalized(u.primary_id), barcode, visitor_id, NULL, checked_at, NULL, seen_at
+        FROM old_users u
+        WHERE NOT EXISTS (SELECT 1 FROM old_refusals r WHERE r.kind = 'user' AND r.subject = u.primary_id);
+    INSERT OR IGNORE INTO users (primary_id, refusal, checked_at, reported_at, seen_at)
+        SELECT normalized(subject), CASE
+                WHEN reason LIKE 'not in Alma%' THEN '\"not_in_alma\"'
+                WHEN reason LIKE 'no active barcode%' THEN '\"no_active_barcode\"'
+                WHEN reason LIKE 'PassagePoint has the barcode%' THEN '\"visitor_not_found\"'
+                WHEN reason LIKE 'PassagePoint refused to make the visitor (___)%' THEN
+                    json_object('visitor_refused', CAST(substr(reason, 43, 3) AS INTEGER))
+                ELSE reason END,
+            refused_at, reported_at, refused_at
+        FROM old_refusals WHERE kind = 'user';
+    INSERT OR REPLACE INTO appts (appt_id, primary_id, lid, starts_at, ends_at, state, reason, prereg_id,
+            attempts, asked_ends_at, changed_at, reported_at)
+        SELECT appt_id, normalized(primary_id), lid, starts_at, ends_at,
+            CASE WHEN cancelled_at IS NOT NULL THEN 'cancelled'
+                 WHEN asked_ends_at IS NOT NULL THEN 'in doubt' ELSE 'registered' END,
+            CASE WHEN cancelled_at IS NOT NULL THEN NULL
+                 WHEN lid IS NULL THEN '\"taken_over\"'
+                 WHEN asked_ends_at IS NULL THEN NULL
+                 WHEN attempts >= 3 THEN '\"given_up\"' ELSE '{\"outcome_unknown\":null}' END,
+            prereg_id, attempts, asked_ends_at, ifnull(cancelled_at, unixepoch()),
+            (SELECT reported_at FROM old_refusals WHERE kind = 'doubt' AND subject = appt_id)
+        FROM old_appts ORDER BY asked_ends_at;
+    INSERT INTO last_pass
+        SELECT id, 1, started_at, ended_at, rows, visits, already_registered, registered, refused,
+            in_doubt, failed, ended, seconds
+        FROM old_last_pass;
+    DROP TABLE old_users;
+    DROP TABLE old_appts;
+    DROP TABLE old_refusals;
+    DROP TABLE old_last_pass;
 ";
 
-/// Sets up the connection, makes the tables if there are none and takes over the
-/// Python program's. All or nothing: it is one transaction.
+/// The Python program's tables, out of the way of ours and back in under our rules: IDs
+/// normalized, nothing that has no id or bytes for one. (`trim` makes a text of a number.)
+const FROM_PYTHON: &str = "
+    INSERT OR REPLACE INTO users (primary_id, barcode, visitor_id, seen_at)
+        SELECT normalized(trim(primary_id)), trim(barcode), trim(visitor_id), unixepoch()
+        FROM old_users
+        WHERE 'blob' NOT IN (typeof(primary_id), typeof(barcode), typeof(visitor_id)) AND
+            normalized(trim(primary_id)) <> '' AND trim(barcode) <> '' AND trim(visitor_id) <> '';
+    INSERT INTO appts (appt_id, prereg_id, state, reason, changed_at)
+        SELECT trim(appt_id), trim(prereg_id), 'registered', '\"taken_over\"', unixepoch()
+        FROM old_appts
+        WHERE 'blob' NOT IN (typeof(appt_id), typeof(prereg_id)) AND trim(appt_id) <> '' AND trim(prereg_id) <> '';
+    DROP TABLE old_users;
+    DROP TABLE old_appts;
+";
+
+/// Sets up the connection, makes the tables if there are none and takes older ones over.
+/// All or nothing: it is one transaction.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -96,9 +143,12 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The tables above.
     Ours,
+    /// Those of version 1.
+    Version1,
     /// The Python program's.
     Pythons,
     /// Nothing yet.
@@ -109,6 +159,7 @@ pub(super) enum Kind {
 pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
     match version(connection)? {
         VERSION => return Ok(Kind::Ours),
+        1 => return Ok(Kind::Version1),
         0 => {}
         later => {
             return Err(refuse(&format!(
@@ -129,31 +180,45 @@ pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
 }
 
 fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.create_scalar_function(
-        "known_form",
-        1,
-        rusqlite::functions::FunctionFlags::SQLITE_UTF8,
-        |context| {
-            Ok(context
-                .get::<Option<String>>(0)?
-                .map(|id| crate::known::primary_id(&id)))
-        },
-    )?;
+    connection.create_scalar_function("normalized", 1, FunctionFlags::SQLITE_UTF8, |context| {
+        let typed = context.get::<Option<String>>(0)?;
+        Ok(typed.map(|typed| match PrimaryId::parse(&typed) {
+            Ok(id) => id.as_str().to_owned(),
+            Err(_) => typed,
+        }))
+    })?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match kind(&transaction)? {
         // Another process was faster.
         Kind::Ours => return Ok(()),
-        Kind::Nothing => transaction.execute_batch(TABLES)?,
+        Kind::Nothing => create_tables(&transaction)?,
         Kind::Pythons => {
             transaction.execute_batch(
-                "ALTER TABLE users RENAME TO python_users; ALTER TABLE appts RENAME TO python_appts;",
+                "ALTER TABLE users RENAME TO old_users; ALTER TABLE appts RENAME TO old_appts;",
             )?;
-            transaction.execute_batch(TABLES)?;
-            transaction.execute_batch(TAKE_OVER)?;
+            create_tables(&transaction)?;
+            transaction.execute_batch(FROM_PYTHON)?;
+        }
+        Kind::Version1 => {
+            transaction.execute_batch(
+                "DROP INDEX users_by_seen; DROP INDEX appts_by_user; DROP INDEX appts_by_end;
+                 ALTER TABLE users RENAME TO old_users; ALTER TABLE appts RENAME TO old_appts;
+                 ALTER TABLE refusals RENAME TO old_refusals; ALTER TABLE last_pass RENAME TO old_last_pass;",
+            )?;
+            create_tables(&transaction)?;
+            transaction.execute_batch(FROM_VERSION_1)?;
         }
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
+}
+
+fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)?;
+    connection.execute_batch(&format!(
+        "CREATE UNIQUE INDEX appts_by_visit ON appts ({VISIT});
+         CREATE INDEX appts_by_end ON appts ({KNOWN_END});"
+    ))
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

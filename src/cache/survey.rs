@@ -4,19 +4,20 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
-use rusqlite::{Connection, OptionalExtension, Row, ffi};
+use rusqlite::{Connection, ffi};
 
 use super::Cache;
+use super::passes::last_pass;
 use super::schema::{Kind, kind};
-use crate::report::Summary;
+use crate::model::LastPass;
 
 /// What stands in a cache.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Survey {
     /// There is no file yet, and one can be made.
     None,
-    /// The Python program's cache, which the next sync takes over.
-    Pythons(Counts),
+    /// The Python program's cache or one of version 1, which the next sync takes over.
+    Older(Counts),
     /// A cache of this program.
     Ours(Counts, Option<LastPass>),
 }
@@ -30,27 +31,18 @@ pub struct Counts {
     pub appts: usize,
 }
 
-/// The last pass, or the last two.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LastPass {
-    /// When the last one began, in Unix seconds.
-    pub started_at: i64,
-    /// When the last one that came to its end did so, in Unix seconds, and how it went.
-    pub ended: Option<(i64, Summary)>,
-}
-
 impl Cache {
     /// Looks at the cache at `path` and finds out whether it could be written.
     ///
     /// # Errors
     /// Where it cannot be read, made or written, is no cache, or is one of a later version.
     pub fn survey(path: &Path) -> Result<Survey> {
-        if !path.exists() && !path.is_symlink() {
+        if !Self::check_path(path)? && !path.is_symlink() {
             return could_be_made(path).map(|()| Survey::None);
         }
         let cache = Self::connect(path)?;
         let surveyed = survey(&cache.connection);
-        cache.told(surveyed)
+        cache.explained(surveyed)
     }
 }
 
@@ -70,38 +62,8 @@ fn survey(connection: &Connection) -> rusqlite::Result<Survey> {
     };
     Ok(match kind {
         Kind::Nothing => Survey::None,
-        Kind::Pythons => Survey::Pythons(counts()?),
+        Kind::Pythons | Kind::Version1 => Survey::Older(counts()?),
         Kind::Ours => Survey::Ours(counts()?, last_pass(connection)?),
-    })
-}
-
-fn last_pass(connection: &Connection) -> rusqlite::Result<Option<LastPass>> {
-    let sql = "SELECT started_at, ended_at, rows, visits, already_registered, registered, refused,
-                      in_doubt, failed, ended, seconds FROM last_pass";
-    connection
-        .query_row(sql, [], |row| {
-            let ended_at: Option<i64> = row.get(1)?;
-            let ended = ended_at.map(|at| summary_of(row).map(|summary| (at, summary)));
-            Ok(LastPass {
-                started_at: row.get(0)?,
-                ended: ended.transpose()?,
-            })
-        })
-        .optional()
-}
-
-fn summary_of(row: &Row<'_>) -> rusqlite::Result<Summary> {
-    let count = |column| row.get::<_, u32>(column).map(|number| number as usize);
-    Ok(Summary {
-        rows: count(2)?,
-        visits: count(3)?,
-        already_registered: count(4)?,
-        registered: count(5)?,
-        refused: count(6)?,
-        in_doubt: count(7)?,
-        failed: count(8)?,
-        ended: count(9)?,
-        seconds: row.get(10)?,
     })
 }
 

@@ -1,51 +1,56 @@
-//! Users in the cache.
+//! Users in the cache, and that a person was told of refusals.
 
 use anyhow::Result;
-use rusqlite::{OptionalExtension, Row, params};
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Cache, refusals};
-use crate::known::{Subject, User};
+use super::{Cache, appts, seconds, time};
+use crate::model::{Appt, Barcode, Card, PrimaryId, Reason, Standing, User, VisitKey, VisitorId};
 
 /// `seen_at` is kept to the day, so that a pass with nothing new writes nothing about users.
-const SEEN_TO: i64 = 24 * 3600;
+const SEEN_TO: TimeDelta = TimeDelta::days(1);
 
 impl Cache {
     /// The user of that primary ID.
     ///
     /// # Errors
     /// Where the cache cannot be read.
-    pub fn user(&self, primary_id: &str) -> Result<Option<User>> {
-        let sql =
-            "SELECT primary_id, barcode, visitor_id, checked_at FROM users WHERE primary_id = ?1";
+    pub fn user(&self, primary_id: &PrimaryId) -> Result<Option<User>> {
+        let sql = "SELECT primary_id, barcode, visitor_id, refusal, checked_at, reported_at
+                   FROM users WHERE primary_id = ?1";
         let found = self
             .connection
             .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_row([primary_id], user_of).optional());
-        self.told(found)
+            .and_then(|mut statement| {
+                statement
+                    .query_row([primary_id.as_str()], user_of)
+                    .optional()
+            });
+        self.explained(found)
     }
 
-    /// Keeps a user, in place of what was known of them, and forgets that they were refused.
+    /// Keeps a user, in place of what was known of them.
     ///
     /// # Errors
     /// Where the cache cannot be written.
-    pub fn store_user(&mut self, user: &User, now: i64) -> Result<()> {
-        let stored = self.connection.transaction().and_then(|transaction| {
-            let sql = "INSERT INTO users (primary_id, barcode, visitor_id, checked_at, seen_at)
-                       VALUES (?1, ?2, ?3, ?4, ?5)
-                       ON CONFLICT (primary_id) DO UPDATE SET
-                           barcode = ?2, visitor_id = ?3, checked_at = ?4, seen_at = ?5";
-            transaction.prepare_cached(sql)?.execute(params![
-                user.primary_id,
-                user.barcode,
-                user.visitor_id,
-                user.checked_at,
-                now
-            ])?;
-            let subject = Subject::User(user.primary_id.clone());
-            refusals::accept(&transaction, &subject)?;
+    pub fn save_user(&mut self, user: &User, now: DateTime<Utc>) -> Result<()> {
+        let saved = save(&self.connection, user, now);
+        self.explained(saved)
+    }
+
+    /// Keeps a user's refusal with what it says of their visits, in one transaction.
+    ///
+    /// # Errors
+    /// Where the cache cannot be written.
+    pub fn save_refusal(&mut self, user: &User, visits: &[Appt], now: DateTime<Utc>) -> Result<()> {
+        let saved = self.connection.transaction().and_then(|transaction| {
+            save(&transaction, user, now)?;
+            for appt in visits {
+                appts::save(&transaction, appt)?;
+            }
             transaction.commit()
         });
-        self.told(stored)
+        self.explained(saved)
     }
 
     /// Notes that bookings name these people.
@@ -54,27 +59,75 @@ impl Cache {
     /// Where the cache cannot be written.
     pub fn note_seen<'k>(
         &mut self,
-        people: impl IntoIterator<Item = &'k String>,
-        now: i64,
+        people: impl IntoIterator<Item = &'k PrimaryId>,
+        now: DateTime<Utc>,
     ) -> Result<()> {
+        let (now, cut) = (now.timestamp(), (now - SEEN_TO).timestamp());
         let noted = self.connection.transaction().and_then(|transaction| {
-            let sql = "UPDATE users SET seen_at = ?2 WHERE primary_id = ?1 AND seen_at < ?3";
+            let sql = "UPDATE users SET seen_at = ?2
+                       WHERE primary_id = ?1 AND seen_at NOT BETWEEN ?3 AND ?2";
             let mut statement = transaction.prepare_cached(sql)?;
             for person in people {
-                statement.execute(params![person, now, now - SEEN_TO])?;
+                statement.execute(params![person.as_str(), now, cut])?;
             }
             drop(statement);
             transaction.commit()
         });
-        self.told(noted)
+        self.explained(noted)
+    }
+
+    /// Notes that a person was told of the refusals of these users and visits.
+    ///
+    /// # Errors
+    /// Where the cache cannot be written.
+    pub fn mark_reported(
+        &mut self,
+        users: &[PrimaryId],
+        visits: &[VisitKey],
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let noted = self.connection.transaction().and_then(|transaction| {
+            for user in users {
+                let sql = "UPDATE users SET reported_at = ?2 WHERE primary_id = ?1";
+                transaction.execute(sql, params![user.as_str(), now.timestamp()])?;
+            }
+            appts::mark_reported(&transaction, visits, now)?;
+            transaction.commit()
+        });
+        self.explained(noted)
     }
 }
 
+fn save(connection: &Connection, user: &User, now: DateTime<Utc>) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO users (primary_id, barcode, visitor_id, refusal, checked_at, reported_at, seen_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+               ON CONFLICT (primary_id) DO UPDATE SET
+                   barcode = ?2, visitor_id = ?3, refusal = ?4, checked_at = ?5, reported_at = ?6, seen_at = ?7";
+    let card = user.card();
+    connection.prepare_cached(sql)?.execute(params![
+        user.primary_id.as_str(),
+        card.map(|card| &card.barcode.0),
+        card.map(|card| &card.visitor_id.0),
+        user.refusal().map(Reason::to_code),
+        seconds(user.checked_at),
+        seconds(user.reported_at),
+        now.timestamp()
+    ])?;
+    Ok(())
+}
+
 fn user_of(row: &Row<'_>) -> rusqlite::Result<User> {
+    let refusal: Option<String> = row.get(3)?;
     Ok(User {
-        primary_id: row.get(0)?,
-        barcode: row.get(1)?,
-        visitor_id: row.get(2)?,
-        checked_at: row.get(3)?,
+        primary_id: PrimaryId::from_cache(row.get(0)?),
+        standing: match refusal {
+            Some(code) => Standing::Refused(Reason::from_code(&code)),
+            None => Standing::Card(Card {
+                barcode: Barcode(row.get(1)?),
+                visitor_id: VisitorId(row.get(2)?),
+            }),
+        },
+        checked_at: time(row, 4)?,
+        reported_at: time(row, 5)?,
     })
 }

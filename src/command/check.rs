@@ -2,6 +2,7 @@
 //!
 //! Nothing is written to any service or to the cache.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -12,14 +13,15 @@ use ureq::Agent;
 
 use super::Exit;
 use crate::alma::Alma;
-use crate::cache::{Cache, Counts, LastPass, Survey};
+use crate::cache::{Cache, Counts, Survey};
 use crate::cli::Cli;
 use crate::config::{Config, Location, Network, Wrong};
 use crate::http::{self, Client, Failure};
-use crate::libcal::{LibCal, Listing};
+use crate::libcal::{LibCal, Listing, Row, status};
+use crate::messages::{pluralize, summary_line};
+use crate::model::{InvalidId, LastPass, Outage};
 use crate::output::{moment, print_checked, print_json};
 use crate::passagepoint::PassagePoint;
-use crate::report::counted;
 
 /// One line of the list.
 #[derive(Serialize)]
@@ -40,7 +42,7 @@ impl List {
     fn tell(&mut self, what: &str, found: Result<String, String>) -> Result<()> {
         let ok = found.is_ok();
         if !ok {
-            self.exit = Exit::NeedsPerson;
+            self.exit = Exit::AttentionNeeded;
         }
         let detail = &found.unwrap_or_else(|wrong| wrong);
         if self.json {
@@ -80,7 +82,7 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
 
 fn load(file: &Path) -> Result<Config, Wrong> {
     let mut config = Config::load(file)?;
-    config.reveal_secrets(file)?;
+    config.resolve_secrets(file)?;
     Ok(config)
 }
 
@@ -102,15 +104,16 @@ fn cache_detail(path: &Path) -> Result<String, String> {
     let counted_in = |counts: Counts| {
         format!(
             "{shown} has {} and {}",
-            counted(counts.users, "user"),
-            counted(counts.appts, "appointment")
+            pluralize(counts.users, "user"),
+            pluralize(counts.appts, "appointment")
         )
     };
     let mut parts = match Cache::survey(path).map_err(|error| format!("{error:#}"))? {
         Survey::None => vec![format!("{shown} is not there yet: the first sync makes it")],
-        Survey::Pythons(counts) => vec![
+        Survey::Older(counts) => vec![
             counted_in(counts),
-            "it is the Python program's: the next sync takes it over".into(),
+            "it is the Python program's, or one of an older version: the next sync takes it over"
+                .into(),
         ],
         Survey::Ours(counts, last_pass) => vec![counted_in(counts), last_pass_detail(last_pass)],
     };
@@ -125,7 +128,10 @@ fn warning_if_open(file: &Path) -> Option<String> {
 }
 
 fn last_pass_detail(last_pass: Option<LastPass>) -> String {
-    let Some(LastPass { started_at, ended }) = last_pass else {
+    let Some(LastPass {
+        started_at, ended, ..
+    }) = last_pass
+    else {
         return "no pass was made yet".into();
     };
     let Some((ended_at, summary)) = ended else {
@@ -134,7 +140,7 @@ fn last_pass_detail(last_pass: Option<LastPass>) -> String {
     let mut detail = format!(
         "the last full pass ended {}: {}",
         moment(ended_at),
-        summary.line()
+        summary_line(&summary)
     );
     if started_at > ended_at {
         detail = format!("{detail}; one began {} and has not", moment(started_at));
@@ -145,63 +151,111 @@ fn last_pass_detail(last_pass: Option<LastPass>) -> String {
 fn check_libcal(list: &mut List, config: &Config, network: &Network, agent: &Agent) -> Result<()> {
     let client = Client::new("LibCal", agent.clone(), network);
     let libcal = LibCal::new(client, &config.libcal);
-    let token = libcal.be_ready();
+    let token = libcal.ensure_token();
     let there_is_one = token.is_ok();
     list.tell(
         "LibCal",
         token.map(|()| "gave a token".into()).map_err(cause),
     )?;
+    let mut seen = BTreeMap::new();
     for Location { name, id } in &config.libcal.locations {
         let found = if there_is_one {
-            rows_detail(&libcal.list(*id, None), config)
+            let listing = libcal.list(*id, None);
+            let by_status = count_by_status(&listing);
+            let found = rows_detail(&listing, &by_status, config);
+            seen.extend(by_status);
+            found
         } else {
             Err("not checked, for LibCal gave no token".into())
         };
         list.tell(&format!("LibCal, {name} ({id})"), found)?;
     }
-    Ok(())
+    list.tell("LibCal.statuses", statuses_detail(config, &seen))
 }
 
-fn rows_detail(listing: &Listing, config: &Config) -> Result<String, String> {
+fn count_by_status(listing: &Listing) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for row in &listing.rows {
+        *counts.entry(row.status.clone()).or_default() += 1;
+    }
+    counts
+}
+
+/// Whether LibCal is known to give each status that is accepted.
+fn statuses_detail(config: &Config, seen: &BTreeMap<String, usize>) -> Result<String, String> {
+    let accepted = &config.libcal.statuses;
+    let is_given = |one: &String| {
+        let one = std::slice::from_ref(one);
+        let mut seen = seen.keys();
+        status::is_known(&one[0]) || seen.any(|status| status::is_accepted(status, one))
+    };
+    let unknown: Vec<_> = accepted
+        .iter()
+        .filter(|one| !is_given(one))
+        .cloned()
+        .collect();
+    if unknown.is_empty() {
+        return Ok(format!("accepted are {}", accepted.join(", ")));
+    }
+    Err(format!(
+        "LibCal is not known to give {}: correct LibCal.statuses",
+        unknown.join(", ")
+    ))
+}
+
+fn rows_detail(
+    listing: &Listing,
+    by_status: &BTreeMap<String, usize>,
+    config: &Config,
+) -> Result<String, String> {
     if let Some(cause) = &listing.failure {
         return Err(cause.clone());
     }
     let question = &config.libcal.primary_id_field;
     let days = match config.libcal.days {
         0 => "today".into(),
-        days => format!("today and in the next {}", counted(days as usize, "day")),
+        days => format!("today and in the next {}", pluralize(days as usize, "day")),
     };
     let rows = listing.rows.len() + listing.unreadable.len();
-    let answered = listing.rows.iter().filter(|row| row.answer.is_some());
-    let found = format!(
-        "{} {days}, {} with an answer to {question}",
-        counted(rows, "row"),
-        answered.clone().count()
-    );
     if rows == 0 {
         return Ok(format!(
             "no rows {days}, so that nothing is known of {question}"
         ));
     }
-    if answered.count() == 0 {
+    let mut counts: Vec<_> = by_status
+        .iter()
+        .map(|(status, number)| format!("{number} {status}"))
+        .collect();
+    if !listing.unreadable.is_empty() {
+        counts.push(format!("{} that cannot be read", listing.unreadable.len()));
+    }
+    let is_answered = |row: &&Row| row.primary_id != Err(InvalidId::Blank);
+    let answered = listing.rows.iter().filter(is_answered).count();
+    let found = format!(
+        "{} {days} ({}), {answered} with an answer to {question}",
+        pluralize(rows, "row"),
+        counts.join(", ")
+    );
+    let is_accepted = |status| status::is_accepted(status, &config.libcal.statuses);
+    if answered == 0 {
         return Err(format!(
             "{found}: check LibCal.primary_id_field, and whether the booking form asks for the ID"
         ));
     }
-    if listing.unreadable.is_empty() {
-        return Ok(found);
+    if !by_status.keys().any(|status| is_accepted(status)) {
+        return Err(format!(
+            "{found}, and none with an accepted status: check LibCal.statuses"
+        ));
     }
-    Ok(format!(
-        "{found}, {} that cannot be read",
-        listing.unreadable.len()
-    ))
+    Ok(found)
 }
 
 fn check_alma(list: &mut List, config: &Config, network: &Network, agent: &Agent) -> Result<()> {
     let client = Client::new("Alma", agent.clone(), network);
     let alma = Alma::new(client, &config.alma);
     for position in 0..config.alma.apikeys.len() {
-        let found = alma.try_key(position).map(|()| "is accepted".into());
+        let accepted = alma.try_key(position).map(|()| "is accepted".into());
+        let found = accepted.map_err(|outage: Outage| outage.cause);
         list.tell(&format!("Alma, API key {}", position + 1), found)?;
     }
     Ok(())
@@ -215,7 +269,7 @@ fn check_passagepoint(
 ) -> Result<()> {
     let client = Client::new("PassagePoint", agent.clone(), network);
     let passagepoint = PassagePoint::new(client, &config.passagepoint);
-    let login = passagepoint.be_ready();
+    let login = passagepoint.ensure_token();
     let names = match &login {
         Ok(()) => passagepoint.destinations().map_err(cause),
         Err(_) => Err("not checked, for there is no login".into()),

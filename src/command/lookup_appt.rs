@@ -2,52 +2,39 @@
 
 use anyhow::Result;
 
-use super::{Exit, cache_path, shown};
+use super::view::{self, Places};
+use super::{Exit, cache_path, not_found};
 use crate::cache::Cache;
 use crate::cli::{Cli, LookupAppt};
-use crate::known::{Refusal, Subject};
-use crate::output::{moment, print, print_json};
+use crate::model::{self, BookingId};
+use crate::output::{print, print_json};
 
 pub(super) fn run(cli: &Cli, args: &LookupAppt) -> Result<Exit> {
     let cache = Cache::open_existing(&cache_path(cli)?)?;
+    let now = model::now();
+    let last_pass = view::last_pass(&cache, now)?;
+    let places = Places::of(cli);
     let mut exit = Exit::Done;
-    for book_id in &args.book_ids {
-        let appts = cache.appts_of_booking(book_id)?;
-        let refusals = cache.refusals_of(book_id)?;
-        // A user may have such an ID.
-        let refusals: Vec<_> = refusals
-            .iter()
-            .filter(|(subject, _)| !matches!(subject, Subject::User(_)))
-            .map(told)
-            .collect();
+    let mut lines = Vec::new();
+    for booking_id in &args.book_ids {
+        let appts = cache.appts_of_booking(&BookingId(booking_id.clone()))?;
         if appts.is_empty() {
-            exit = Exit::NeedsPerson;
-            if refusals.is_empty() {
-                log::error!(
-                    "nothing is known of the booking {book_id}: it was not in LibCal's lists, or not approved"
-                );
-            } else {
-                log::error!(
-                    "booking {book_id} is not registered: {}",
-                    refusals.join("; ")
-                );
-            }
-        } else if !refusals.is_empty() {
-            log::warn!("booking {book_id}: {}", refusals.join("; "));
+            exit = not_found(
+                &format!("the booking {booking_id}"),
+                "id",
+                last_pass.as_deref(),
+            );
         }
         if cli.json {
-            print_json(appts.iter().map(shown::to_json))?;
-        } else {
-            print(shown::to_lines(&appts))?;
+            print_json(appts.iter().map(view::to_json))?;
+            continue;
+        }
+        for appt in &appts {
+            lines.extend(view::to_lines(appt, &places, now));
+            lines.push(String::new());
         }
     }
+    lines.extend(view::ending(&lines, last_pass));
+    print(lines)?;
     Ok(exit)
-}
-
-fn told((_, refusal): &(Subject, Refusal)) -> String {
-    format!(
-        "refused on {}, {}",
-        moment(refusal.refused_at),
-        refusal.reason
-    )
 }

@@ -1,104 +1,110 @@
 //! `lookup-user`: what the cache knows of users.
 
 use anyhow::Result;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::shown::{self, ApptJson};
-use super::{Exit, cache_path};
+use super::view::{self, ApptJson, Places};
+use super::{Exit, cache_path, not_found};
 use crate::cache::Cache;
 use crate::cli::{Cli, LookupUser};
-use crate::known::{Appt, Refusal, Subject, User, primary_id};
+use crate::model::{self, Appt, Barcode, Card, PrimaryId, User, VisitorId};
 use crate::output::{moment, print, print_json, rfc3339};
 
 /// All that the cache has under one primary ID.
 struct Found {
-    primary_id: String,
+    primary_id: PrimaryId,
     user: Option<User>,
-    refusals: Vec<(Subject, Refusal)>,
     appts: Vec<Appt>,
 }
 
 pub(super) fn run(cli: &Cli, args: &LookupUser) -> Result<Exit> {
     let cache = Cache::open_existing(&cache_path(cli)?)?;
+    let now = model::now();
+    let last_pass = view::last_pass(&cache, now)?;
+    let places = Places::of(cli);
     let mut exit = Exit::Done;
+    let mut lines = Vec::new();
     for typed in &args.primary_ids {
-        let found = find(&cache, primary_id(typed))?;
-        if found.user.is_none() && found.refusals.is_empty() && found.appts.is_empty() {
-            log::error!(
-                "nothing is known of the user {}: no booking with this ID was seen",
-                found.primary_id
-            );
-            exit = Exit::NeedsPerson;
+        let Ok(primary_id) = PrimaryId::parse(typed) else {
+            log::error!("{typed} is not a primary ID");
+            exit = Exit::AttentionNeeded;
             continue;
-        }
-        if cli.json {
+        };
+        let found = Found {
+            user: cache.user(&primary_id)?,
+            appts: cache.appts_of_user(&primary_id)?,
+            primary_id,
+        };
+        if found.user.is_none() && found.appts.is_empty() {
+            exit = not_found(
+                &format!("the user {}", found.primary_id),
+                "ID",
+                last_pass.as_deref(),
+            );
+        } else if cli.json {
             print_json([to_json(&found)])?;
         } else {
-            print(to_lines(&found))?;
+            lines.extend(to_lines(&found, &places, now));
         }
     }
+    lines.extend(view::ending(&lines, last_pass));
+    print(lines)?;
     Ok(exit)
-}
-
-fn find(cache: &Cache, primary_id: String) -> Result<Found> {
-    let refusals = cache.refusals_of_person(&primary_id)?;
-    Ok(Found {
-        user: cache.user(&primary_id)?,
-        // Those of a user's bookings only repeat that of the user.
-        refusals: refusals
-            .into_iter()
-            .filter(|(subject, _)| !matches!(subject, Subject::UsersBooking(_)))
-            .collect(),
-        appts: cache.appts_of_user(&primary_id)?,
-        primary_id,
-    })
 }
 
 /// A user for a program.
 #[derive(Serialize)]
 struct UserJson<'a> {
-    primary_id: &'a str,
-    barcode: Option<&'a str>,
-    visitor_id: Option<&'a str>,
+    primary_id: &'a PrimaryId,
+    barcode: Option<&'a Barcode>,
+    visitor_id: Option<&'a VisitorId>,
     checked_at: Option<String>,
-    refusal: Option<&'a str>,
+    refusal: Option<String>,
     appts: Vec<ApptJson<'a>>,
 }
 
 fn to_json(found: &Found) -> UserJson<'_> {
     let user = found.user.as_ref();
+    let card = user.and_then(User::card);
     UserJson {
         primary_id: &found.primary_id,
-        barcode: user.map(|user| user.barcode.as_str()),
-        visitor_id: user.map(|user| user.visitor_id.as_str()),
+        barcode: card.map(|card| &card.barcode),
+        visitor_id: card.map(|card| &card.visitor_id),
         checked_at: user.and_then(|user| user.checked_at).map(rfc3339),
-        refusal: found
-            .refusals
-            .first()
-            .map(|(_, refusal)| refusal.reason.as_str()),
-        appts: found.appts.iter().map(shown::to_json).collect(),
+        refusal: user.and_then(User::refusal).map(ToString::to_string),
+        appts: found.appts.iter().map(view::to_json).collect(),
     }
 }
 
-fn to_lines(found: &Found) -> Vec<String> {
-    let mut lines = vec![found.primary_id.clone()];
+fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
+    let mut lines = vec![found.primary_id.to_string()];
     if let Some(user) = &found.user {
-        let checked = user
-            .checked_at
-            .map_or("never by this program".into(), moment);
-        lines.push(format!("  barcode  {}", user.barcode));
-        lines.push(format!("  visitor  {}", user.visitor_id));
+        if let Some(Card {
+            barcode,
+            visitor_id,
+        }) = user.card()
+        {
+            lines.push(format!("  barcode  {}", barcode.0));
+            lines.push(format!("  visitor  {}", visitor_id.0));
+        }
+        let is_shown = |reason| {
+            found
+                .appts
+                .iter()
+                .any(|appt| appt.reason.as_ref() == reason)
+        };
+        if let Some(reason) = user.refusal().filter(|reason| !is_shown(Some(*reason))) {
+            lines.extend(view::indented(&format!("refused: {reason}")));
+        }
+        let checked = user.checked_at;
+        let checked = checked.map_or("never by this program".into(), moment);
         lines.push(format!("  checked  {checked}"));
     }
-    for (subject, refusal) in &found.refusals {
-        let of_what = match subject {
-            Subject::User(_) => String::new(),
-            of_booking => format!("{}: ", of_booking.id()),
-        };
-        let (reason, at) = (&refusal.reason, moment(refusal.refused_at));
-        lines.push(format!("  refused  {of_what}{reason} ({at})"));
+    for appt in &found.appts {
+        lines.push(String::new());
+        lines.extend(view::to_lines(appt, places, now));
     }
-    let appts = shown::to_lines(&found.appts);
-    lines.extend(appts.iter().map(|line| format!("  {line}")));
+    lines.push(String::new());
     lines
 }

@@ -1,20 +1,18 @@
 //! `prune`: deletes what is past, or forgets a user or a booking.
 
 use anyhow::Result;
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Exit, cache_path};
 use crate::cache::{Cache, Pruned, What};
 use crate::cli::{Cli, Prune};
-use crate::known::{REPORTED_FOR, primary_id};
+use crate::messages::pluralize;
+use crate::model::{BookingId, PrimaryId, REPORT_INTERVAL, now};
 use crate::output::{print, print_json};
-use crate::report::counted;
-
-const DAY: i64 = 24 * 3600;
 
 pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     let mut cache = Cache::open_existing(&cache_path(cli)?)?;
-    let now = Utc::now().timestamp();
+    let now = now();
     let what = what_to_delete(args, now);
     warn_of_doubles(&cache, &what, now)?;
     let pruned = cache.prune(&what, args.dry_run)?;
@@ -29,36 +27,32 @@ pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn what_to_delete(args: &Prune, now: i64) -> Vec<What> {
+fn what_to_delete(args: &Prune, now: DateTime<Utc>) -> Vec<What> {
     let mut what = Vec::new();
-    what.extend(
-        args.user
-            .as_deref()
-            .map(|typed| What::Person(primary_id(typed))),
-    );
-    what.extend(args.appt.clone().map(What::Booking));
-    if what.is_empty() {
-        let cut = now - i64::from(args.keep_days.unwrap_or(0)) * DAY;
+    let user = args.user.as_deref().map(PrimaryId::parse);
+    what.extend(user.and_then(Result::ok).map(What::Person));
+    what.extend(args.appt.clone().map(BookingId).map(What::Booking));
+    if args.user.is_none() && args.appt.is_none() {
+        let days = |days: u32| TimeDelta::days(days.into());
+        let cut = now - days(args.keep_days.unwrap_or(0));
         what.push(What::EndedBefore(cut));
         // A refusal that still stands is given anew every hour; one that was
         // reported must be remembered, or it would be reported again.
-        what.push(What::RefusedBefore(cut.min(now - REPORTED_FOR)));
-        what.extend(
-            args.users_unseen_for
-                .map(|days| What::UnseenSince(now - i64::from(days) * DAY)),
-        );
+        what.push(What::RefusedBefore(cut.min(now - REPORT_INTERVAL)));
+        let unseen = args.users_unseen_for;
+        what.extend(unseen.map(|unseen| What::UnseenSince(now - days(unseen))));
     }
     what
 }
 
 /// Says what would be registered a second time, before it is forgotten.
-fn warn_of_doubles(cache: &Cache, what: &[What], now: i64) -> Result<()> {
+fn warn_of_doubles(cache: &Cache, what: &[What], now: DateTime<Utc>) -> Result<()> {
     for one in what {
         let expected = cache.still_expected(one, now)?;
         if expected == 0 {
             continue;
         }
-        let visits = counted(expected, "visit");
+        let visits = pluralize(expected, "visit");
         match one {
             What::EndedBefore(_) => log::warn!(
                 "forgetting {visits} registered by the Python program, which kept no times: the next sync registers those that LibCal still lists a second time"
@@ -76,15 +70,14 @@ fn tell(cli: &Cli, args: &Prune, pruned: &Pruned) -> Result<()> {
         return print_json([pruned]);
     }
     let line = format!(
-        "{} {}, {} and {}",
+        "{} {} and {}",
         if args.dry_run {
             "would delete"
         } else {
             "deleted"
         },
-        counted(pruned.appts, "appointment"),
-        counted(pruned.users, "user"),
-        counted(pruned.refusals, "refusal")
+        pluralize(pruned.appts, "appointment"),
+        pluralize(pruned.users, "user"),
     );
     if args.dry_run {
         return print([line]);

@@ -11,7 +11,7 @@ use super::values::AtLeastOne;
 
 /// A password, a key or a name to log in with.
 ///
-/// Until [`Secret::reveal`] it may still be `env:NAME` or `file:/path`.
+/// Until [`Secret::resolve`] it may still be `env:NAME` or `file:/path`.
 /// `Debug` shows no part of it, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -19,7 +19,7 @@ pub struct Secret(String);
 impl Secret {
     /// The secret itself, for the request that needs it and for nothing else.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub fn expose_secret(&self) -> &str {
         &self.0
     }
 
@@ -29,7 +29,7 @@ impl Secret {
     /// # Errors
     /// What is wrong, without the secret: nothing there, empty, or holding a
     /// character that no request can carry.
-    pub fn reveal(&mut self, folder: &Path) -> Result<(), String> {
+    pub fn resolve(&mut self, folder: &Path) -> Result<(), String> {
         if let Some(name) = self.0.strip_prefix("env:") {
             let found = std::env::var(name)
                 .map_err(|_| format!("the environment variable {name} is not set, or not text"))?;
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_secret_with_a_line_break_is_refused() {
         let mut secret = Secret("two\nlines".into());
-        let error = secret.reveal(Path::new("")).unwrap_err();
+        let error = secret.resolve(Path::new("")).unwrap_err();
         assert!(error.contains("line break") && !error.contains("two"));
     }
 }

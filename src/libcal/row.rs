@@ -1,22 +1,24 @@
 //! One row of LibCal's list, read from its JSON.
 
-use chrono::DateTime;
+use chrono::{DateTime, FixedOffset, SubsecRound, Utc};
 use serde_json::{Map, Value};
 
-use crate::config::LocationId;
 use crate::json;
+use crate::model::{BookingId, InvalidId, LocationId, PrimaryId};
 
 /// A row that can be read: one seat or room of a booking, from a start to an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The booking it is part of (`bookId`).
-    pub book_id: String,
+    pub booking_id: BookingId,
     /// The location (`lid`).
     pub lid: LocationId,
-    /// When it starts (`fromDate`), in Unix seconds.
-    pub starts_at: i64,
-    /// When it ends (`toDate`), in Unix seconds; later than the start.
-    pub ends_at: i64,
+    /// When it starts (`fromDate`).
+    pub starts_at: DateTime<Utc>,
+    /// When it ends (`toDate`); later than the start.
+    pub ends_at: DateTime<Utc>,
+    /// The library's offset from UTC at the start, by which it is of one day or another.
+    pub offset: FixedOffset,
     /// The status, such as `Confirmed`.
     pub status: String,
     /// Whether LibCal says when it was cancelled.
@@ -27,15 +29,17 @@ pub struct Row {
     pub last_name: String,
     /// The e-mail address as booked; may be blank.
     pub email: String,
-    /// What the person typed as primary ID, untouched; nothing where the form has no such text.
-    pub answer: Option<String>,
+    /// What the person typed as primary ID; blank where the form has no such text.
+    pub primary_id: Result<PrimaryId, InvalidId>,
 }
 
 /// A row that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
     /// The booking, or `row N` or `a row of location N` where not even that can be read.
-    pub subject: String,
+    pub booking_id: BookingId,
+    /// The location in whose list it is.
+    pub lid: LocationId,
     /// What is missing or wrong: the name of a field and no more.
     pub what: String,
     /// The status, where that can be read.
@@ -56,7 +60,8 @@ pub(super) fn identity(raw: &str) -> String {
 pub(super) fn read(raw: &str, location: LocationId, id_field: &str) -> Result<Row, Unreadable> {
     let Some(fields) = fields(raw) else {
         return Err(Unreadable {
-            subject: format!("a row of location {location}"),
+            booking_id: BookingId(format!("a row of location {location}")),
+            lid: location,
             what: "it is no row".into(),
             status: None,
             cancelled: false,
@@ -65,7 +70,8 @@ pub(super) fn read(raw: &str, location: LocationId, id_field: &str) -> Result<Ro
     let status = text(&fields, "status");
     let cancelled = fields.get("cancelled").is_some_and(is_set);
     let unreadable = |what: &str| Unreadable {
-        subject: subject(&fields, location),
+        booking_id: subject(&fields, location),
+        lid: location,
         what: what.into(),
         status: status.clone(),
         cancelled,
@@ -77,7 +83,9 @@ pub(super) fn read(raw: &str, location: LocationId, id_field: &str) -> Result<Ro
         return Err(unreadable("its toDate is not after its fromDate"));
     }
     Ok(Row {
-        book_id: text(&fields, "bookId").ok_or_else(|| unreadable("no bookId"))?,
+        booking_id: text(&fields, "bookId")
+            .map(BookingId)
+            .ok_or_else(|| unreadable("no bookId"))?,
         lid: match text(&fields, "lid") {
             None => location,
             Some(lid) => LocationId(
@@ -85,13 +93,14 @@ pub(super) fn read(raw: &str, location: LocationId, id_field: &str) -> Result<Ro
                     .map_err(|_| unreadable("no lid that is a number"))?,
             ),
         },
-        starts_at,
-        ends_at,
+        starts_at: starts_at.to_utc(),
+        ends_at: ends_at.to_utc(),
+        offset: *starts_at.offset(),
         cancelled,
         first_name: text(&fields, "firstName").unwrap_or_default(),
         last_name: text(&fields, "lastName").unwrap_or_default(),
         email: text(&fields, "email").unwrap_or_default(),
-        answer: text(&fields, id_field),
+        primary_id: PrimaryId::parse(&text(&fields, id_field).unwrap_or_default()),
         status: status.clone().ok_or_else(|| unreadable("no status"))?,
     })
 }
@@ -100,23 +109,24 @@ fn fields(raw: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(raw).ok()
 }
 
-fn subject(fields: &Map<String, Value>, location: LocationId) -> String {
-    text(fields, "bookId")
+fn subject(fields: &Map<String, Value>, location: LocationId) -> BookingId {
+    let subject = text(fields, "bookId")
         .or_else(|| text(fields, "id").map(|id| format!("row {id}")))
-        .unwrap_or_else(|| format!("a row of location {location}"))
+        .unwrap_or_else(|| format!("a row of location {location}"));
+    BookingId(subject)
 }
 
 fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
     json::text(fields.get(name)?)
 }
 
-/// A field that is an ISO 8601 time with an offset, in Unix seconds.
-fn time(fields: &Map<String, Value>, name: &str) -> Option<i64> {
+/// A field that is an ISO 8601 time with an offset, to the second.
+fn time(fields: &Map<String, Value>, name: &str) -> Option<DateTime<FixedOffset>> {
     let text = text(fields, name)?;
-    let time = DateTime::parse_from_rfc3339(&text)
+    DateTime::parse_from_rfc3339(&text)
         .or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%z"))
-        .ok()?;
-    Some(time.timestamp())
+        .map(|time| time.trunc_subsecs(0))
+        .ok()
 }
 
 fn is_set(value: &Value) -> bool {
@@ -149,22 +159,29 @@ mod tests {
     #[test]
     fn times_are_read_with_their_own_offset() {
         let row = read(&good().to_string(), LocationId(1), "q1").unwrap();
-        assert_eq!((row.starts_at, row.ends_at), (1_787_151_600, 1_787_155_200));
+        let seconds = [row.starts_at, row.ends_at].map(|time| time.timestamp());
+        assert_eq!(seconds, [1_787_151_600, 1_787_155_200]);
+        assert_eq!(row.offset.local_minus_utc(), -4 * 3600);
         let winter = read_with("toDate", json!("2026-11-19T11:00:00-0500")).unwrap();
-        assert_eq!(winter.ends_at, 1_795_104_000);
+        assert_eq!(winter.ends_at.timestamp(), 1_795_104_000);
     }
 
     #[test]
     fn an_answer_is_a_text_or_a_number() {
-        for (value, answer) in [
-            (json!(" g1 "), Some("g1")),
-            (json!(20_000_001), Some("20000001")),
-            (json!("  "), None),
-            (json!(null), None),
-            (json!(["G1"]), None),
-            (json!(true), None),
+        for (value, typed) in [
+            (json!(" g1 "), Ok("g1")),
+            (json!(20_000_001), Ok("20000001")),
+            (json!("  "), Err(InvalidId::Blank)),
+            (json!(null), Err(InvalidId::Blank)),
+            (json!(["G1"]), Err(InvalidId::Blank)),
+            (json!(true), Err(InvalidId::Blank)),
+            (json!(".."), Err(InvalidId::Invalid)),
         ] {
-            assert_eq!(read_with("q1", value).unwrap().answer.as_deref(), answer);
+            let row = read_with("q1", value).unwrap();
+            assert_eq!(
+                row.primary_id.as_ref().map(PrimaryId::typed),
+                typed.as_ref().copied()
+            );
         }
     }
 
@@ -188,7 +205,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_row_is_named_as_well_as_can_be() {
-        let subject = |raw: &str| read(raw, LocationId(9), "q1").unwrap_err().subject;
+        let subject = |raw: &str| read(raw, LocationId(9), "q1").unwrap_err().booking_id.0;
         assert_eq!(subject(r#"{"bookId":"cs_1"}"#), "cs_1");
         assert_eq!(subject(r#"{"id":5}"#), "row 5");
         assert_eq!(subject("[]"), "a row of location 9");

@@ -163,8 +163,9 @@ fn add_old_appts(sandbox: &Sandbox) {
     let fill = format!(
         "BEGIN;
          WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < {OLD_APPTS})
-         INSERT INTO appts (appt_id, primary_id, lid, starts_at, ends_at, prereg_id)
-         SELECT 'cs_old' || n, 'OLD' || (n % 50000), 1, 1600000000 + n, 1600003600 + n, 137506000000000 + n FROM n;
+         INSERT INTO appts (appt_id, primary_id, lid, starts_at, ends_at, status, state, prereg_id, changed_at)
+         SELECT 'cs_old' || n, 'OLD' || (n % 50000), 1, 1600000000 + n, 1600003600 + n, 'Confirmed', 'registered',
+             137506000000000 + n, 1600000000 + n FROM n;
          COMMIT;"
     );
     sandbox

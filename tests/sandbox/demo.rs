@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::day::{ADA, Day, EVE, FIN};
+use crate::day::{ADA, DAN, Day, EVE, FIN, HAL};
 use crate::sandbox::Sandbox;
 use crate::stage::{Stage, say};
 
@@ -47,6 +47,7 @@ fn show() -> Result<ExitCode> {
     let day = Day::begin(&sandbox);
     let mut stage = Stage::new(&sandbox, program);
     first_passes(&mut stage, &day)?;
+    desk(&mut stage)?;
     changes(&mut stage, &day)?;
     look_ups(&mut stage)?;
     dry_runs(&mut stage, &day)?;
@@ -74,6 +75,21 @@ the ID blank. Dan has cancelled, Gil's time is over, and Hal's booking is not ap
     stage.run("sync", 0)
 }
 
+fn desk(stage: &mut Stage<'_>) -> Result<()> {
+    say(
+        "\
+Five people stand at the desk and are not let in. One look-up each says why: Hal's booking is not approved, Dan has
+cancelled, Fin is not in Alma, the booking form of the next one had no ID, and the last one never booked.",
+    )?;
+    stage.run(&format!("lookup-user {}", HAL.id), 0)?;
+    stage.run(&format!("lookup-user {}", DAN.id), 0)?;
+    stage.run(&format!("lookup-user {}", FIN.id), 0)?;
+    stage.run("lookup-appt cs_Blank", 0)?;
+    stage.run("lookup-user G10000099", 1)?;
+    say("All that waits, is refused or is not approved:")?;
+    stage.run("status", 1)
+}
+
 fn changes(stage: &mut Stage<'_>, day: &Day<'_>) -> Result<()> {
     day.change();
     say(
@@ -89,11 +105,9 @@ A pre-registration can be neither changed nor cancelled: Ada has a second, longe
 }
 
 fn look_ups(stage: &mut Stage<'_>) -> Result<()> {
-    say("Asked at the desk: Ada, who gets in, Fin, who does not, and somebody who never booked.")?;
+    say("\
+Ada, who gets in; Ben's booking, of which one time was cancelled; and Eve, asked about by another program.")?;
     stage.run(&format!("lookup-user {}", ADA.id), 0)?;
-    stage.run(&format!("lookup-user {}", FIN.id), 0)?;
-    stage.run("lookup-user G10000099", 1)?;
-    say("Ben's booking; and Eve, asked about by another program.")?;
     stage.run("lookup-appt cs_Twice", 0)?;
     stage.run(&format!("--json lookup-user {}", EVE.id), 0)
 }

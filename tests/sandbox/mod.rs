@@ -334,7 +334,7 @@ impl Sandbox {
         command.spawn().expect("the program can be started")
     }
 
-    /// The same, not yet begun: in the sandbox's directory, without input, with no environment but `PATH`.
+    /// The same, not yet begun: in the sandbox's directory, without input, with no environment but `PATH`, by UTC.
     pub fn command(&self, args: &[&str]) -> Command {
         let binary = self.binary.as_ref();
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -346,6 +346,7 @@ impl Sandbox {
             .current_dir(self.dir.path())
             .env_clear()
             .env("PATH", path)
+            .env("TZ", "UTC")
             .stdin(Stdio::null());
         command
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Sandbox, Seen, Service, User};
 use crate::support::{
-    assert_right, good_sync, needy_sync, one_json, one_person, people, refusal, rows_of,
+    assert_right, good_sync, needy_sync, one_json, one_person, people, refusal, rows_of, state_of,
 };
 
 fn asked(sandbox: &Sandbox) -> Vec<Seen> {
@@ -92,12 +92,14 @@ fn an_id_that_could_lead_elsewhere_never_reaches_alma() {
         let sandbox = one_person().booking(Booking::new("cs_bad").by(id));
         let said = needy_sync(&sandbox);
         assert!(
-            said.contains("cannot be one") && said.contains("cs_bad"),
+            said.contains("the primary ID on the booking form is not valid")
+                && said.contains("cs_bad"),
             "{id:?}: {said:?}"
         );
         assert_eq!(said.lines().count(), 1, "{said:?}");
         assert_eq!(asked(&sandbox).len(), 1, "{id:?}: for the other booking");
         assert_eq!(sandbox.expected().len(), 1, "{id:?}");
+        assert_eq!(state_of(&sandbox, "cs_bad"), "refused", "{id:?}");
         good_sync(&sandbox);
     }
 }
@@ -219,6 +221,10 @@ fn a_user_without_an_active_barcode_is_refused() {
         let sandbox = booked_by(user);
         refusal(&sandbox, &["no active barcode", "G10000001", "cs_1"]);
         assert_eq!(sandbox.expected(), []);
+        let known = one_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
+        assert_eq!(known["barcode"], json!(null));
+        let why = known["refusal"].as_str().expect("a reason");
+        assert!(why.starts_with("no active barcode in Alma"), "{why}");
     }
 }
 

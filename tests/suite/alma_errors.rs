@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::sandbox::{Booking, Fault, NotFoundShape, Sandbox, Seen, Service, User};
 use crate::support::{
-    an_hour_later, assert_says, good_sync, needy_sync, one_person, outage, people, refusal, rows_of,
+    an_hour_later, assert_says, good_sync, needy_sync, one_person, outage, outage_sync, people,
+    recovered_sync, refusal, rows_of, state_of,
 };
 
 const SHAPES: [NotFoundShape; 6] = [
@@ -38,6 +39,20 @@ fn count_with_key(sandbox: &Sandbox, zone: usize) -> usize {
     let mut requests = sandbox.requests();
     requests.retain(|seen| seen.header("authorization") == Some(&header));
     requests.len()
+}
+
+/// Runs a pass after an outage that was reported: it says that this is over, and refuses somebody. The next pass says
+/// nothing and asks LibCal only.
+fn refusal_after_outage(sandbox: &Sandbox, over: &str, says: &[&str]) {
+    let said = needy_sync(sandbox);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said:?}");
+    assert_eq!(lines[0], format!("warning: {over} again after 0 min"));
+    assert_says(lines[1], says);
+    sandbox.forget_requests();
+    good_sync(sandbox);
+    let asked = sandbox.count(Service::Alma) + sandbox.count(Service::PassagePoint);
+    assert_eq!(asked, 0, "a refusal is remembered: {said:?}");
 }
 
 /// The ways in which a key is turned away.
@@ -111,10 +126,11 @@ fn an_answer_that_says_nothing_about_the_user_is_an_outage() {
         outage(&sandbox, &["Alma", "cs_1"]);
         let other = sandbox.visit("21000002", "LibCal Main", 30, 90);
         assert_eq!(sandbox.expected(), [other], "{case}");
-        assert_eq!(rows_of(&sandbox, "appts"), 1, "{case}");
+        assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{case}");
+        assert_eq!(state_of(&sandbox, "cs_2"), "registered", "{case}");
 
         sandbox.clear_faults();
-        good_sync(&sandbox);
+        recovered_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{case}: tried again");
     }
 }
@@ -127,7 +143,7 @@ fn an_outage_of_the_first_zone_does_not_make_a_user_unknown() {
     outage(&sandbox, &["Alma", "503", "cs_1"]);
     assert_eq!(count_with_key(&sandbox, 1), 1, "the second zone is asked");
     sandbox.clear_faults();
-    refusal(&sandbox, &["not in Alma", "G404"]);
+    refusal_after_outage(&sandbox, "Alma is responding", &["not in Alma", "G404"]);
 }
 
 #[test]
@@ -136,13 +152,14 @@ fn a_key_that_is_turned_away_is_named_by_its_place_and_asked_with_once() {
         let sandbox = people(3).config("Network.concurrency", "1");
         let fault = with_key(&sandbox, 0);
         sandbox.fault(fault.answer(status, "application/json", error(code)));
-        outage(&sandbox, &["API key 1", "Alma.apikeys", "cs_1", "cs_3"]);
+        let says = ["Alma rejected API key 1 (", "Alma.apikeys", "cs_1", "cs_3"];
+        outage(&sandbox, &says);
         assert_eq!(sandbox.expected(), [], "{status} {code}");
         assert_eq!(count_with_key(&sandbox, 0), 1, "{status} {code}");
         assert_eq!(count_with_key(&sandbox, 1), 3, "{status} {code}");
 
         sandbox.clear_faults();
-        good_sync(&sandbox);
+        recovered_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 3, "{status} {code}");
     }
 }
@@ -153,8 +170,9 @@ fn a_wrong_second_key_is_named_by_its_place() {
     let first = sandbox.world().alma_keys[0].clone();
     let keys = json!([first, "not-a-key"]).to_string();
     sandbox.set_config("Alma.apikeys", &keys);
-    outage(&sandbox, &["API key 2", "cs_2"]);
-    let said = needy_sync(&sandbox);
+    outage(&sandbox, &["Alma rejected API key 2 (", "cs_2"]);
+    let said = outage_sync(&sandbox);
+    assert_says(&said, &["API key 2", "cs_2"]);
     assert!(!said.contains("not-a-key"), "{said}");
     assert_eq!(sandbox.expected().len(), 1, "key 1 finds its users");
 }
@@ -168,27 +186,35 @@ fn a_user_of_the_second_zone_gets_in_while_the_first_key_is_turned_away() {
             .booking(Booking::new("cs_404").by("G404"));
         let fault = with_key(&sandbox, 0);
         sandbox.fault(fault.answer(status, "application/json", error(code)));
-        outage(&sandbox, &["API key 1", "cs_1", "cs_404"]);
+        outage(&sandbox, &["Alma rejected API key 1 (", "cs_1", "cs_404"]);
         let second = sandbox.visit("21000002", "LibCal Main", 30, 90);
         assert_eq!(sandbox.expected(), [second], "{status} {code}");
 
         sandbox.clear_faults();
-        refusal(&sandbox, &["not in Alma", "G404"]);
+        refusal_after_outage(&sandbox, "Alma accepts API key 1", &["not in Alma", "G404"]);
         assert_eq!(sandbox.expected().len(), 2, "{status} {code}");
     }
 }
 
 #[test]
-fn a_key_that_is_turned_away_is_told_even_if_everybody_was_found() {
+fn a_key_that_is_turned_away_is_told_by_the_second_pass_even_if_everybody_was_found() {
     let sandbox = Sandbox::new()
         .user(User::new("G10000002").barcode("21000002").zone(1))
         .booking(Booking::new("cs_2").by("G10000002"));
     let fault = with_key(&sandbox, 0);
     sandbox.fault(fault.answer(403, "application/json", error("FORBIDDEN")));
-    let run = sandbox.sync();
+    let first = sandbox.sync();
+    assert_eq!((first.code, first.stderr.as_str()), (1, ""));
     assert_eq!(sandbox.expected().len(), 1);
-    assert_eq!(run.code, 1, "{run:#?}");
-    assert_says(&run.stderr, &["API key 1", "Alma.apikeys"]);
+    let cause = "Alma rejected API key 1 (403 Forbidden): check Alma.apikeys";
+    assert_eq!(needy_sync(&sandbox), format!("error: {cause}\n"));
+    let third = sandbox.sync();
+    assert_eq!((third.code, third.stderr.as_str()), (1, ""), "once a day");
+
+    sandbox.clear_faults();
+    recovered_sync(&sandbox);
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
 }
 
 #[test]
@@ -216,7 +242,8 @@ fn a_day_with_too_many_requests_ends_the_asking_with_that_key() {
         .config("Network.concurrency", "1");
     let fault = with_key(&sandbox, 0);
     sandbox.fault(fault.answer(429, "application/json", error("DAILY_THRESHOLD")));
-    outage(&sandbox, &["API key 1", "day", "cs_1", "cs_4"]);
+    let cause = "Alma's daily request limit for API key 1 is used up: 4 visits wait";
+    outage(&sandbox, &[cause, "cs_1", "cs_4"]);
     assert_eq!(count_with_key(&sandbox, 0), 1, "and not again in this pass");
     assert_eq!(
         sandbox.expected(),
@@ -224,7 +251,7 @@ fn a_day_with_too_many_requests_ends_the_asking_with_that_key() {
     );
 
     sandbox.clear_faults();
-    good_sync(&sandbox);
+    recovered_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 5, "the next pass asks again");
 }
 
@@ -240,6 +267,10 @@ fn a_question_without_an_answer_is_asked_again_and_then_an_outage() {
         let sandbox = one_person().config("Network.tries", "1");
         sandbox.fault(break_off(Fault::on(Service::Alma)));
         outage(&sandbox, &["Alma does not answer", "cs_1"]);
-        assert_eq!(rows_of(&sandbox, "appts"), 0);
+        assert_eq!(state_of(&sandbox, "cs_1"), "waiting");
+        assert_eq!(
+            rows_of(&sandbox, "appts WHERE asked_ends_at IS NOT NULL"),
+            0
+        );
     }
 }

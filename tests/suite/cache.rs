@@ -65,7 +65,7 @@ pub fn version(sandbox: &Sandbox) -> String {
 fn the_cache_has_a_version_and_a_write_ahead_log() {
     let sandbox = one_person();
     good_sync(&sandbox);
-    assert_eq!(version(&sandbox), "1");
+    assert_eq!(version(&sandbox), "2");
     assert_eq!(texts(&sandbox, "PRAGMA journal_mode"), ["wal"]);
     assert_eq!(texts(&sandbox, "PRAGMA integrity_check"), ["ok"]);
 }
@@ -91,7 +91,7 @@ fn its_files_are_for_their_owner_only_whatever_the_umask() {
 }
 
 #[test]
-fn a_pass_leaves_users_appointments_and_refusals() {
+fn a_pass_leaves_users_and_a_state_of_every_visit() {
     let sandbox = one_person().booking(Booking::new("cs_2").by("g999").minutes(40, 80));
     needy_sync(&sandbox);
     let (now, visitor, prereg) = {
@@ -99,24 +99,32 @@ fn a_pass_leaves_users_appointments_and_refusals() {
         (world.now, world.visitors[0].id, world.preregs[0].id)
     };
     let (from, to) = (now + 30 * 60, now + 90 * 60);
-    let users = "SELECT concat_ws(' ', primary_id, barcode, visitor_id) FROM users";
+    let users = "SELECT concat_ws(' ', primary_id, barcode, visitor_id, refusal) FROM users ORDER BY primary_id";
     assert_eq!(
         texts(&sandbox, users),
-        [format!("G10000001 21000001 {visitor}")]
+        [
+            format!("G10000001 21000001 {visitor}"),
+            r#"G999 "not_in_alma""#.to_owned()
+        ]
     );
-    let appts = "SELECT concat_ws(' ', appt_id, primary_id, lid, starts_at, ends_at, prereg_id, attempts) FROM appts";
-    let appt = format!("cs_1 G10000001 8827 {from} {to} {prereg} 0");
-    assert_eq!(texts(&sandbox, appts), [appt]);
-    let refusals = "SELECT subject || ': ' || reason FROM refusals ORDER BY subject";
-    let refusals = texts(&sandbox, refusals);
-    assert_eq!(refusals.len(), 2, "the user's, and so the booking's");
-    assert!(refusals[0].starts_with("G999: not in Alma"), "{refusals:?}");
-    assert!(refusals[1].starts_with("cs_2: not in Alma"), "{refusals:?}");
+    let appts =
+        "SELECT concat_ws('|', appt_id, primary_id, lid, starts_at, ends_at, status, state, reason,
+         visitor_id, destination, prereg_id, attempts, asked_ends_at) FROM appts ORDER BY appt_id";
+    let (late, end) = (now + 40 * 60, now + 80 * 60);
+    assert_eq!(
+        texts(&sandbox, appts),
+        [
+            format!(
+                "cs_1|G10000001|8827|{from}|{to}|Confirmed|registered|{visitor}|LibCal Main|{prereg}|0"
+            ),
+            format!(r#"cs_2|G999|8827|{late}|{end}|Confirmed|refused|"not_in_alma"|0"#),
+        ]
+    );
     for time in [
-        "checked_at FROM users",
-        "seen_at FROM users",
-        "min(refused_at) FROM refusals",
-        "reported_at FROM refusals WHERE kind = 'user'",
+        "min(checked_at) FROM users",
+        "min(seen_at) FROM users",
+        "reported_at FROM users WHERE refusal IS NOT NULL",
+        "min(changed_at) FROM appts",
         "started_at FROM last_pass",
         "ended_at FROM last_pass",
     ] {
@@ -126,6 +134,43 @@ fn a_pass_leaves_users_appointments_and_refusals() {
             .expect(time);
         assert!((now..now + 60).contains(&at), "{time}: {at}");
     }
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+    assert_eq!(
+        texts(&sandbox, tables),
+        ["appts", "last_pass", "outages", "users"]
+    );
+}
+
+#[test]
+fn a_pass_with_nothing_new_writes_nothing_but_the_last_pass() {
+    let sandbox = one_person()
+        .booking(Booking::new("cs_2").by("g999"))
+        .booking(Booking::new("cs_3").by(" "))
+        .booking(Booking::new("cs_4").by("G10000001").cancelled())
+        .booking(
+            Booking::new("cs_5")
+                .by("G10000001")
+                .status("Mediated Tentative"),
+        )
+        .booking(
+            Booking::new("cs_6")
+                .by("G10000001")
+                .with("toDate", "soon".into()),
+        )
+        .booking(Booking::new("cs_7").by("G10000001").minutes(-90, -30))
+        .booking(Booking::new("cs_8").by("G10000001").status("Blessed"));
+    needy_sync(&sandbox);
+    for table in ["users", "appts", "outages"] {
+        for change in ["INSERT", "UPDATE", "DELETE"] {
+            let no = format!("BEGIN SELECT RAISE(ABORT, '{change} of {table}'); END");
+            sql(
+                &sandbox,
+                &format!("CREATE TRIGGER {change}_{table} BEFORE {change} ON {table} {no};"),
+            );
+        }
+    }
+    good_sync(&sandbox);
+    assert_eq!(texts(&sandbox, "SELECT number || '' FROM last_pass"), ["2"]);
 }
 
 #[test]
@@ -208,7 +253,7 @@ fn a_cache_of_a_later_version_is_left_alone() {
     good_sync(&sandbox);
     sql(
         &sandbox,
-        "PRAGMA user_version = 2; PRAGMA journal_mode = DELETE;",
+        "PRAGMA user_version = 3; PRAGMA journal_mode = DELETE;",
     );
     let before = bytes(&sandbox);
     sandbox.forget_requests();
@@ -217,6 +262,7 @@ fn a_cache_of_a_later_version_is_left_alone() {
         &["sync", "--dry-run"],
         &["lookup-user", "G10000001"],
         &["lookup-appt", "cs_1"],
+        &["status"],
         &["prune"],
     ] {
         let run = sandbox.run(args);
@@ -261,9 +307,9 @@ fn what_is_no_cache_is_named_and_left_alone() {
 fn what_is_no_file_is_named_and_left_alone() {
     let sandbox = one_person();
     let pipe = sandbox.path("pipe.db");
-    let mut made = Command::new("mkfifo");
-    made.args(["-m", "644"]).arg(&pipe);
-    assert!(made.status().expect("mkfifo can be run").success());
+    let mut mkfifo = Command::new("mkfifo");
+    mkfifo.args(["-m", "644"]).arg(&pipe);
+    assert!(mkfifo.status().expect("mkfifo can be run").success());
     let run = sandbox.run(&["--db", "pipe.db", "sync"]);
     assert_cache_refused(&sandbox, &run, &["pipe.db is no file"]);
     let mode = fs::metadata(&pipe).unwrap().permissions().mode();
@@ -304,6 +350,8 @@ fn a_second_sync_leaves_the_field_to_the_first() {
         (second.code, second.stdout.as_str(), second.stderr.as_str()),
         (75, "", "")
     );
+    let dry = sandbox.run(&["sync", "--dry-run"]);
+    assert_eq!((dry.code, dry.stdout.as_str()), (75, ""), "{dry:#?}");
     let told = sandbox.run(&["-v", "sync"]);
     assert_eq!((told.code, told.stdout.as_str()), (75, ""));
     assert!(told.stderr.contains("another sync is running"), "{told:#?}");
@@ -321,15 +369,15 @@ fn a_second_sync_leaves_the_field_to_the_first() {
 }
 
 #[test]
-fn the_look_ups_and_prune_work_while_a_pass_runs() {
+fn the_look_ups_the_status_and_prune_work_while_a_pass_runs() {
     let sandbox = one_person();
     good_sync(&sandbox);
     let _pass = HangingSync::of(&sandbox);
     for args in [
         &["lookup-user", "G10000001"][..],
         &["lookup-appt", "cs_1"],
+        &["status"],
         &["prune"],
-        &["sync", "--dry-run", "--date", "2026-01-01"],
     ] {
         let run = sandbox.run(args);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");

@@ -2,16 +2,15 @@
 //! not be recorded beforehand.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use crate::cache::assert_cache_refused;
 use crate::sandbox::{Run, Sandbox};
-use crate::support::{good_sync, of_ada, one_person};
+use crate::support::{NOBODY, as_somebody, good_sync, is_root, of_ada, one_person};
 
 /// A registered visit and one that is to be registered, and the cache locked by another process.
 fn locked() -> (Sandbox, Connection) {
@@ -51,31 +50,6 @@ fn a_cache_that_stays_locked_is_named_and_nothing_is_registered() {
     assert_eq!(sandbox.run(&["lookup-appt", "cs_1"]).code, 0);
     other.execute_batch("COMMIT").expect("the lock is given up");
     good_sync(&sandbox);
-}
-
-/// A user that owns nothing.
-const NOBODY: u32 = 65534;
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").expect("this process").uid() == 0
-}
-
-/// The program as somebody who is not root: to root, nothing is read-only.
-fn as_somebody(sandbox: &Sandbox, args: &[&str]) -> Run {
-    let command = sandbox.command(args);
-    if !is_root() {
-        return Run::of(command);
-    }
-    // A copy, for the folders above the program need not be open to everybody.
-    let program = sandbox.path("libcal-pp");
-    if !program.exists() {
-        fs::copy(command.get_program(), &program).expect("a copy of the program");
-        allow(&program, 0o755);
-    }
-    let mut other = Command::new("setpriv");
-    other.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-    other.arg(program).args(command.get_args());
-    Run::of(other)
 }
 
 fn allow(path: &Path, mode: u32) {

@@ -55,9 +55,13 @@ fn where_all_is_set_up_each_thing_is_ok() {
         ("LibCal: ", "gave a token"),
         (
             "LibCal, Main Library (8827): ",
-            "2 rows today, 1 with an answer to q12505",
+            "2 rows today (2 Confirmed), 1 with an answer to q12505",
         ),
         ("LibCal, Science Library (10332): ", "no rows today"),
+        (
+            "LibCal.statuses: ",
+            "accepted are Mediated Approved, Confirmed",
+        ),
         ("Alma, API key 1: ", "is accepted"),
         ("Alma, API key 2: ", "is accepted"),
         ("PassagePoint: ", "let us log in"),
@@ -73,7 +77,7 @@ fn where_all_is_set_up_each_thing_is_ok() {
         let line = line(&run, what);
         assert!(line.starts_with("ok    ") && line.contains(says), "{line}");
     }
-    assert_eq!(run.stdout.lines().count(), 10, "{run:#?}");
+    assert_eq!(run.stdout.lines().count(), 11, "{run:#?}");
     assert!(!sandbox.path("cache.db").exists(), "no cache is made");
 }
 
@@ -168,7 +172,7 @@ fn a_cache_of_the_python_program_is_left_as_it_is() {
     assert_eq!(run.code, 0, "{run:#?}");
     let says = [
         "has 1 user and 1 appointment",
-        "Python program's",
+        "the Python program's",
         "takes it over",
     ];
     assert_says(line(&run, "cache"), &says);
@@ -235,7 +239,7 @@ fn a_location_that_libcal_does_not_list_fails_alone() {
 fn a_wrong_number_of_the_form_question_is_found_out() {
     let sandbox = one_person().config("LibCal.primary_id_field", "q99");
     let says: &[&str] = &[
-        "1 row today, 0 with an answer to q99",
+        "1 row today (1 Confirmed), 0 with an answer to q99",
         "check LibCal.primary_id_field",
     ];
     fails(&sandbox, &[("LibCal, Main Library (8827)", says)]);
@@ -245,8 +249,39 @@ fn a_wrong_number_of_the_form_question_is_found_out() {
 fn rows_that_cannot_be_read_are_counted() {
     let sandbox = one_person().booking(Booking::new("cs_2").by("G1").with("fromDate", Value::Null));
     let run = check(&sandbox);
-    let says = ["2 rows today, 1 with an answer to q12505, 1 that cannot be read"];
+    let says = ["2 rows today (1 Confirmed, 1 that cannot be read), 1 with an answer to q12505"];
     assert_says(line(&run, "LibCal, Main Library"), &says);
+}
+
+#[test]
+fn rows_are_counted_by_status_and_one_that_is_accepted_is_enough() {
+    let sandbox = one_person()
+        .booking(of_ada("cs_2").status("Mediated Tentative"))
+        .booking(of_ada("cs_3").cancelled());
+    let run = check(&sandbox);
+    assert_eq!(run.code, 0, "{run:#?}");
+    let says = ["3 rows today (1 Cancelled by User, 1 Confirmed, 1 Mediated Tentative)"];
+    assert_says(line(&run, "LibCal, Main Library"), &says);
+}
+
+#[test]
+fn a_location_of_which_no_row_is_accepted_fails() {
+    let sandbox = one_person().config("LibCal.statuses", r#"["Mediated Approved"]"#);
+    let says: &[&str] = &[
+        "1 row today (1 Confirmed)",
+        "none with an accepted status: check LibCal.statuses",
+    ];
+    fails(&sandbox, &[("LibCal, Main Library (8827)", says)]);
+}
+
+#[test]
+fn a_configured_status_that_libcal_does_not_give_fails_unless_a_row_has_it() {
+    let sandbox = one_person().config("LibCal.statuses", r#"["Confirmed", "Confirmd", "Blessed"]"#);
+    let says: &[&str] = &["not known to give Confirmd, Blessed: correct LibCal.statuses"];
+    fails(&sandbox, &[("LibCal.statuses", says)]);
+    sandbox.add_booking(of_ada("cs_2").status("Blessed"));
+    sandbox.add_booking(of_ada("cs_3").status("confirmd"));
+    assert_eq!(check(&sandbox).code, 0);
 }
 
 #[test]
@@ -334,7 +369,7 @@ fn the_list_for_a_program_has_these_fields() {
     let run = sandbox.run(&["--json", "check"]);
     assert_eq!((run.code, run.stderr.as_str()), (1, ""), "{run:#?}");
     let list = run.json();
-    assert_eq!(list.len(), 10, "{run:#?}");
+    assert_eq!(list.len(), 11, "{run:#?}");
     for one in &list {
         let fields: Vec<_> = one.as_object().unwrap().keys().collect();
         assert_eq!(fields, ["detail", "ok", "what"], "{one}");

@@ -7,9 +7,16 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{good_sync, needy_sync, one_json, one_person};
+use crate::support::{assert_says, good_sync, needy_sync, one_json, one_person, texts};
 
-const COMMANDS: [&str; 4] = ["sync", "lookup-user", "lookup-appt", "prune"];
+const COMMANDS: [&str; 6] = [
+    "sync",
+    "lookup-user",
+    "lookup-appt",
+    "status",
+    "prune",
+    "check",
+];
 
 /// The program in a directory, with no argument or variable but these.
 fn program(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Run {
@@ -28,11 +35,16 @@ fn each_outcome_has_its_exit_status() {
         ("lookup-user g10000001", 0, "found"),
         ("lookup-user g405", 1, "not found"),
         ("lookup-appt cs_405", 1, "not found"),
+        ("lookup-appt cs_2", 0, "found, though it is refused"),
+        ("status", 1, "a refused visit that is not over"),
+        ("status --max-age 60", 1, "the same"),
         ("prune", 0, "done"),
         ("", 2, "no command"),
         ("snyc", 2, "no such command"),
         ("sync --days 3", 2, "no such option"),
         ("lookup-user", 2, "no ID"),
+        ("lookup-user ..", 1, "nobody has such an ID"),
+        ("status --max-age 0", 2, "no age"),
         ("sync --date 2026-02-30", 2, "no such day"),
         ("sync --date tomorrow", 2, "no day"),
         ("-v -q sync", 2, "both more and less"),
@@ -44,6 +56,7 @@ fn each_outcome_has_its_exit_status() {
     for args in [
         ["lookup-user", " "],
         ["lookup-appt", ""],
+        ["lookup-user", "\u{200b}"],
         ["prune", "--user="],
         ["prune", "--appt= "],
     ] {
@@ -148,12 +161,23 @@ fn under_q_a_refusal_is_kept_for_the_next_pass_without_it() {
 }
 
 #[test]
-fn under_q_an_outage_is_told() {
+fn under_q_an_outage_is_told_as_it_is_without() {
     let sandbox = one_person();
     sandbox.stop(Service::LibCal);
-    let run = sandbox.run(&["-q", "sync"]);
-    assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("LibCal does not answer"), "{run:#?}");
+    let quiet_pass = || sandbox.run(&["-q", "sync"]);
+    let first = quiet_pass();
+    assert_eq!((first.code, first.stderr.as_str()), (1, ""), "{first:#?}");
+    // The second pass in a row that meets it tells of it, and then none for a day.
+    let second = quiet_pass();
+    assert_eq!(second.code, 1, "{second:#?}");
+    assert_says(&second.stderr, &["error: LibCal does not answer"]);
+    assert_eq!(second.stderr.lines().count(), 1, "{second:#?}");
+    let third = quiet_pass();
+    assert_eq!((third.code, third.stderr.as_str()), (1, ""), "{third:#?}");
+    // That it is over is no error.
+    sandbox.start(Service::LibCal);
+    let last = quiet_pass();
+    assert_eq!((last.code, last.stderr.as_str()), (0, ""), "{last:#?}");
 }
 
 #[test]
@@ -220,6 +244,46 @@ fn a_sync_for_a_program_counts_each_visit_once() {
         ),
         (&json!(2), &json!(2), &json!(3))
     );
+}
+
+#[test]
+fn a_visit_that_was_given_up_counts_as_in_doubt_and_not_as_refused() {
+    let sandbox = one_person().booking(Booking::new("cs_2").by("G404"));
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.cut_before());
+    // The third pass gives it up; to the fourth it is one that was given up before.
+    for pass in 1..=4 {
+        let run = sandbox.run(&["--json", "sync"]);
+        assert_eq!(run.code, 1, "{run:#?}");
+        let summary = one_json(&run);
+        let counts = ["visits", "in_doubt", "refused", "failed", "registered"];
+        let counted = counts.map(|count| summary[count].as_u64());
+        assert_eq!(counted, [2, 1, 1, 0, 0].map(Some), "{pass}: {summary}");
+    }
+}
+
+#[test]
+fn a_pass_of_another_day_is_not_taken_for_a_full_one() {
+    let sandbox = one_person();
+    let ended = "SELECT ifnull(ended_at, 'never') || '' FROM last_pass";
+    let tomorrow = chrono::Local::now() + chrono::TimeDelta::days(1);
+    let of_tomorrow = format!("--date={}", tomorrow.format("%F"));
+    assert_eq!(sandbox.run(&["sync", &of_tomorrow]).code, 0);
+    assert_eq!(texts(&sandbox, ended), ["never"]);
+    let run = sandbox.run(&["lookup-user", "G9"]);
+    assert_eq!(run.code, 1, "{run:#?}");
+    let says = [
+        "no full pass was made yet",
+        "no booking with this ID was listed yet",
+    ];
+    assert_says(&run.stderr, &says);
+    good_sync(&sandbox);
+    let full = texts(&sandbox, ended);
+    assert_ne!(full, ["never"]);
+    crate::support::sql(&sandbox, "UPDATE last_pass SET ended_at = ended_at - 7200");
+    let before = texts(&sandbox, ended);
+    assert_eq!(sandbox.run(&["sync", &of_tomorrow]).code, 0);
+    assert_eq!(texts(&sandbox, ended), before);
 }
 
 #[test]

@@ -7,7 +7,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::sandbox::{Booking, Denial, Fault, FormSpelling, Sandbox, Seen, Service};
-use crate::support::{assert_right, assert_says, good_sync, needy_sync, one_person, outage};
+use crate::support::{
+    assert_right, assert_says, good_sync, needy_sync, one_person, outage, outage_sync,
+    recovered_sync, warnings,
+};
 
 /// A booking of the same person in each location.
 fn two_places() -> Sandbox {
@@ -60,11 +63,16 @@ fn credentials_that_libcal_turns_away_are_named_and_nobody_else_is_asked() {
     for denial in [Denial::ByStatus, Denial::ErrorIn200] {
         let sandbox = one_person().config("LibCal.client_secret", "not-the-secret");
         sandbox.world().denial = denial;
-        outage(&sandbox, &["LibCal.client_id", "LibCal.client_secret"]);
+        let first = sandbox.sync();
+        assert_eq!((first.code, first.stderr.as_str()), (1, ""));
+        // The second pass in a row that is turned away says so.
         let said = needy_sync(&sandbox);
+        let keys = ["LibCal.client_id", "LibCal.client_secret"];
+        assert_says(&said, &keys);
         assert!(!said.contains("not-the-secret"), "{said}");
         assert_eq!(said.lines().count(), 1, "one cause is one line: {said}");
-        assert_eq!(sandbox.count_of(Service::LibCal, "token"), 2, "one a pass");
+        outage(&sandbox, &keys);
+        assert_eq!(sandbox.count_of(Service::LibCal, "token"), 3, "one a pass");
         assert_eq!(sandbox.count_of(Service::LibCal, "bookings"), 0);
         assert_only_libcal_was_asked(&sandbox);
     }
@@ -106,7 +114,7 @@ fn a_reply_without_a_token_is_an_outage() {
         assert_eq!(sandbox.count_of(Service::LibCal, "bookings"), 0, "{body}");
         assert_only_libcal_was_asked(&sandbox);
         sandbox.clear_faults();
-        good_sync(&sandbox);
+        recovered_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{body}");
     }
 }
@@ -246,7 +254,7 @@ fn a_location_that_turns_every_token_away_leaves_the_other_working() {
     sandbox.fault(list_of("10332").answer(401, "text/plain", "not yours"));
     // The other location has had its last word before the second page is asked for.
     sandbox.fault(list_of("8827").times(1).delay(Duration::from_millis(300)));
-    let said = needy_sync(&sandbox);
+    let said = outage_sync(&sandbox);
     assert_says(&said, &["Science Library (10332)"]);
     assert!(!said.contains("Main Library"), "{said}");
     assert_eq!(sandbox.expected().len(), 1);
@@ -277,12 +285,12 @@ fn a_list_that_cannot_be_read_fails_its_location_and_no_other() {
         outage(&sandbox, &["LibCal", "Science Library (10332)"]);
         let main = [sandbox.visit("21000001", "LibCal Main", 30, 90)];
         assert_eq!(sandbox.expected(), main, "{case}");
-        let said = needy_sync(&sandbox);
+        let said = outage_sync(&sandbox);
         assert!(!said.contains("Main Library"), "{case}: {said}");
         assert_eq!(said.lines().count(), 1, "{case}: {said}");
 
         sandbox.clear_faults();
-        good_sync(&sandbox);
+        recovered_sync(&sandbox);
         let science = sandbox.visit("21000001", "LibCal Science", 30, 90);
         let [main] = main;
         assert_eq!(sandbox.expected(), [main, science], "{case}");
@@ -326,6 +334,10 @@ fn what_libcal_says_of_an_error_is_not_repeated() {
     let sandbox = one_person().config("Network.tries", "1");
     let body = json!({"error": "No booking of Pat Example <pat@example.edu>"}).to_string();
     sandbox.fault(list_of("8827").answer(400, "application/json", body));
-    let said = needy_sync(&sandbox);
-    assert!(!said.contains("Pat Example"), "{said}");
+    let run = sandbox.run(&["-v", "sync"]);
+    assert_eq!(run.code, 1, "{run:#?}");
+    assert_says(&warnings(&run), &["LibCal", "Main Library (8827)"]);
+    for word in ["Pat Example", "pat@example.edu"] {
+        assert!(!run.stderr.contains(word), "{run:#?}");
+    }
 }

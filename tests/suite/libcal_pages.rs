@@ -1,7 +1,7 @@
 //! LibCal's lists of more than one page, and what goes wrong between the pages.
 
 use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User};
-use crate::support::{assert_right, good_sync, one_json, outage};
+use crate::support::{assert_right, good_sync, one_json, outage, recovered_sync};
 
 /// One location, one user, nobody's booking yet.
 fn one_place() -> Sandbox {
@@ -176,7 +176,7 @@ fn a_page_that_fails_keeps_what_the_pages_before_it_brought() {
         assert_eq!(sandbox.expected(), [first], "{status} {body}");
 
         sandbox.clear_faults();
-        good_sync(&sandbox);
+        recovered_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{status} {body}");
     }
 }

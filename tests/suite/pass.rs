@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::sandbox::{Booking, Sandbox, Service, User};
-use crate::support::{good_sync, of_ada, one_json, with_ada};
+use crate::support::{good_sync, of_ada, one_json, state_of, with_ada};
 
 #[test]
 fn a_person_with_a_booking_is_expected_at_the_door() {
@@ -194,6 +194,13 @@ fn only_bookings_with_an_accepted_status_count() {
         let sandbox = with_ada().booking(of_ada("cs_1").status(status));
         good_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), usize::from(counts), "{status}");
+        let state = state_of(&sandbox, "cs_1");
+        let is_gone = status.starts_with("Cancelled");
+        match (counts, is_gone) {
+            (true, _) => assert_eq!(state, "registered", "{status}"),
+            (false, true) => assert_eq!(state, "cancelled", "{status}"),
+            (false, false) => assert_eq!(state, "not approved", "{status}"),
+        }
     }
     let sandbox = with_ada()
         .config("LibCal.statuses", r#"["Mediated Tentative"]"#)
@@ -209,7 +216,7 @@ fn a_booking_cancelled_after_it_was_registered_is_marked_so() {
         .booking(of_ada("cs_1").seat(1))
         .booking(of_ada("cs_1").seat(2));
     good_sync(&sandbox);
-    let state = || one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]))["state"].clone();
+    let state = || state_of(&sandbox, "cs_1");
     assert_eq!(state(), "registered");
 
     // One of the seats is given back: the visit stands.
@@ -233,9 +240,21 @@ fn a_booking_cancelled_after_it_was_registered_is_marked_so() {
 }
 
 #[test]
-fn a_cancelled_booking_that_never_was_registered_leaves_nothing() {
+fn a_cancelled_booking_that_never_was_registered_is_known_as_such_and_nobody_is_asked() {
     let sandbox = with_ada().booking(of_ada("cs_1").cancelled());
     good_sync(&sandbox);
     assert_eq!(sandbox.expected(), []);
-    assert_eq!(sandbox.run(&["lookup-appt", "cs_1"]).code, 1);
+    let asked = sandbox.count(Service::Alma) + sandbox.count(Service::PassagePoint);
+    assert_eq!(asked, 0);
+    let run = sandbox.run(&["--json", "lookup-appt", "cs_1"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
+    let appt = one_json(&run);
+    assert_eq!(
+        [&appt["state"], &appt["status"], &appt["prereg_id"]],
+        [
+            &json!("cancelled"),
+            &json!("Cancelled by User"),
+            &json!(null)
+        ]
+    );
 }

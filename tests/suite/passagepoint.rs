@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Denial, Fault, Sandbox, Seen, Service, User, VisitorList};
 use crate::support::{
-    an_hour_later, good_sync, needy_sync, one_person, outage, people, refusal, rows_of,
+    an_hour_later, assert_says, good_sync, needy_sync, one_person, outage, outage_sync, people,
+    recovered_sync, refusal, refusals, rows_of, state_of,
 };
 
 const ALREADY: &str = r#"{"error":{"code":"ALREADY_EXIST_UNIQUE_ID"}}"#;
@@ -15,6 +16,11 @@ fn requests_to(sandbox: &Sandbox, part: &str) -> Vec<Seen> {
     let mut requests = sandbox.requests();
     requests.retain(|seen| seen.service == Service::PassagePoint && seen.path.contains(part));
     requests
+}
+
+/// How many visits were asked for, or were about to be, without an outcome.
+fn intents(sandbox: &Sandbox) -> i64 {
+    rows_of(sandbox, "appts WHERE asked_ends_at IS NOT NULL")
 }
 
 fn on(path: &str) -> Fault {
@@ -50,16 +56,19 @@ fn a_login_that_is_turned_away_names_its_keys_and_leaves_no_intent() {
         let says = ["PassagePoint.username", "PassagePoint.password", "cs_1"];
         outage(&sandbox, &says);
         assert_eq!(requests_to(&sandbox, "").len(), 1, "one login for all");
-        assert_eq!(rows_of(&sandbox, "appts"), 0, "{denial:?}");
+        assert_eq!(intents(&sandbox), 0, "{denial:?}");
+        let waiting = rows_of(&sandbox, "appts WHERE state = 'waiting'");
+        assert_eq!(waiting, 4, "{denial:?}");
         assert_eq!(sandbox.expected(), [], "{denial:?}");
-        let said = needy_sync(&sandbox);
+        let said = outage_sync(&sandbox);
+        assert_says(&said, &says);
         assert!(!said.contains("not-the-password"), "{said}");
         assert!(!said.contains("door-clerk"), "{said}");
         assert_eq!(said.lines().count(), 1, "one cause is one line: {said}");
 
         let password = sandbox.world().password.clone();
         sandbox.set_config("PassagePoint.password", &json!(password).to_string());
-        good_sync(&sandbox);
+        recovered_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 4, "{denial:?}");
     }
 }
@@ -73,8 +82,14 @@ fn a_login_that_is_turned_away_leaves_no_intent_of_a_known_user_either() {
         sandbox.world().denial = denial;
         sandbox.world().password = "changed".to_owned();
         let says = ["PassagePoint.username", "PassagePoint.password", "cs_2"];
+        let first = sandbox.sync();
+        assert_eq!((first.code, first.stderr.as_str()), (1, ""), "{denial:?}");
+        // The second pass in a row that is turned away says so.
+        assert_says(&needy_sync(&sandbox), &says);
         outage(&sandbox, &says);
-        assert_eq!(rows_of(&sandbox, "appts"), 1, "{denial:?}");
+        assert_eq!(intents(&sandbox), 0, "{denial:?}");
+        assert_eq!(state_of(&sandbox, "cs_1"), "registered", "{denial:?}");
+        assert_eq!(state_of(&sandbox, "cs_2"), "waiting", "{denial:?}");
     }
 }
 
@@ -96,7 +111,8 @@ fn a_login_without_a_token_is_an_outage() {
         sandbox.fault(on("auth/login").answer(status, content_type, body));
         outage(&sandbox, &["PassagePoint", "cs_1"]);
         assert_eq!(requests_to(&sandbox, "").len(), 1, "{status} {body:?}");
-        assert_eq!(rows_of(&sandbox, "appts"), 0, "{status} {body:?}");
+        assert_eq!(intents(&sandbox), 0, "{status} {body:?}");
+        assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{status} {body:?}");
     }
 }
 
@@ -125,10 +141,11 @@ fn a_fresh_token_that_is_turned_away_is_an_outage_and_no_loop() {
         outage(&sandbox, &["PassagePoint", "401", "cs_1"]);
         assert_eq!(requests_to(&sandbox, "auth/login").len(), 2, "{path}");
         assert_eq!(requests_to(&sandbox, path).len(), 2, "{path}");
-        assert_eq!(rows_of(&sandbox, "appts"), 0, "{path}: nothing is in doubt");
+        assert_eq!(intents(&sandbox), 0, "{path}: nothing is in doubt");
+        assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{path}");
 
         sandbox.clear_faults();
-        good_sync(&sandbox);
+        recovered_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{path}");
     }
 }
@@ -235,9 +252,10 @@ fn an_unreadable_list_of_visitors_is_an_outage() {
         sandbox.add_visitor("21000001");
         sandbox.fault(on("byUniqueId").answer(status, content_type, body));
         outage(&sandbox, &["PassagePoint", "cs_1"]);
-        assert_eq!(rows_of(&sandbox, "appts"), 0, "{status} {body:?}");
+        assert_eq!(intents(&sandbox), 0, "{status} {body:?}");
+        assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{status} {body:?}");
         sandbox.clear_faults();
-        good_sync(&sandbox);
+        recovered_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{status} {body:?}");
     }
 }
@@ -257,11 +275,12 @@ fn an_unreadable_answer_about_a_visitor_is_an_outage() {
         let sandbox = one_person().config("Network.tries", "1");
         sandbox.fault(on("createVisitor").answer_after(status, content_type, body));
         outage(&sandbox, &["PassagePoint", "cs_1"]);
-        assert_eq!(rows_of(&sandbox, "appts"), 0, "{status} {body:?}");
+        assert_eq!(intents(&sandbox), 0, "{status} {body:?}");
+        assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{status} {body:?}");
 
         // The visitor was made all the same, and is found.
         sandbox.clear_faults();
-        good_sync(&sandbox);
+        recovered_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{status} {body:?}");
         assert_eq!(sandbox.world().visitors.len(), 1, "{status} {body:?}");
     }
@@ -276,12 +295,15 @@ fn ids_are_kept_to_the_last_digit() {
     sandbox.world().visitors[0].id = id;
     good_sync(&sandbox);
     assert_eq!(sandbox.world().preregs[0].visitor_id, id);
-    let sql = "SELECT visitor_id, prereg_id FROM users JOIN appts USING (primary_id)";
-    let texts = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let stored: (String, String) = sandbox.cache().query_row(sql, [], texts).unwrap();
+    let sql = "SELECT users.visitor_id, appts.visitor_id, prereg_id FROM users JOIN appts USING (primary_id)";
+    let texts = |row: &rusqlite::Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?]);
+    let stored: [String; 3] = sandbox.cache().query_row(sql, [], texts).unwrap();
     let prereg_id = sandbox.world().preregs[0].id;
     assert!(prereg_id > 100_000_000_000_000, "it has 15 digits");
-    assert_eq!(stored, (id.to_string(), prereg_id.to_string()));
+    assert_eq!(
+        stored,
+        [id.to_string(), id.to_string(), prereg_id.to_string()]
+    );
 }
 
 #[test]
@@ -299,7 +321,7 @@ fn a_visitor_that_passagepoint_will_not_make_is_refused_for_an_hour() {
         an_hour_later(&sandbox);
         good_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{status}: asked again");
-        assert_eq!(rows_of(&sandbox, "refusals"), 0, "{status}");
+        assert_eq!(refusals(&sandbox), 0, "{status}");
     }
 }
 

@@ -4,9 +4,13 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User};
 use crate::support::{
-    an_hour_later, assert_right, assert_says, good_sync, needy_sync, one_json, one_person, outage,
-    people, refusal, rows_of,
+    an_hour_later, assert_right, assert_says, good_sync, needy_sync, one_person, outage,
+    outage_sync, people, recovered_sync, refusal, refusals, rows_of, state_of,
 };
+
+/// The appointments that are registered, and those of which nobody knows whether they are.
+const REGISTERED: &str = "appts WHERE prereg_id IS NOT NULL";
+const IN_DOUBT: &str = "appts WHERE asked_ends_at IS NOT NULL";
 
 fn requests_to(sandbox: &Sandbox, part: &str) -> Vec<Seen> {
     let mut requests = sandbox.requests();
@@ -18,14 +22,10 @@ fn on_prereg() -> Fault {
     Fault::on(Service::PassagePoint).path("createPreReg")
 }
 
-/// The appointment's state as people see it.
-fn state(sandbox: &Sandbox) -> Value {
-    let appt = one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]));
-    appt["state"].clone()
-}
-
+/// How often the only visit of `cs_1`, which is an intent, was tried in vain.
 fn attempts(sandbox: &Sandbox) -> i64 {
-    let sql = "SELECT attempts FROM appts WHERE appt_id = 'cs_1' AND prereg_id IS NULL";
+    let sql = "SELECT attempts FROM appts
+               WHERE appt_id = 'cs_1' AND prereg_id IS NULL AND asked_ends_at IS NOT NULL";
     let cache = sandbox.cache();
     let attempts = cache.query_row(sql, [], |row| row.get(0));
     attempts.expect("an intent")
@@ -35,13 +35,15 @@ fn attempts(sandbox: &Sandbox) -> i64 {
 /// so beforehand and registers it.
 fn assert_in_doubt_until_the_next_pass(sandbox: &Sandbox, case: &str) {
     assert_eq!(requests_to(sandbox, "createPreReg").len(), 1, "{case}");
-    assert_eq!(state(sandbox), "in doubt", "{case}");
+    assert_eq!(state_of(sandbox, "cs_1"), "in doubt", "{case}");
     let before = sandbox.expected().len();
     sandbox.clear_faults();
     let said = needy_sync(sandbox);
-    assert_says(&said, &["possibly registered twice", "cs_1", "G10000001"]);
+    let doubled = "error: possibly registered twice: 1 visit";
+    assert_says(&said, &[doubled, "(cs_1 of G10000001)\n"]);
     assert_eq!(sandbox.expected().len(), before + 1, "{case}");
-    assert_eq!(state(sandbox), "registered", "{case}");
+    assert_eq!(state_of(sandbox, "cs_1"), "registered", "{case}");
+    assert_eq!(rows_of(sandbox, IN_DOUBT), 0, "{case}");
     good_sync(sandbox);
 }
 
@@ -78,13 +80,20 @@ fn a_prereg_that_passagepoint_will_not_make_is_refused_for_an_hour() {
         refusal(&sandbox, &[&status.to_string(), "G10000001", "cs_1"]);
         let other = sandbox.visit("21000002", "LibCal Main", 100, 160);
         assert_eq!(sandbox.expected(), [other], "{status}");
-        assert_eq!(rows_of(&sandbox, "appts"), 1, "{status}: no intent is left");
+        assert_eq!(
+            rows_of(&sandbox, IN_DOUBT),
+            0,
+            "{status}: no intent is left"
+        );
+        assert_eq!(rows_of(&sandbox, REGISTERED), 1, "{status}");
+        assert_eq!(state_of(&sandbox, "cs_1"), "refused", "{status}");
 
         sandbox.clear_faults();
         an_hour_later(&sandbox);
         good_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{status}: asked again");
-        assert_eq!(rows_of(&sandbox, "refusals"), 0, "{status}");
+        assert_eq!(refusals(&sandbox), 0, "{status}");
+        assert_eq!(state_of(&sandbox, "cs_1"), "registered", "{status}");
     }
 }
 
@@ -121,10 +130,15 @@ fn passagepoint_turning_us_away_is_an_outage() {
         sandbox.fault(fault.answer(403, "application/json", r#"{"error":"no right"}"#));
         outage(&sandbox, &["PassagePoint", "403", "cs_1"]);
         assert_eq!(requests_to(&sandbox, path).len(), 1, "{path}");
-        assert_eq!(rows_of(&sandbox, "appts"), 0, "{path}: nothing is in doubt");
+        assert_eq!(
+            rows_of(&sandbox, IN_DOUBT),
+            0,
+            "{path}: nothing is in doubt"
+        );
+        assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{path}");
 
         sandbox.clear_faults();
-        good_sync(&sandbox);
+        recovered_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{path}");
     }
 }
@@ -138,7 +152,7 @@ fn trouble_at_a_prereg_is_not_repeated_and_not_counted() {
         outage(&sandbox, &[&status.to_string(), "cs_1"]);
         for pass in 2..=4 {
             assert_eq!(attempts(&sandbox), 0, "{status}");
-            assert_eq!(state(&sandbox), "in doubt", "{status}");
+            assert_eq!(state_of(&sandbox, "cs_1"), "in doubt", "{status}");
             outage(
                 &sandbox,
                 &["possibly registered twice", "cs_1", &status.to_string()],
@@ -151,7 +165,7 @@ fn trouble_at_a_prereg_is_not_repeated_and_not_counted() {
             &needy_sync(&sandbox),
             &["possibly registered twice", "cs_1"],
         );
-        assert_eq!(state(&sandbox), "registered", "{status}");
+        assert_eq!(state_of(&sandbox, "cs_1"), "registered", "{status}");
         good_sync(&sandbox);
         assert_eq!(requests_to(&sandbox, "createPreReg").len(), 1);
     }
@@ -167,7 +181,7 @@ fn trouble_does_not_undo_the_attempts_before_it() {
     ] {
         sandbox.clear_faults();
         sandbox.fault(broken);
-        needy_sync(&sandbox);
+        outage_sync(&sandbox);
         assert_eq!(attempts(&sandbox), counted);
     }
 }
@@ -218,13 +232,18 @@ fn after_three_answers_that_cannot_be_read_a_visit_is_given_up_and_reported() {
             assert_eq!(attempts(&sandbox), counted, "{body}");
         }
         let said = needy_sync(&sandbox);
-        let given_up = ["in doubt after 3 attempts", "cs_1", "prune --appt"];
-        assert_says(&said, &given_up);
+        let given_up = "warning: 1 booking given up after 3 attempts: ";
+        let says = [given_up, "prune --appt", "(cs_1 with G10000001)\n"];
+        assert_says(&said, &says);
+        assert_says(&said, &["possibly registered twice", "(cs_1 of G10000001)"]);
         sandbox.clear_faults();
         sandbox.forget_requests();
         sandbox.add_booking(Booking::new("cs_2").by("G10000002"));
         let run = sandbox.sync();
-        assert_eq!((run.code, run.stderr.as_str()), (1, ""), "told already");
+        assert_eq!(run.code, 1, "{run:#?}");
+        let is_over = |line: &str| line.contains("is responding again after");
+        assert!(run.stderr.lines().all(is_over), "told already: {run:#?}");
+        assert_eq!(state_of(&sandbox, "cs_1"), "in doubt", "{body}");
         // Only the other booking was asked for.
         assert_eq!(requests_to(&sandbox, "createPreReg").len(), 1, "{body}");
         let other = sandbox.visit("21000002", "LibCal Main", 30, 90);
@@ -278,9 +297,11 @@ fn a_server_that_is_not_there_leaves_nothing_in_doubt() {
     sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
     sandbox.stop(Service::PassagePoint);
     outage(&sandbox, &["PassagePoint does not answer", "cs_2"]);
-    assert_eq!(rows_of(&sandbox, "appts"), 1);
+    assert_eq!(rows_of(&sandbox, IN_DOUBT), 0);
+    assert_eq!(rows_of(&sandbox, REGISTERED), 1);
+    assert_eq!(state_of(&sandbox, "cs_2"), "waiting");
     sandbox.start(Service::PassagePoint);
-    good_sync(&sandbox);
+    recovered_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 2);
 }
 
@@ -301,7 +322,7 @@ fn a_stored_visitor_that_is_gone_is_found_anew_in_the_same_pass() {
     assert_eq!(sandbox.expected(), expected);
     assert_eq!(requests_to(&sandbox, "createVisitor").len(), 1);
     assert_eq!(requests_to(&sandbox, "createPreReg").len(), 3);
-    assert_eq!(rows_of(&sandbox, "refusals"), 0);
+    assert_eq!(refusals(&sandbox), 0);
     let stored: String = sandbox
         .cache()
         .query_row("SELECT visitor_id FROM users", [], |row| row.get(0))
@@ -329,4 +350,6 @@ fn a_refused_visit_is_told_though_another_of_its_booking_is_registered() {
     sandbox.fault(fault.answer(422, "application/json", r#"{"error":"NO"}"#));
     refusal(&sandbox, &["422", "cs_1"]);
     assert_eq!(sandbox.expected().len(), 1);
+    assert_eq!(rows_of(&sandbox, "appts WHERE state = 'refused'"), 1);
+    assert_eq!(rows_of(&sandbox, REGISTERED), 1);
 }

@@ -47,7 +47,9 @@ fn no_command_prints_a_secret_or_a_patrons_name_or_address() {
         "sync",
         "sync",
         "lookup-user G10000001 G404",
-        "lookup-appt cs_1 cs_2",
+        "lookup-appt cs_1 cs_2 cs_3 cs_4",
+        "status",
+        "status --json",
         "prune",
         "check --json",
     ];
@@ -83,9 +85,48 @@ fn whatever_the_log_level_only_this_programs_records_are_printed() {
     }
 }
 
+/// What a stranger might type to be mistaken for this program.
+const FORGED: &str = "X\r\nerror: all is lost \u{1b}[2J\u{202e}\u{2028}error: again";
+
+fn assert_forges_nothing(run: &Run) {
+    let said = run.stdout.clone() + &run.stderr;
+    let is_bad = |c: char| (c.is_control() && c != '\n') || ['\u{202e}', '\u{2028}'].contains(&c);
+    assert!(!said.contains(is_bad), "{run:#?}");
+    let is_forged = |line: &str| line.starts_with("error: a");
+    assert!(!said.lines().any(is_forged), "{run:#?}");
+}
+
+#[test]
+fn an_id_with_control_characters_in_it_is_nobodys_and_is_not_printed_as_it_is() {
+    let sandbox = one_person();
+    sandbox.sync();
+    for (args, code, says) in [
+        (&["lookup-user", FORGED][..], 1, "is not a primary ID"),
+        (
+            &["lookup-user", "G10000001", FORGED],
+            1,
+            "is not a primary ID",
+        ),
+        (&["prune", "--user", FORGED], 0, "nothing to delete"),
+    ] {
+        let run = sandbox.run(args);
+        assert_eq!(run.code, code, "{run:#?}");
+        assert_eq!(run.stdout.contains("cs_1"), args.contains(&"G10000001"));
+        assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
+        assert!(run.stderr.contains(says), "{run:#?}");
+        assert_forges_nothing(&run);
+    }
+    let run = sandbox.run(&["lookup-user", "\u{feff}g1000\u{200b}0001\n"]);
+    assert_eq!(
+        (run.code, run.stderr.as_str()),
+        (0, ""),
+        "only unseen: {run:#?}"
+    );
+}
+
 #[test]
 fn what_strangers_type_cannot_forge_a_line_or_steer_a_terminal() {
-    let forged = "X\r\nerror: all is lost \u{1b}[2J\u{202e}\u{2028}error: again";
+    let forged = FORGED;
     let sandbox = one_person()
         .booking(
             Booking::new(&format!("cs_2{forged}"))
@@ -105,25 +146,24 @@ fn what_strangers_type_cannot_forge_a_line_or_steer_a_terminal() {
                 .with("fromDate", forged.into()),
         );
     let booking = format!("cs_2{forged}");
-    let commands: [&[&str]; 7] = [
+    let refused = format!("cs_4{forged}");
+    let commands: [&[&str]; 11] = [
         &["-v", "sync", "--dry-run"],
         &["-v", "sync", "--dry-run", "--json"],
         &["-v", "sync"],
-        &["lookup-user", forged, "G10000001"],
-        &["lookup-appt", &booking, forged],
-        &["--json", "lookup-appt", &booking],
+        &["lookup-user", "G10000001", "G404"],
+        &["--json", "lookup-user", "G10000001", "G404"],
+        &["lookup-appt", &booking, &refused, "cs_3", "cs_6", forged],
+        &["--json", "lookup-appt", &booking, &refused, "cs_3", "cs_6"],
+        &["status"],
+        &["--json", "status"],
         &["prune", "--appt", forged],
+        &["-v", "prune", "--appt", &refused],
     ];
     for args in commands {
         let run = sandbox.run(args);
-        let said = run.stdout.clone() + &run.stderr;
-        let is_bad =
-            |c: char| (c.is_control() && c != '\n') || ['\u{202e}', '\u{2028}'].contains(&c);
-        assert!(!said.contains(is_bad), "{run:#?}");
-        assert!(
-            !said.lines().any(|line| line.starts_with("error: a")),
-            "{run:#?}"
-        );
+        assert_forges_nothing(&run);
+        assert_ne!(run.stdout + &run.stderr, "", "{args:?}");
     }
     let found: Vec<Value> = sandbox.run(&["--json", "lookup-appt", &booking]).json();
     assert_eq!(found[0]["appt_id"], booking.as_str());

@@ -1,7 +1,10 @@
 //! `prune`: what is deleted, what is kept, and that what is deleted is gone.
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{bytes, good_sync, holds, needy_sync, one_json, python_cache, sql};
+use crate::support::{
+    assert_says, bytes, good_sync, holds, needy_sync, of_ada, one_json, one_person, outage_sync,
+    python_cache, recovered_sync, rows_of, sql, state_of, with_ada,
+};
 
 const DAY: i64 = 24 * 3600;
 
@@ -34,13 +37,13 @@ fn prune(sandbox: &Sandbox, args: &[&str]) -> Run {
     run
 }
 
-/// How many appointments, users and refusals there are.
-fn counts(sandbox: &Sandbox) -> [i64; 3] {
-    let cache = sandbox.cache();
-    ["appts", "users", "refusals"].map(|table| {
-        let count = format!("SELECT count(*) FROM {table}");
-        cache.query_one(&count, [], |row| row.get(0)).expect(table)
-    })
+/// How many appointments and users there are.
+fn counts(sandbox: &Sandbox) -> [i64; 2] {
+    ["appts", "users"].map(|table| rows_of(sandbox, table))
+}
+
+fn on_prereg() -> Fault {
+    Fault::on(Service::PassagePoint).path("createPreReg")
 }
 
 fn is_known(sandbox: &Sandbox, command: &str, id: &str) -> bool {
@@ -55,7 +58,7 @@ fn appointments_that_ended_go_and_the_others_stay() {
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
     assert!(!is_known(&sandbox, "lookup-appt", "cs_1"));
     assert!(is_known(&sandbox, "lookup-appt", "cs_2"));
-    assert_eq!(counts(&sandbox), [1, 2, 0]);
+    assert_eq!(counts(&sandbox), [1, 2]);
 }
 
 #[test]
@@ -79,23 +82,22 @@ fn keep_days_keeps_appointments_for_so_long_after_their_end() {
 }
 
 #[test]
-fn a_user_is_forgotten_with_appointments_and_refusals() {
+fn a_user_is_forgotten_with_all_their_visits() {
     let sandbox = two_registered();
-    sandbox.add_booking(Booking::new("cs_3").by("G10000001").minutes(100, 160));
-    sandbox.fault(
-        Fault::on(Service::PassagePoint)
-            .path("createPreReg")
-            .answer(422, "text/plain", "no"),
-    );
+    sandbox.add_booking(of_ada("cs_3").minutes(100, 160));
+    sandbox.add_booking(of_ada("cs_4").minutes(200, 260).cancelled());
+    sandbox.fault(on_prereg().answer(422, "text/plain", "no"));
     needy_sync(&sandbox);
-    assert_eq!(counts(&sandbox), [2, 2, 1]);
+    assert_eq!(state_of(&sandbox, "cs_3"), "refused");
+    assert_eq!(counts(&sandbox), [4, 2]);
+    // Only that of the first may come to be there a second time.
     let run = prune(&sandbox, &["--user", " g10000001"]);
     assert!(
         run.stderr
             .contains("1 visit registered, or in doubt, and not over"),
         "{run:#?}"
     );
-    assert_eq!(counts(&sandbox), [1, 1, 0]);
+    assert_eq!(counts(&sandbox), [1, 1]);
     assert!(!is_known(&sandbox, "lookup-user", "G10000001"));
     assert!(is_known(&sandbox, "lookup-user", "G10000002"));
 }
@@ -109,7 +111,7 @@ fn a_booking_that_is_forgotten_is_a_new_one_to_the_next_sync() {
             .contains("1 visit registered, or in doubt, and not over"),
         "{run:#?}"
     );
-    assert_eq!(counts(&sandbox), [1, 2, 0]);
+    assert_eq!(counts(&sandbox), [1, 2]);
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 3);
 }
@@ -127,24 +129,19 @@ fn forgetting_what_is_over_or_cancelled_needs_no_warning() {
 
 #[test]
 fn a_visit_given_up_in_doubt_is_tried_afresh_once_it_is_forgotten() {
-    let sandbox = Sandbox::new()
-        .user(User::new("G10000001").barcode("21000001"))
-        .booking(Booking::new("cs_1").by("G10000001"));
-    sandbox.fault(
-        Fault::on(Service::PassagePoint)
-            .path("createPreReg")
-            .cut_before(),
-    );
+    let sandbox = one_person();
+    sandbox.fault(on_prereg().cut_before());
     for _ in 0..3 {
-        needy_sync(&sandbox);
+        outage_sync(&sandbox);
     }
     sandbox.clear_faults();
     sandbox.forget_requests();
     assert_eq!(sandbox.sync().code, 1);
-    assert_eq!(sandbox.count(Service::PassagePoint), 0, "it was given up");
+    let asked = sandbox.count_of(Service::PassagePoint, "createPreReg");
+    assert_eq!(asked, 0, "it was given up");
     let said = prune(&sandbox, &["--appt", "cs_1"]).stderr;
     assert!(said.contains("in doubt"), "it may be registered: {said}");
-    good_sync(&sandbox);
+    recovered_sync(&sandbox);
     assert_eq!(
         sandbox.expected(),
         [sandbox.visit("21000001", "LibCal Main", 30, 90)]
@@ -167,18 +164,76 @@ fn users_whom_no_booking_named_for_long_go_when_asked() {
 }
 
 #[test]
-fn a_refusal_is_remembered_for_a_day() {
-    let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
+fn a_refused_user_and_a_row_that_cannot_be_read_are_remembered_for_a_day() {
+    let sandbox = with_ada()
+        .booking(Booking::new("cs_1").by("G404"))
+        .booking(of_ada("cs_2").with("toDate", "soon".into()));
     needy_sync(&sandbox);
-    for (hours_ago, left) in [(0, 2), (23, 2), (25, 0)] {
+    for (hours_ago, left) in [(0, [2, 1]), (23, [2, 1]), (25, [1, 0])] {
         sql(
             &sandbox,
-            &format!("UPDATE refusals SET refused_at = unixepoch() - {hours_ago} * 3600"),
+            &format!(
+                "UPDATE users SET checked_at = unixepoch() - {hours_ago} * 3600;
+                 UPDATE appts SET changed_at = unixepoch() - {hours_ago} * 3600"
+            ),
         );
         prune(&sandbox, &[]);
-        // The user's, and the one by which the booking is found.
-        assert_eq!(counts(&sandbox)[2], left, "after {hours_ago} hours");
+        assert_eq!(counts(&sandbox), left, "after {hours_ago} hours");
     }
+    // The visit is not over: whoever asks still hears why it is not registered.
+    let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
+    assert_says(&told, &["cs_1 of G404: refused", "not in Alma"]);
+    assert!(!is_known(&sandbox, "lookup-appt", "cs_2"));
+}
+
+#[test]
+fn a_visit_that_waits_or_is_refused_goes_when_it_is_over() {
+    let sandbox = one_person().booking(Booking::new("cs_2").by("G404"));
+    sandbox.stop(Service::PassagePoint);
+    needy_sync(&sandbox);
+    let states = ["cs_1", "cs_2"].map(|book_id| state_of(&sandbox, book_id));
+    assert_eq!(states, ["waiting", "refused"]);
+    prune(&sandbox, &[]);
+    assert_eq!(counts(&sandbox)[0], 2);
+    for book_id in ["cs_1", "cs_2"] {
+        ended(&sandbox, book_id, 0);
+        prune(&sandbox, &[]);
+        assert!(!is_known(&sandbox, "lookup-appt", book_id), "{book_id}");
+    }
+}
+
+#[test]
+fn a_visit_that_may_be_registered_for_longer_is_kept_until_that_end() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    let later = chrono::DateTime::from_timestamp(sandbox.now() + 150 * 60, 0).expect("a time");
+    sandbox.edit_rows("cs_1", |row| row["toDate"] = later.to_rfc3339().into());
+    sandbox.fault(on_prereg().cut_before());
+    outage_sync(&sandbox);
+    // As it is when the first end is over, and the one last asked for is not.
+    sql(
+        &sandbox,
+        "UPDATE appts SET starts_at = starts_at - 7200, ends_at = ends_at - 7200",
+    );
+    prune(&sandbox, &[]);
+    assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
+    let asked = "UPDATE appts SET asked_ends_at = unixepoch() - 60";
+    sql(&sandbox, asked);
+    prune(&sandbox, &[]);
+    assert!(!is_known(&sandbox, "lookup-appt", "cs_1"));
+}
+
+#[test]
+fn a_user_whose_refusal_is_forgotten_is_asked_about_afresh() {
+    let sandbox = Sandbox::new().booking(of_ada("cs_1"));
+    needy_sync(&sandbox);
+    sandbox.add_user(User::new("G10000001").barcode("21000001"));
+    good_sync(&sandbox);
+    assert_eq!(state_of(&sandbox, "cs_1"), "refused", "for an hour");
+    assert_eq!(prune(&sandbox, &["--user", "G10000001"]).stderr, "");
+    assert_eq!(counts(&sandbox), [0, 0]);
+    good_sync(&sandbox);
+    assert_eq!(state_of(&sandbox, "cs_1"), "registered");
 }
 
 #[test]
@@ -190,7 +245,7 @@ fn appointments_of_the_python_program_go_at_the_first_prune() {
             "INSERT INTO users VALUES ('g10000001', '21000001', '137'); INSERT INTO appts VALUES ('cs_1', '138');",
         );
         prune(&sandbox, args);
-        assert_eq!(counts(&sandbox), [0, 1, 0], "{args:?}");
+        assert_eq!(counts(&sandbox), [0, 1], "{args:?}");
     }
 }
 
@@ -202,21 +257,21 @@ fn a_dry_run_deletes_nothing_and_prints_how_much_it_would() {
     for (args, printed) in [
         (
             &["--dry-run"][..],
-            "would delete 1 appointment, 0 users and 0 refusals\n",
+            "would delete 1 appointment and 0 users\n",
         ),
         (
             &["--dry-run", "--user", "g10000001"],
-            "would delete 1 appointment, 1 user and 0 refusals\n",
+            "would delete 1 appointment and 1 user\n",
         ),
         (
             &["--dry-run", "--appt", "cs_1", "--json"],
-            "{\"appts\":1,\"users\":0,\"refusals\":0}\n",
+            "{\"appts\":1,\"users\":0}\n",
         ),
     ] {
         let run = prune(&sandbox, args);
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (printed, ""));
     }
-    assert_eq!(counts(&sandbox), [1 + 1, 2, 0]);
+    assert_eq!(counts(&sandbox), [2, 2]);
     assert!(before == bytes(&sandbox), "the file is unchanged");
 }
 
@@ -225,10 +280,7 @@ fn json_tells_how_much_was_deleted() {
     let sandbox = two_registered();
     ended(&sandbox, "cs_1", 0);
     let pruned = one_json(&prune(&sandbox, &["--json"]));
-    assert_eq!(
-        pruned,
-        serde_json::json!({"appts": 1, "users": 0, "refusals": 0})
-    );
+    assert_eq!(pruned, serde_json::json!({"appts": 1, "users": 0}));
 }
 
 #[test]
@@ -238,7 +290,7 @@ fn what_is_not_known_cannot_be_forgotten_and_prune_says_so() {
         let run = prune(&sandbox, &args);
         assert!(run.stderr.contains("nothing is known of"), "{run:#?}");
     }
-    assert_eq!(counts(&sandbox), [2, 2, 0]);
+    assert_eq!(counts(&sandbox), [2, 2]);
 }
 
 #[test]
@@ -254,7 +306,7 @@ fn forgetting_one_and_deleting_what_is_past_exclude_each_other() {
         let run = sandbox.run(&[&["prune"][..], &args].concat());
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{args:?}");
     }
-    assert_eq!(counts(&sandbox), [2, 2, 0]);
+    assert_eq!(counts(&sandbox), [2, 2]);
 }
 
 #[test]
@@ -291,7 +343,7 @@ fn prune_needs_no_configuration_beside_the_cache() {
     std::fs::remove_file(sandbox.path("config.yml")).unwrap();
     let run = prune(&sandbox, &["--db", "cache.db"]);
     assert_eq!(run.stderr, "");
-    assert_eq!(counts(&sandbox), [1, 2, 0]);
+    assert_eq!(counts(&sandbox), [1, 2]);
 }
 
 #[test]

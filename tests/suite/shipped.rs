@@ -4,7 +4,8 @@ use std::path::Path;
 
 use clap::Parser;
 use libcal_pp::cli::Cli;
-use libcal_pp::config::{Config, LocationId};
+use libcal_pp::config::Config;
+use libcal_pp::model::LocationId;
 
 fn shipped(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)

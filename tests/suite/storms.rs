@@ -70,7 +70,7 @@ fn weather(seed: u64) {
     for book_id in ["cs_1", "cs_2", "cs_3", "cs_4"] {
         let given_up = runs.iter().any(|run| {
             let mut lines = run.stderr.lines();
-            lines.any(|line| line.contains("in doubt after") && line.contains(book_id))
+            lines.any(|line| line.contains("given up after") && line.contains(book_id))
         });
         if given_up {
             runs.push(sandbox.run(&["prune", "--appt", book_id]));

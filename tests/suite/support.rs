@@ -1,6 +1,8 @@
 //! What several tests set up, and what they ask of a run.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
 
 use crate::sandbox::{Booking, Run, Sandbox, Service, User};
 
@@ -18,6 +20,31 @@ pub fn needy_sync(sandbox: &Sandbox) -> String {
     assert_ne!(run.stderr, "", "somebody must be told");
     assert_right(sandbox);
     run.stderr
+}
+
+/// Runs a pass that must meet an outage, as somebody does who looks on, and returns the warnings and errors that it
+/// told them.
+pub fn outage_sync(sandbox: &Sandbox) -> String {
+    let run = sandbox.run(&["-v", "sync"]);
+    assert_eq!(run.code, 1, "{run:#?}");
+    assert_right(sandbox);
+    warnings(&run)
+}
+
+/// Runs a pass after an outage that was reported: it says no more than that this is over.
+pub fn recovered_sync(sandbox: &Sandbox) {
+    let run = sandbox.sync();
+    assert_eq!(run.code, 0, "{run:#?}");
+    let is_over = |line: &str| line.contains(" again after ");
+    assert!(run.stderr.lines().all(is_over), "{run:#?}");
+    assert_right(sandbox);
+}
+
+/// The warnings and errors of a run with `-v`, without the time that each begins with.
+pub fn warnings(run: &Run) -> String {
+    let lines = run.stderr.lines().filter_map(|line| line.get(20..));
+    let told = lines.filter(|line| line.starts_with("error: ") || line.starts_with("warning: "));
+    told.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// No service was asked anything wrong.
@@ -68,12 +95,18 @@ pub fn people(number: usize) -> Sandbox {
 
 /// Runs a pass that meets an outage: it says all of this and no secret, and remembers no refusal.
 pub fn outage(sandbox: &Sandbox, says: &[&str]) {
-    let said = needy_sync(sandbox);
+    let said = outage_sync(sandbox);
     assert_says(&said, says);
     for secret in sandbox.secrets() {
         assert!(!said.contains(&secret), "{secret:?} is in {said:?}");
     }
-    assert_eq!(rows_of(sandbox, "refusals"), 0, "an outage is forgotten");
+    assert_eq!(refusals(sandbox), 0, "an outage refuses nobody");
+}
+
+/// How many users and visits are refused.
+pub fn refusals(sandbox: &Sandbox) -> i64 {
+    rows_of(sandbox, "users WHERE refusal IS NOT NULL")
+        + rows_of(sandbox, "appts WHERE state = 'refused'")
 }
 
 /// Runs a pass that refuses something: it says all of this. The next pass says nothing and asks LibCal only.
@@ -136,6 +169,40 @@ pub fn texts(sandbox: &Sandbox, query: &str) -> Vec<String> {
 pub fn an_hour_later(sandbox: &Sandbox) {
     sql(
         sandbox,
-        "UPDATE refusals SET refused_at = refused_at - 3700",
+        "UPDATE users SET checked_at = checked_at - 3700 WHERE refusal IS NOT NULL;
+         UPDATE appts SET changed_at = changed_at - 3700 WHERE state = 'refused';",
     );
+}
+
+/// The state of the only visit of a booking, as a look-up tells it.
+pub fn state_of(sandbox: &Sandbox, book_id: &str) -> String {
+    let appt = one_json(&sandbox.run(&["--json", "lookup-appt", book_id]));
+    appt["state"].as_str().expect("a text").to_owned()
+}
+
+/// A user that owns nothing.
+pub const NOBODY: u32 = 65534;
+
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").expect("this process").uid() == 0
+}
+
+/// The program as somebody who is not root: to root, nothing is read-only.
+pub fn as_somebody(sandbox: &Sandbox, args: &[&str]) -> Run {
+    let command = sandbox.command(args);
+    if !is_root() {
+        return Run::of(command);
+    }
+    // A copy, for the folders above the program need not be open to everybody.
+    let program = sandbox.path("libcal-pp");
+    if !program.exists() {
+        fs::copy(command.get_program(), &program).expect("a copy of the program");
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&program, mode).expect("its owner may");
+    }
+    let mut other = Command::new("setpriv");
+    other.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+    other.arg(program).args(command.get_args());
+    other.current_dir(sandbox.path(""));
+    Run::of(other)
 }

@@ -3,10 +3,10 @@
 use std::process::{Command, Stdio};
 
 use crate::sandbox::{Booking, Run, Sandbox, User};
-use crate::support::{assert_says, good_sync, one_person};
+use crate::support::{assert_says, good_sync, needy_sync, one_person};
 
 /// Runs the program on a pseudo-terminal, whose output comes as standard output, with these variables.
-fn on_terminal(sandbox: &Sandbox, args: &[&str], variables: &[(&str, &str)]) -> Run {
+pub fn on_terminal(sandbox: &Sandbox, args: &[&str], variables: &[(&str, &str)]) -> Run {
     let program = sandbox.command(args);
     let words = std::iter::once(program.get_program()).chain(program.get_args());
     let words: Vec<_> = words.map(|word| format!("'{}'", word.display())).collect();
@@ -42,11 +42,11 @@ fn a_pass_tells_each_registration_as_it_happens_and_ends_with_a_summary() {
     told.sort_unstable();
     assert_says(
         told[0],
-        &["registered booking cs_1 (G10000001): LibCal Main, "],
+        &["registered booking cs_1 of G10000001: LibCal Main, "],
     );
     assert_says(
         told[1],
-        &["registered booking cs_2 (G10000002): LibCal Main, "],
+        &["registered booking cs_2 of G10000002: LibCal Main, "],
     );
     let summary = "2 rows, 2 visits: 2 registered, 0 already registered (";
     assert!(lines[2].starts_with(summary), "{run:#?}");
@@ -82,10 +82,9 @@ fn prune_tells_a_terminal_what_it_deleted() {
     sandbox.sync();
     let run = on_terminal(&sandbox, &["prune"], &[]);
     assert_eq!(run.code, 0, "{run:#?}");
-    assert_says(
-        &run.stdout,
-        &["deleted 0 appointments, 0 users and 0 refusals"],
-    );
+    assert_says(&run.stdout, &["deleted 0 appointments and 0 users\r\n"]);
+    let run = on_terminal(&sandbox, &["prune", "--user", "G10000001"], &[]);
+    assert_says(&run.stdout, &["deleted 1 appointment and 1 user\r\n"]);
 }
 
 #[test]
@@ -97,16 +96,50 @@ fn a_program_that_reads_json_gets_it_on_a_terminal_too() {
 }
 
 #[test]
-fn the_appointments_of_a_person_stand_in_columns() {
+fn each_visit_of_a_person_is_a_block_that_fits_the_terminal() {
     let sandbox = one_person();
     let longer = Booking::new("cs_a_longer_id").by("G10000001").at(10332);
     sandbox.add_booking(longer.minutes(100, 160));
     good_sync(&sandbox);
+    sandbox.add_booking(
+        Booking::new("cs_odd")
+            .by("G10000001")
+            .minutes(200, 260)
+            .status("Blessed by the Dean"),
+    );
+    needy_sync(&sandbox);
     let run = on_terminal(&sandbox, &["lookup-user", "G10000001"], &[]);
-    let lines = run.stdout.lines();
-    let appts: Vec<_> = lines.filter(|line| line.contains("location")).collect();
-    assert_eq!(appts.len(), 2, "{run:#?}");
-    for word in ["G10000001", "location", "registered", "pre-registration"] {
-        assert_eq!(appts[0].find(word), appts[1].find(word), "{run:#?}");
+    assert_eq!(run.code, 0, "{run:#?}");
+    let told = run.stdout.replace("\r\n", "\n");
+    assert!(
+        told.lines().all(|line| line.chars().count() <= 80),
+        "{told}"
+    );
+    let blocks: Vec<Vec<_>> = told
+        .trim_end()
+        .split("\n\n")
+        .map(|block| block.lines().collect())
+        .collect();
+    let firsts: Vec<_> = blocks.iter().map(|block| block[0]).collect();
+    let heads = [
+        "G10000001",
+        "cs_1 of G10000001: registered",
+        "cs_a_longer_id of G10000001: registered",
+        "cs_odd of G10000001: refused",
+    ];
+    assert_eq!(firsts[..4], heads, "{told}");
+    assert!(firsts[4].starts_with("last full pass: "), "{told}");
+    assert_eq!(blocks.len(), 5, "{told}");
+    for block in &blocks {
+        let is_indented = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+        assert!(block[1..].iter().all(is_indented), "{told}");
+    }
+    for (block, words) in blocks[1..].iter().zip([
+        ["Main Library (8827), ", "pre-registration "],
+        ["Science Library (10332), ", "pre-registration "],
+        ["Main Library (8827), ", "status \"Blessed by the Dean\""],
+    ]) {
+        assert_says(block[1], &words[..1]);
+        assert_says(block[2], &words[1..]);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    assert_right, assert_says, good_sync, needy_sync, of_ada, one_json, with_ada,
+    assert_right, assert_says, good_sync, needy_sync, of_ada, one_json, one_person, outage_sync,
+    rows_of, state_of, with_ada,
 };
 
 #[test]
@@ -17,11 +18,12 @@ fn one_location_that_cannot_be_read_leaves_the_other_working() {
             .when(|seen| seen.parameter("lid") == Some("10332"))
             .answer(500, "text/plain", "oh no"),
     );
-    let said = needy_sync(&sandbox);
+    let said = outage_sync(&sandbox);
     assert!(
         said.contains("Science Library (10332)") && !said.contains("Main Library"),
         "{said}"
     );
+    assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(
         sandbox.expected(),
         [sandbox.visit("21000001", "LibCal Main", 30, 90)]
@@ -36,18 +38,28 @@ fn an_intent_is_on_the_disk_before_its_request_leaves() {
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.on_request(prereg, true, move || {
         let cache = rusqlite::Connection::open(path).unwrap();
-        let sql = "SELECT appt_id, prereg_id, attempts FROM appts";
+        let sql =
+            "SELECT appt_id, state, prereg_id, attempts, asked_ends_at - starts_at FROM appts";
         let row = cache.query_row(sql, [], |row| {
             Ok((
                 row.get::<_, String>(0)?,
-                row.get::<_, Option<String>>(1)?,
-                row.get::<_, i64>(2)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, Option<String>>(2)?,
+                row.get::<_, i64>(3)?,
+                row.get::<_, Option<i64>>(4)?,
             ))
         });
         sender.send(row).unwrap();
     });
     good_sync(&sandbox);
-    assert_eq!(receiver.recv().unwrap(), Ok(("cs_1".to_owned(), None, 1)));
+    let intent = (
+        "cs_1".to_owned(),
+        "in doubt".to_owned(),
+        None,
+        1,
+        Some(3600),
+    );
+    assert_eq!(receiver.recv().unwrap(), Ok(intent));
 }
 
 /// Runs a pass and kills it when it has asked for a pre-registration.
@@ -72,7 +84,8 @@ fn a_visit_whose_pass_was_killed_three_times_is_given_up_and_reported_by_the_nex
     sandbox.clear_faults();
     sandbox.forget_requests();
     let said = needy_sync(&sandbox);
-    assert_says(&said, &["in doubt after 3 attempts", "cs_1"]);
+    assert_says(&said, &["1 booking given up after 3 attempts", "cs_1"]);
+    assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(sandbox.count(Service::PassagePoint), 0);
 }
 
@@ -85,10 +98,7 @@ fn a_pass_killed_after_passagepoint_acted_says_so_when_it_tries_again() {
             .hang_after(Duration::from_secs(60)),
     );
     kill_at_prereg(&sandbox);
-    assert_eq!(
-        one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]))["state"],
-        "in doubt"
-    );
+    assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
 
     sandbox.clear_faults();
     let said = needy_sync(&sandbox);
@@ -96,10 +106,7 @@ fn a_pass_killed_after_passagepoint_acted_says_so_when_it_tries_again() {
         said.contains("possibly registered twice") && said.contains("cs_1"),
         "{said}"
     );
-    assert_eq!(
-        one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]))["state"],
-        "registered"
-    );
+    assert_eq!(state_of(&sandbox, "cs_1"), "registered");
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 2);
 }
@@ -112,17 +119,23 @@ fn an_in_doubt_visit_is_tried_three_times_and_then_waits_for_a_person() {
             .path("createPreReg")
             .cut_after(),
     );
+    let unknown = "it is not known whether 1 visit was registered";
     for _ in 0..2 {
-        let said = needy_sync(&sandbox);
-        assert_says(&said, &["tried again at the next pass", "cs_1"]);
+        let said = outage_sync(&sandbox);
+        assert_says(&said, &[unknown, "tried again at the next pass", "cs_1"]);
     }
     let said = needy_sync(&sandbox);
-    assert_says(&said, &["in doubt after 3 attempts", "cs_1"]);
+    assert_says(&said, &["1 booking given up after 3 attempts", "cs_1"]);
     assert!(!said.contains("tried again at the next"), "{said}");
     // It still waits, which the exit status says; the mail was sent.
     let run = sandbox.sync();
+    assert_eq!(run.code, 1, "{run:#?}");
+    let is_over = |line: &str| line.contains("is responding again after");
+    assert!(run.stderr.lines().all(is_over), "{run:#?}");
+    let run = sandbox.sync();
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));
     assert_eq!(sandbox.expected().len(), 3);
+    assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
 
     sandbox.clear_faults();
     let run = sandbox.run(&["prune", "--appt", "cs_1"]);
@@ -130,6 +143,91 @@ fn an_in_doubt_visit_is_tried_three_times_and_then_waits_for_a_person() {
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 4);
     assert_right(&sandbox);
+}
+
+#[test]
+fn a_pass_that_leaves_a_visit_in_doubt_is_silent_and_the_next_names_it_before_it_tries_again() {
+    let sandbox = with_ada().booking(of_ada("cs_1"));
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.cut_after());
+    let first = sandbox.sync();
+    assert_eq!((first.code, first.stderr.as_str()), (1, ""), "{first:#?}");
+    assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
+    // Two passes in a row have met it now, so that the outage is told too.
+    let said = needy_sync(&sandbox);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(
+        lines[0].starts_with("error: possibly registered twice: 1 visit"),
+        "{said}"
+    );
+    assert_says(lines[0], &["(cs_1 of G10000001)"]);
+    let unknown = "it is not known whether 1 visit was registered";
+    assert_says(lines[1], &[unknown, "(bookings cs_1)"]);
+    assert_right(&sandbox);
+}
+
+#[test]
+fn the_attempt_by_which_a_visit_is_given_up_does_not_tell_that_passagepoint_is_responding_again() {
+    let sandbox = with_ada().booking(of_ada("cs_1"));
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.cut_before());
+    for _ in 0..2 {
+        outage_sync(&sandbox);
+    }
+    // This one met it as well.
+    let said = outage_sync(&sandbox);
+    assert_says(&said, &["given up after 3 attempts"]);
+    assert!(!said.contains("is responding again"), "{said}");
+    sandbox.clear_faults();
+    let run = sandbox.sync();
+    let is_over = "warning: PassagePoint is responding again after 0 min\n";
+    assert_eq!((run.code, run.stderr.as_str()), (1, is_over), "{run:#?}");
+}
+
+/// Runs a pass, and forgets `cs_1` while that request of it waits. Gives both runs, the pass last.
+fn forget_at(sandbox: &Sandbox, request: Fault) -> [Run; 2] {
+    let (arrived, wait) = std::sync::mpsc::channel();
+    let (pruned, go_on) = std::sync::mpsc::channel();
+    sandbox.on_request(request, true, move || {
+        arrived.send(()).expect("the test waits");
+        go_on.recv().expect("the test prunes");
+    });
+    let pass = sandbox.spawn(&["--json", "sync"]);
+    let patience = Duration::from_secs(30);
+    wait.recv_timeout(patience).expect("a request in time");
+    let prune = sandbox.run(&["prune", "--appt", "cs_1"]);
+    pruned.send(()).expect("the pass waits");
+    [prune, Run::finish(pass)]
+}
+
+#[test]
+fn a_visit_that_is_forgotten_before_its_turn_in_a_pass_waits_for_the_next_one() {
+    let sandbox = one_person();
+    let [prune, pass] = forget_at(&sandbox, Fault::on(Service::Alma));
+    assert_eq!((prune.code, prune.stderr.as_str()), (0, ""), "{prune:#?}");
+    assert_eq!((pass.code, pass.stderr.as_str()), (0, ""), "{pass:#?}");
+    let summary = one_json(&pass);
+    assert_eq!([&summary["registered"], &summary["failed"]], [0, 1]);
+    assert_eq!(sandbox.expected(), []);
+    assert_eq!(rows_of(&sandbox, "appts"), 0, "what is forgotten stays so");
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
+}
+
+#[test]
+fn a_visit_that_is_forgotten_while_it_is_being_registered_is_kept_as_registered() {
+    let sandbox = one_person();
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    let [prune, pass] = forget_at(&sandbox, prereg);
+    assert_says(
+        &prune.stderr,
+        &["forgetting 1 visit registered, or in doubt"],
+    );
+    assert_eq!((pass.code, pass.stderr.as_str()), (0, ""), "{pass:#?}");
+    assert_eq!(state_of(&sandbox, "cs_1"), "registered");
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
 }
 
 #[test]
@@ -147,7 +245,7 @@ fn a_service_that_keeps_failing_is_left_alone() {
             .path("createVisitor")
             .answer(500, "text/html", "<p>"),
     );
-    let said = needy_sync(&sandbox);
+    let said = outage_sync(&sandbox);
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
         said.contains("500") && said.contains("50 visits wait"),

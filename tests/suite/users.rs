@@ -3,7 +3,11 @@
 use serde_json::json;
 
 use crate::sandbox::{Booking, Sandbox, Service, User};
-use crate::support::{an_hour_later, good_sync, needy_sync, of_ada, one_json, sql, with_ada};
+use crate::support::{
+    an_hour_later, assert_says, good_sync, needy_sync, of_ada, one_json, outage_sync,
+    recovered_sync, refusals, sql, state_of, with_ada,
+};
+use crate::takeover::{NOT_IN_ALMA, appt_1, refused_1, version_1};
 
 #[test]
 fn a_refusal_is_reported_once_in_a_day_and_asked_again_after_an_hour() {
@@ -29,9 +33,10 @@ fn a_refusal_is_reported_once_in_a_day_and_asked_again_after_an_hour() {
 
     sql(
         &sandbox,
-        "UPDATE refusals SET reported_at = reported_at - 90000",
+        "UPDATE users SET reported_at = reported_at - 90000",
     );
     assert!(needy_sync(&sandbox).contains("G404"));
+    good_sync(&sandbox);
 }
 
 #[test]
@@ -51,6 +56,7 @@ fn a_user_who_was_refused_is_let_in_once_the_cause_is_mended() {
         (&user["refusal"], &user["barcode"]),
         (&json!(null), &json!("21000001"))
     );
+    assert_eq!(refusals(&sandbox), 0);
 }
 
 #[test]
@@ -138,17 +144,18 @@ fn known_users_get_in_while_alma_is_down() {
     sandbox.stop(Service::Alma);
     sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
     sandbox.add_booking(Booking::new("cs_new").by("G10000002"));
-    let said = needy_sync(&sandbox);
-    assert!(
-        said.contains("Alma does not answer") && said.contains("cs_new"),
-        "{said}"
-    );
+    let said = outage_sync(&sandbox);
+    let unchecked = "1 known user could not be checked; the stored barcode was used (G10000001)";
+    let waits = "1 visit waits for the next pass (bookings cs_new)";
+    assert_says(&said, &["Alma does not answer", unchecked, waits]);
     assert_eq!(sandbox.expected().len(), 2);
 
-    // Nothing is remembered of an outage.
+    // An outage refuses nobody.
+    assert_eq!(refusals(&sandbox), 0);
+    assert_eq!(state_of(&sandbox, "cs_new"), "waiting");
     sandbox.start(Service::Alma);
     sandbox.add_user(User::new("G10000002").barcode("21000002"));
-    good_sync(&sandbox);
+    recovered_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 3);
 }
 
@@ -167,8 +174,14 @@ fn a_known_user_whom_alma_refused_since_does_not_get_in_while_alma_is_down() {
     assert!(needy_sync(&sandbox).contains("no active barcode"));
     an_hour_later(&sandbox);
     sandbox.stop(Service::Alma);
-    needy_sync(&sandbox);
+    assert_says(&outage_sync(&sandbox), &["Alma does not answer", "cs_2"]);
     assert_eq!(sandbox.expected().len(), 1);
+    // It says nothing about them: they are refused as before.
+    assert_eq!(state_of(&sandbox, "cs_2"), "refused");
+    let user = one_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
+    assert_eq!(user["barcode"], json!(null));
+    let refusal = user["refusal"].as_str().unwrap_or_default();
+    assert!(refusal.starts_with("no active barcode"), "{user}");
 }
 
 #[test]
@@ -179,4 +192,55 @@ fn a_form_that_was_mended_is_no_longer_told_of() {
     good_sync(&sandbox);
     let run = sandbox.run(&["lookup-appt", "cs_1"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert!(!run.stdout.contains("no primary ID"), "{run:#?}");
+    assert_eq!(state_of(&sandbox, "cs_1"), "registered");
+}
+
+#[test]
+fn whom_version_1_refused_is_asked_about_after_an_hour_and_not_reported_again() {
+    let sandbox = with_ada()
+        .user(User::new("G10000002").inactive_barcode("21000002"))
+        .booking(Booking::new("cs_of_G404").by("G404"))
+        .booking(Booking::new("cs_of_G10000002").by("G10000002"));
+    // They had a barcode once, which does not let them in.
+    let no_barcode =
+        "no active barcode in Alma: give the user''s card a barcode with the status ACTIVE";
+    let known = "INSERT INTO users VALUES ('G10000002', '21000002', '7', unixepoch() - 300, unixepoch() - 300);";
+    let rows = [
+        known,
+        &refused_1("G404", NOT_IN_ALMA),
+        &refused_1("G10000002", no_barcode),
+    ];
+    version_1(&sandbox, &rows.concat());
+    good_sync(&sandbox);
+    assert_eq!(sandbox.count(Service::Alma), 0);
+    let user = one_json(&sandbox.run(&["--json", "lookup-user", "G10000002"]));
+    assert_eq!(user["barcode"], json!(null));
+    an_hour_later(&sandbox);
+    good_sync(&sandbox);
+    assert_eq!(sandbox.count(Service::Alma), 4, "in both zones about each");
+    for book_id in ["cs_of_G404", "cs_of_G10000002"] {
+        assert_eq!(state_of(&sandbox, book_id), "refused", "{book_id}");
+    }
+    sql(
+        &sandbox,
+        "UPDATE users SET reported_at = reported_at - 86400",
+    );
+    let said = needy_sync(&sandbox);
+    assert_eq!(said.lines().count(), 2, "{said}");
+}
+
+#[test]
+fn an_id_that_version_1_took_with_what_nobody_sees_in_it_is_the_one_without_that() {
+    let typed = "G1000\u{200b}0001";
+    let sandbox = with_ada().booking(Booking::new("cs_1").by(typed));
+    let appt = appt_1(&sandbox, "cs_1", [30, 90], ["'901'", "0", "NULL", "NULL"]);
+    version_1(&sandbox, &appt.replace("G10000001", typed));
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected(), [], "it is registered");
+    let appt = one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]));
+    assert_eq!(
+        [&appt["primary_id"], &appt["prereg_id"]],
+        ["G10000001", "901"]
+    );
 }

@@ -1,118 +1,86 @@
-//! `sync --dry-run`: the very plan that a pass would carry out, printed.
+//! `sync --dry-run`: what the pass did on the copy of the cache, printed as what would be done.
 
 use anyhow::Result;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{make_plan, read_rows, summary_of, told};
-use crate::cache::Cache;
-use crate::cli::{Cli, Sync};
-use crate::command::Exit;
-use crate::config::Config;
-use crate::http;
-use crate::known::VisitKey;
+use crate::messages::booking_of;
+use crate::model::{Appt, State};
 use crate::output::{print, print_json, rfc3339, span};
 use crate::pass::Done;
-use crate::plan::{Plan, Refused, Visit, Why};
+use crate::plan::{Plan, Planned, Refusal, Visit, Why};
 use crate::report::refusal_lines;
 
-pub(super) fn run(cli: &Cli, args: &Sync, config: &Config, cache: &Cache) -> Result<Exit> {
-    let started = std::time::Instant::now();
-    let fetched = read_rows(config, &http::agent(&config.network), args);
-    let (plan, _) = make_plan(config, &fetched, cache, Utc::now().timestamp())?;
-    let needs_person = told::before(&fetched, &plan);
-    let mut summary = summary_of(&fetched, &plan, &Done::default());
-    summary.seconds = started.elapsed().as_secs_f64();
-    if cli.json {
-        print_json(plan_to_json(&plan))?;
-        print_json([&summary])?;
-    } else {
-        print(plan_to_lines(&plan, config))?;
-        let to_register: usize = plan.people.iter().map(|person| person.visits.len()).sum();
-        log::info!(
-            "dry run, nothing was done: {to_register} to register; {}",
-            summary.line()
-        );
+pub(super) fn print_actions(
+    as_json: bool,
+    plan: &Plan,
+    done: &Done,
+    refusals: &[Refusal],
+) -> Result<()> {
+    let mut visits: Vec<_> = done.registered.iter().map(|(visit, _)| visit).collect();
+    visits.sort_by_key(|visit| (visit.starts_at, &visit.appt.key));
+    let marks: Vec<_> = plan.changed().filter_map(mark_of).collect();
+    if as_json {
+        let registered = visits
+            .iter()
+            .map(|visit| to_json("register", &visit.appt, Some(visit.ends_at)));
+        let marks = marks
+            .iter()
+            .map(|(action, appt)| to_json(action, appt, None));
+        let refused = refusals.iter().map(refusal_to_json);
+        return print_json(registered.chain(marks).chain(refused));
     }
-    Ok(if needs_person {
-        Exit::NeedsPerson
-    } else {
-        Exit::Done
+    let marks = marks
+        .iter()
+        .map(|(action, appt)| format!("{action} {}", booking_of(&appt.key)));
+    let refused = refusal_lines(&refusals.iter().collect::<Vec<_>>());
+    print(
+        visits
+            .into_iter()
+            .map(register_line)
+            .chain(marks)
+            .chain(refused),
+    )
+}
+
+/// What is done about a visit that PassagePoint expects, if LibCal takes it back or has it again.
+fn mark_of(visit: &Planned) -> Option<(&'static str, &Appt)> {
+    let (before, after) = (visit.before.as_ref()?, &visit.after);
+    match (before.state, after.state) {
+        (State::Cancelled, State::Cancelled) => None,
+        (_, State::Cancelled) => Some(("mark cancelled", after)),
+        (State::Cancelled, State::Registered) => Some(("mark reinstated", after)),
+        _ => None,
+    }
+}
+
+fn register_line(visit: &Visit) -> String {
+    format!(
+        "register {}: {}, {}{}",
+        booking_of(&visit.appt.key),
+        visit.destination,
+        span(visit.starts_at, visit.ends_at),
+        match visit.why {
+            Why::New => "",
+            Why::Longer => " (again: it became longer)",
+            Why::InDoubt => " (again: in doubt, possibly registered twice)",
+        }
+    )
+}
+
+fn to_json(action: &str, appt: &Appt, ends_at: Option<DateTime<Utc>>) -> Value {
+    json!({
+        "action": action,
+        "appt_id": appt.key.booking_id,
+        "primary_id": appt.key.primary_id,
+        "lid": appt.key.lid.map(|lid| lid.to_string()),
+        "starts_at": appt.key.starts_at.map(rfc3339),
+        "ends_at": ends_at.or(appt.ends_at).map(rfc3339),
     })
 }
 
-fn plan_to_lines(plan: &Plan, config: &Config) -> Vec<String> {
-    let destination = |key: &VisitKey| match config.passagepoint.location_mapping.get(&key.lid) {
-        Some(name) => name.clone(),
-        None => format!("location {}", key.lid),
-    };
-    let register = |visit: &Visit| {
-        format!(
-            "register {} of {}: {}, {}{}",
-            visit.key.book_id,
-            visit.key.primary_id,
-            destination(&visit.key),
-            span(visit.key.starts_at, visit.ends_at),
-            why(visit)
-        )
-    };
-    let mark = |key: &VisitKey, as_what: &str| {
-        format!("mark {} of {} as {as_what}", key.book_id, key.primary_id)
-    };
-    let refused: Vec<&Refused> = plan.refused.iter().collect();
-    let visits = plan.people.iter().flat_map(|person| &person.visits);
-    visits
-        .map(register)
-        .chain(plan.cancelled.iter().map(|key| mark(key, "cancelled")))
-        .chain(
-            plan.stand_again
-                .iter()
-                .map(|key| mark(key, "standing again")),
-        )
-        .chain(refusal_lines(&refused))
-        .collect()
-}
-
-fn why(visit: &Visit) -> &'static str {
-    match visit.why {
-        Why::New => "",
-        Why::Longer => " (again: it became longer)",
-        Why::InDoubt => " (again: in doubt, possibly registered twice)",
-    }
-}
-
-fn plan_to_json(plan: &Plan) -> Vec<Value> {
-    let of = |action: &str, key: &VisitKey, ends_at: Option<i64>| {
-        json!({
-            "action": action,
-            "appt_id": key.book_id,
-            "primary_id": key.primary_id,
-            "lid": key.lid.to_string(),
-            "starts_at": rfc3339(key.starts_at),
-            "ends_at": ends_at.map(rfc3339),
-        })
-    };
-    let refuse = |refused: &Refused| {
-        json!({
-            "action": "refuse",
-            "primary_id": refused.primary_id,
-            "appt_ids": refused.bookings,
-            "reason": refused.reason,
-        })
-    };
-    let visits = plan.people.iter().flat_map(|person| &person.visits);
-    visits
-        .map(|visit| of("register", &visit.key, Some(visit.ends_at)))
-        .chain(
-            plan.cancelled
-                .iter()
-                .map(|key| of("mark cancelled", key, None)),
-        )
-        .chain(
-            plan.stand_again
-                .iter()
-                .map(|key| of("mark standing again", key, None)),
-        )
-        .chain(plan.refused.iter().map(refuse))
-        .collect()
+fn refusal_to_json(refusal: &Refusal) -> Value {
+    let mut object = to_json("refuse", &refusal.appt, None);
+    object["reason"] = refusal.appt.reason.as_ref().map(ToString::to_string).into();
+    object
 }

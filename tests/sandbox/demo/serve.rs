@@ -34,6 +34,7 @@ In another terminal:
     {program} sync
     {program} lookup-user {ada}
     {program} lookup-appt cs_Twice
+    {program} status
     {program} prune --dry-run --appt cs_Seats",
         config = config.display(),
         ada = ADA.id,
@@ -62,16 +63,19 @@ fn worth_looking_up() -> String {
         (CLEO.id, "typed the ID in lower case"),
         (EVE.id, "has lost the card: refused, no active barcode"),
         (FIN.id, "is not in Alma: refused"),
-        (DAN.id, "cancelled before the first sync: not known"),
-        (GIL.id, "had a booking that is over: not known"),
-        (HAL.id, "has a booking that is not approved yet: not known"),
+        (DAN.id, "cancelled before the first sync: cancelled"),
+        (GIL.id, "had a booking before the first sync: over"),
+        (
+            HAL.id,
+            "has a booking that nobody has approved: not approved",
+        ),
         ("cs_Twice", "is one booking for two times: two visits"),
         (
             "cs_Weekly",
             "is for today and for a week from now: two visits",
         ),
         ("cs_Blank", "has no ID on its form: refused"),
-        ("cs_Dropped", "is the cancelled one: not known"),
+        ("cs_Dropped", "was booked and taken back: cancelled"),
     ];
     let lines = known_by.map(|(id, why)| format!("\n    {id:10}  {why}"));
     let head = "Worth looking up after a sync, a person with lookup-user and a booking with lookup-appt:\n";

@@ -1,0 +1,144 @@
+//! Passes and outages in the cache: what lasts from one pass to the next.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Cache, required_time, seconds, time};
+use crate::model::{LastPass, LastingOutage, Outage, Summary};
+
+impl Cache {
+    /// The last pass, if there was one.
+    ///
+    /// # Errors
+    /// Where the cache cannot be read.
+    pub fn last_pass(&self) -> Result<Option<LastPass>> {
+        let found = last_pass(&self.connection);
+        self.explained(found)
+    }
+
+    /// Notes that the pass of that number begins. This is also the proof that the cache can
+    /// be written, before any service is asked to do something.
+    ///
+    /// # Errors
+    /// Where the cache cannot be written.
+    pub fn begin_pass(&mut self, number: u64, now: DateTime<Utc>) -> Result<()> {
+        self.execute(
+            "INSERT INTO last_pass (id, number, started_at) VALUES (1, ?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET number = ?1, started_at = ?2",
+            params![i64::try_from(number).unwrap_or(i64::MAX), now.timestamp()],
+        )
+    }
+
+    /// Notes how a full pass ended.
+    ///
+    /// # Errors
+    /// Where the cache cannot be written.
+    pub fn end_pass(&mut self, summary: &Summary, now: DateTime<Utc>) -> Result<()> {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.execute(
+            "UPDATE last_pass SET ended_at = ?1, rows = ?2, visits = ?3, already_registered = ?4,
+                 registered = ?5, refused = ?6, in_doubt = ?7, failed = ?8, ended = ?9, seconds = ?10
+             WHERE id = 1",
+            params![
+                now.timestamp(),
+                count(summary.rows),
+                count(summary.visits),
+                count(summary.already_registered),
+                count(summary.registered),
+                count(summary.refused),
+                count(summary.in_doubt),
+                count(summary.failed),
+                count(summary.ended),
+                summary.seconds,
+            ],
+        )
+    }
+
+    /// The outages that last, by what is out.
+    ///
+    /// # Errors
+    /// Where the cache cannot be read.
+    pub fn outages(&self) -> Result<Vec<LastingOutage>> {
+        let sql = "SELECT service, cause, since, reported_at FROM outages ORDER BY service";
+        let found = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_map([], outage_of)?.collect());
+        self.explained(found)
+    }
+
+    /// Keeps outages that last, and forgets those that are over, in one transaction.
+    ///
+    /// # Errors
+    /// Where the cache cannot be written.
+    pub fn save_outages(
+        &mut self,
+        lasting: &[LastingOutage],
+        over: &[LastingOutage],
+    ) -> Result<()> {
+        if lasting.is_empty() && over.is_empty() {
+            return Ok(());
+        }
+        let saved = self.connection.transaction().and_then(|transaction| {
+            for LastingOutage { outage, .. } in over {
+                transaction.execute("DELETE FROM outages WHERE service = ?1", [&outage.service])?;
+            }
+            for LastingOutage {
+                outage,
+                since,
+                reported_at,
+            } in lasting
+            {
+                transaction.execute(
+                    "INSERT OR REPLACE INTO outages (service, cause, since, reported_at) VALUES (?1, ?2, ?3, ?4)",
+                    params![outage.service, outage.cause, since.timestamp(), seconds(*reported_at)],
+                )?;
+            }
+            transaction.commit()
+        });
+        self.explained(saved)
+    }
+}
+
+/// The last pass, if there was one.
+pub(super) fn last_pass(connection: &Connection) -> rusqlite::Result<Option<LastPass>> {
+    let sql = "SELECT number, started_at, ended_at, rows, visits, already_registered, registered,
+                      refused, in_doubt, failed, ended, seconds FROM last_pass";
+    let read = |row: &Row<'_>| {
+        let ended_at = time(row, 2)?;
+        let ended = ended_at.map(|at| summary_of(row).map(|summary| (at, summary)));
+        Ok(LastPass {
+            number: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
+            started_at: required_time(row, 1)?,
+            ended: ended.transpose()?,
+        })
+    };
+    connection.query_row(sql, [], read).optional()
+}
+
+fn summary_of(row: &Row<'_>) -> rusqlite::Result<Summary> {
+    let count = |column| row.get::<_, u32>(column).map(|number| number as usize);
+    Ok(Summary {
+        rows: count(3)?,
+        visits: count(4)?,
+        already_registered: count(5)?,
+        registered: count(6)?,
+        refused: count(7)?,
+        in_doubt: count(8)?,
+        failed: count(9)?,
+        ended: count(10)?,
+        seconds: row.get(11)?,
+    })
+}
+
+fn outage_of(row: &Row<'_>) -> rusqlite::Result<LastingOutage> {
+    Ok(LastingOutage {
+        outage: Outage {
+            service: row.get(0)?,
+            cause: row.get(1)?,
+        },
+        since: required_time(row, 2)?,
+        reported_at: time(row, 3)?,
+    })
+}

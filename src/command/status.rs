@@ -1,0 +1,178 @@
+//! `status`: how the last pass went, which outages last, and what is waiting and why. From the
+//! cache alone.
+
+use anyhow::Result;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::view::{self, ApptJson, Places};
+use super::{Exit, cache_path};
+use crate::cache::Cache;
+use crate::cli::{self, Cli};
+use crate::messages::{duration, summary_line};
+use crate::model::{self, Appt, LastPass, LastingOutage, State, Summary};
+use crate::output::{moment, print, print_json, rfc3339};
+
+/// The states of which each visit has lines of its own.
+const SHOWN: [State; 4] = [
+    State::Waiting,
+    State::Refused,
+    State::InDoubt,
+    State::NotApproved,
+];
+
+/// All that is told.
+struct Found {
+    last_pass: Option<LastPass>,
+    outages: Vec<LastingOutage>,
+    /// Those that are not over.
+    appts: Vec<Appt>,
+}
+
+pub(super) fn run(cli: &Cli, args: &cli::Status) -> Result<Exit> {
+    let cache = Cache::open_existing(&cache_path(cli)?)?;
+    let now = model::now();
+    let found = Found {
+        last_pass: cache.last_pass()?,
+        outages: cache.outages()?,
+        appts: cache.current_appts(now)?,
+    };
+    if cli.json {
+        print_json([to_json(&found)])?;
+    } else {
+        print(to_lines(&found, &Places::of(cli), now))?;
+    }
+    let is_old = is_too_old(&found, args.max_age, now);
+    let is_in_trouble = |appt: &Appt| matches!(appt.state, State::Refused | State::InDoubt);
+    if is_old || !found.outages.is_empty() || found.appts.iter().any(is_in_trouble) {
+        return Ok(Exit::AttentionNeeded);
+    }
+    Ok(Exit::Done)
+}
+
+/// Whether there was no full pass, or none in the last so many minutes. Says so.
+fn is_too_old(found: &Found, max_age: Option<u32>, now: DateTime<Utc>) -> bool {
+    let ended = found
+        .last_pass
+        .as_ref()
+        .and_then(|pass| pass.ended.as_ref());
+    let Some((ended_at, _)) = ended else {
+        log::error!("no full pass was made yet: run `libcal-pp sync`");
+        return true;
+    };
+    let age = now - *ended_at;
+    let is_old = max_age.is_some_and(|minutes| age > TimeDelta::minutes(minutes.into()));
+    if is_old {
+        log::error!(
+            "the last full pass ended {} ago: look whether cron runs `libcal-pp sync`, and what it says",
+            duration(age)
+        );
+    }
+    is_old
+}
+
+fn shown(found: &Found) -> impl Iterator<Item = &Appt> {
+    let appts = found.appts.iter();
+    appts.filter(|appt| SHOWN.contains(&appt.state))
+}
+
+fn count(found: &Found, state: State) -> usize {
+    let appts = found.appts.iter();
+    appts.filter(|appt| appt.state == state).count()
+}
+
+/// The whole for a program.
+#[derive(Serialize)]
+struct StatusJson<'a> {
+    last_pass: Option<LastPassJson<'a>>,
+    outages: Vec<OutageJson<'a>>,
+    states: serde_json::Map<String, serde_json::Value>,
+    appts: Vec<ApptJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct LastPassJson<'a> {
+    started_at: String,
+    ended_at: Option<String>,
+    #[serde(flatten)]
+    summary: Option<&'a Summary>,
+}
+
+#[derive(Serialize)]
+struct OutageJson<'a> {
+    service: &'a str,
+    since: String,
+    cause: &'a str,
+}
+
+fn to_json(found: &Found) -> StatusJson<'_> {
+    let last_pass = found.last_pass.as_ref().map(|pass| LastPassJson {
+        started_at: rfc3339(pass.started_at),
+        ended_at: pass.ended.as_ref().map(|(at, _)| rfc3339(*at)),
+        summary: pass.ended.as_ref().map(|(_, summary)| summary),
+    });
+    let outages = found.outages.iter().map(|lasting| OutageJson {
+        service: &lasting.outage.service,
+        since: rfc3339(lasting.since),
+        cause: &lasting.outage.cause,
+    });
+    let states = State::ALL.map(|state| (state.to_string(), count(found, state).into()));
+    StatusJson {
+        last_pass,
+        outages: outages.collect(),
+        states: states.into_iter().collect(),
+        appts: shown(found).map(view::to_json).collect(),
+    }
+}
+
+fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
+    let mut lines = last_pass_lines(found.last_pass.as_ref(), now);
+    for LastingOutage { outage, since, .. } in &found.outages {
+        let lasts = duration(now - *since);
+        lines.push(format!(
+            "outage: {} since {} ({lasts})",
+            outage.service,
+            moment(*since)
+        ));
+        lines.extend(view::indented(&outage.cause));
+    }
+    let counts = State::ALL.map(|state| (count(found, state), state));
+    let counts: Vec<_> = counts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, state)| format!("{number} {state}"))
+        .collect();
+    let counts = if counts.is_empty() {
+        "none".to_owned()
+    } else {
+        counts.join(", ")
+    };
+    lines.push(format!("visits that are not over: {counts}"));
+    lines.extend(shown(found).map(|appt| view::to_line(appt, places, now)));
+    lines
+}
+
+fn last_pass_lines(last_pass: Option<&LastPass>, now: DateTime<Utc>) -> Vec<String> {
+    let Some(LastPass {
+        started_at, ended, ..
+    }) = last_pass
+    else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    if let Some((ended_at, summary)) = ended {
+        let age = duration(now - *ended_at);
+        lines.push(format!("last full pass: {}, {age} ago", moment(*ended_at)));
+        lines.push(format!("  {}", summary_line(summary)));
+    }
+    if ended
+        .as_ref()
+        .is_none_or(|(ended_at, _)| started_at > ended_at)
+    {
+        lines.push(format!(
+            "a pass began {} and has not ended",
+            moment(*started_at)
+        ));
+    }
+    lines
+}

@@ -1,0 +1,106 @@
+//! What a pass tells the person who has to know of it. Each function says whether there is
+//! something that needs attention.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, stderr};
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use log::Level;
+
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::fetch::Fetched;
+use crate::logging::is_all_told;
+use crate::messages::{booking_of, pluralize};
+use crate::model::{self, is_report_due};
+use crate::pass::Done;
+use crate::plan::{Plan, Refusal, Why};
+use crate::report::{follow, incidents, lines, refusal_lines};
+
+/// Visits that may come to be registered twice. This must be said before it is done, for
+/// this run may be killed.
+pub(super) fn possibly_doubled(plan: &Plan) -> bool {
+    let visits = plan.people.iter().flat_map(|person| &person.visits);
+    let doubtful: Vec<_> = visits
+        .filter(|visit| visit.why == Why::InDoubt)
+        .map(|visit| booking_of(&visit.appt.key))
+        .collect();
+    if !doubtful.is_empty() {
+        // An error even if it goes well: nobody else will ever say so.
+        log::error!(
+            "possibly registered twice: {}, tried again because the outcome of the last attempt is not known; look in PassagePoint ({})",
+            pluralize(doubtful.len(), "visit"),
+            doubtful.join(", ")
+        );
+    }
+    !doubtful.is_empty()
+}
+
+/// Outages, what they kept from being done, and those that are over.
+pub(super) fn outages(
+    fetched: &Fetched,
+    config: &Config,
+    done: &Done,
+    cache: &mut Cache,
+    is_dry_run: bool,
+) -> Result<bool> {
+    let now = model::now();
+    let incidents = incidents(fetched, config.libcal.locations.len(), done);
+    let met: BTreeMap<_, _> = incidents
+        .iter()
+        .map(|incident| (incident.outage.service.as_str(), &incident.outage))
+        .collect();
+    let always = is_dry_run || stderr().is_terminal() || log::log_enabled!(Level::Debug);
+    let mut report = follow(cache.outages()?, &met, always, now);
+    let due = incidents
+        .iter()
+        .filter(|incident| report.due.contains(&incident.outage.service));
+    for line in lines(due) {
+        log::error!("{line}");
+    }
+    for line in &report.over {
+        log::warn!("{line}");
+    }
+    if log::log_enabled!(Level::Error) && is_all_told() {
+        report.mark_reported(now);
+    }
+    cache.save_outages(&report.changed, &report.ended)?;
+    Ok(!incidents.is_empty())
+}
+
+/// Refusals that were not reported in the last 24 hours, and visits that were given up.
+pub(super) fn refusals(
+    refusals: &[Refusal],
+    cache: &mut Cache,
+    now: DateTime<Utc>,
+    is_dry_run: bool,
+) -> Result<bool> {
+    let (due, told): (Vec<_>, Vec<_>) = refusals
+        .iter()
+        .partition(|refusal| is_report_due(refusal.reported_at, now));
+    // A visit that was given up waits for a person as long as it stands there.
+    let needs_attention = !due.is_empty() || refusals.iter().any(Refusal::is_given_up);
+    if is_dry_run {
+        return Ok(needs_attention);
+    }
+    let waiting: Vec<_> = told.into_iter().filter(|one| one.is_given_up()).collect();
+    for line in refusal_lines(&waiting) {
+        log::info!("still waiting for a person: {line}");
+    }
+    for line in refusal_lines(&due) {
+        log::warn!("{line}");
+    }
+    // Under -q nobody was told, nor on a full disk.
+    if log::log_enabled!(Level::Warn) && is_all_told() && !due.is_empty() {
+        let (mut users, mut visits) = (Vec::new(), Vec::new());
+        for Refusal { appt, is_users, .. } in due {
+            match appt.key.primary_id.clone() {
+                Some(user) if *is_users => users.push(user),
+                _ => visits.push(appt.key.clone()),
+            }
+        }
+        cache.mark_reported(&users, &visits, now)?;
+    }
+    Ok(needs_attention)
+}

@@ -1,0 +1,180 @@
+//! How visits are shown, by the look-ups and by `status`, and how up to date that is.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use textwrap::{Options, WordSplitter};
+
+use crate::cache::Cache;
+use crate::cli::Cli;
+use crate::config::Config;
+use crate::messages::{booking_of, duration};
+use crate::model::{Appt, BookingId, LocationId, PreregId, PrimaryId, Reason, State, has_elapsed};
+use crate::output::{moment, rfc3339, span};
+
+/// The width of a terminal that a line should fit.
+const WIDTH: usize = 80;
+/// How long after a full pass what the cache knows is taken to be up to date.
+const UP_TO_DATE: TimeDelta = TimeDelta::hours(1);
+
+/// The names of the locations, as far as they are known.
+#[derive(Default)]
+pub(super) struct Places(BTreeMap<LocationId, String>);
+
+impl Places {
+    /// Those of the configuration. Without one that can be read, locations have numbers only.
+    pub(super) fn of(cli: &Cli) -> Self {
+        let locations = Config::load(&cli.config).map(|config| config.libcal.locations);
+        let named = locations.into_iter().flatten();
+        Self(named.map(|location| (location.id, location.name)).collect())
+    }
+
+    fn name(&self, lid: LocationId) -> String {
+        match self.0.get(&lid) {
+            Some(name) => format!("{name} ({lid})"),
+            None => format!("location {lid}"),
+        }
+    }
+}
+
+/// An appointment for a program: ids are texts, times RFC 3339.
+#[derive(Serialize)]
+pub(super) struct ApptJson<'a> {
+    appt_id: &'a BookingId,
+    primary_id: Option<&'a PrimaryId>,
+    lid: Option<String>,
+    starts_at: Option<String>,
+    ends_at: Option<String>,
+    prereg_id: Option<&'a PreregId>,
+    state: &'static str,
+    reason: Option<String>,
+    status: Option<&'a str>,
+}
+
+/// An appointment for a program.
+pub(super) fn to_json(appt: &Appt) -> ApptJson<'_> {
+    ApptJson {
+        appt_id: &appt.key.booking_id,
+        primary_id: appt.key.primary_id.as_ref(),
+        lid: appt.key.lid.map(|lid| lid.to_string()),
+        starts_at: appt.key.starts_at.map(rfc3339),
+        ends_at: appt.ends_at.map(rfc3339),
+        prereg_id: appt.prereg_id.as_ref(),
+        state: appt.state.as_str(),
+        reason: appt.reason.as_ref().map(ToString::to_string),
+        status: appt.status.as_deref(),
+    }
+}
+
+/// An appointment for a person: its state, where and when, and the reason.
+pub(super) fn to_lines(appt: &Appt, places: &Places, now: DateTime<Utc>) -> Vec<String> {
+    let over = if appt.is_over(now) { ", over" } else { "" };
+    let mut lines = vec![format!("{}: {}{over}", booking_of(&appt.key), appt.state)];
+    lines.extend(indented(&where_and_when(appt, places)));
+    lines.extend(reason(appt, now).iter().flat_map(|line| indented(line)));
+    lines.extend(expected(appt).iter().flat_map(|line| indented(line)));
+    if appt.state != State::Registered {
+        lines.extend(indented(&format!("as of {}", moment(appt.changed_at))));
+    }
+    lines
+}
+
+/// The same in one line.
+pub(super) fn to_line(appt: &Appt, places: &Places, now: DateTime<Utc>) -> String {
+    let (booking, place) = (booking_of(&appt.key), where_and_when(appt, places));
+    let reason = reason(appt, now).map_or(String::new(), |reason| format!(": {reason}"));
+    format!("{booking}: {}, {place}{reason}", appt.state)
+}
+
+/// The reason for the state, and what the next pass does about it.
+fn reason(appt: &Appt, now: DateTime<Utc>) -> Option<String> {
+    let reason = appt.reason.as_ref()?;
+    let is_tried = match appt.state {
+        State::Waiting => true,
+        State::InDoubt => *reason != Reason::GivenUp,
+        _ => false,
+    };
+    let then = match reason {
+        _ if !is_tried || appt.is_over(now) => "",
+        Reason::NotReached => "; the next pass registers it",
+        _ => "; the next pass tries again",
+    };
+    Some(format!("{reason}{then}"))
+}
+
+fn where_and_when(appt: &Appt, places: &Places) -> String {
+    let Some(lid) = appt.key.lid else {
+        return "any person, place and time".to_owned();
+    };
+    let place = places.name(lid);
+    match (appt.key.starts_at, appt.ends_at) {
+        (Some(start), Some(end)) => format!("{place}, {}", span(start, end)),
+        _ => format!("{place}, at a time that cannot be read"),
+    }
+}
+
+/// What PassagePoint knows of a visit, in addition to its state.
+fn expected(appt: &Appt) -> Option<String> {
+    let Some(PreregId(id)) = &appt.prereg_id else {
+        let may_be = appt.has_intent() && appt.state != State::InDoubt;
+        return may_be.then(|| {
+            "PassagePoint may expect the person: the outcome of an attempt is not known".to_owned()
+        });
+    };
+    match (appt.state, appt.ends_at) {
+        (State::Registered, _) | (_, None) => Some(format!("pre-registration {id}")),
+        (_, Some(end)) => Some(format!(
+            "PassagePoint expects the person until {} (pre-registration {id})",
+            moment(end)
+        )),
+    }
+}
+
+/// The text in lines that fit a terminal, broken between words alone.
+pub(super) fn indented(text: &str) -> Vec<String> {
+    let options = Options::new(WIDTH)
+        .initial_indent("  ")
+        .subsequent_indent("  ")
+        .break_words(false)
+        .word_splitter(WordSplitter::NoHyphenation);
+    let lines = textwrap::wrap(text, options).into_iter();
+    lines.map(std::borrow::Cow::into_owned).collect()
+}
+
+/// When the last full pass ended, in words; warns if what the cache knows may be out of date.
+///
+/// # Errors
+/// Where the cache cannot be read.
+pub(super) fn last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<String>> {
+    let ended = cache.last_pass()?.and_then(|pass| pass.ended);
+    let Some((ended_at, _)) = ended else {
+        log::warn!("no full pass was made yet: what LibCal lists is not known here");
+        return Ok(None);
+    };
+    if has_elapsed(ended_at, now, UP_TO_DATE) {
+        log::warn!(
+            "the last full pass ended {}, {} ago: what was booked or changed since then is not known here",
+            moment(ended_at),
+            duration(now - ended_at)
+        );
+    }
+    let outages = cache.outages()?;
+    if let Some(lasting) = outages
+        .iter()
+        .find(|lasting| lasting.outage.service.starts_with("LibCal"))
+    {
+        log::warn!(
+            "the last pass could not read all of LibCal's lists: some bookings may not be known here ({})",
+            lasting.outage.cause
+        );
+    }
+    Ok(Some(moment(ended_at)))
+}
+
+/// The last line of what was found, if anything was: when the last full pass ended.
+pub(super) fn ending(found: &[String], last_pass: Option<String>) -> Option<String> {
+    let last_pass = last_pass.filter(|_| !found.is_empty())?;
+    Some(format!("last full pass: {last_pass}"))
+}

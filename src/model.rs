@@ -1,0 +1,184 @@
+//! The domain model: users, visits, their states and the reasons for these, and the IDs
+//! that all of them go by.
+//!
+//! [`crate::cache`] keeps them, [`crate::plan`] decides on them. Nothing here reads or writes.
+
+mod appt;
+mod ids;
+mod reason;
+
+pub use appt::{Appt, State, VisitKey};
+pub use ids::{
+    Barcode, BookingId, InvalidId, LocationId, PreregId, PrimaryId, VisitorId, is_invisible,
+};
+pub use reason::Reason;
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+/// How often a visit in doubt is tried before it waits for a person.
+pub const MAX_ATTEMPTS: u32 = 3;
+/// How long a refusal stands before the same is asked again.
+pub const REFUSAL_STANDS: TimeDelta = TimeDelta::hours(1);
+/// How long nothing is said again of what was reported and still stands.
+pub const REPORT_INTERVAL: TimeDelta = TimeDelta::hours(24);
+
+/// The present, to the second, as the cache keeps times.
+#[must_use]
+pub fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(0)
+}
+
+/// Whether so much time has gone by since then. A time in the future counts as long past:
+/// it comes from a clock that ran ahead, and must not block anything until then.
+#[must_use]
+pub fn has_elapsed(since: DateTime<Utc>, now: DateTime<Utc>, how_long: TimeDelta) -> bool {
+    since > now || now - since >= how_long
+}
+
+/// Whether something is to be reported that was last reported then, or never.
+#[must_use]
+pub fn is_report_due(reported_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    reported_at.is_none_or(|at| has_elapsed(at, now, REPORT_INTERVAL))
+}
+
+/// A user: what Alma and PassagePoint last said of a primary ID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The ID that was typed, which need not be the primary ID in Alma.
+    pub primary_id: PrimaryId,
+    /// What was found, or why nothing was.
+    pub standing: Standing,
+    /// When Alma was last asked; nothing for a user taken over from the Python program.
+    pub checked_at: Option<DateTime<Utc>>,
+    /// When the refusal was last reported.
+    pub reported_at: Option<DateTime<Utc>>,
+}
+
+/// Whether a user can be registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// They can, as this visitor.
+    Card(Card),
+    /// They cannot.
+    Refused(Reason),
+}
+
+/// What lets a user in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// The barcode that was active when Alma was last asked.
+    pub barcode: Barcode,
+    /// The visitor of that barcode in PassagePoint.
+    pub visitor_id: VisitorId,
+}
+
+impl User {
+    /// What lets them in, unless they were refused.
+    #[must_use]
+    pub fn card(&self) -> Option<&Card> {
+        match &self.standing {
+            Standing::Card(card) => Some(card),
+            Standing::Refused(_) => None,
+        }
+    }
+
+    /// Why they were refused, if they were.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Reason> {
+        match &self.standing {
+            Standing::Card(_) => None,
+            Standing::Refused(reason) => Some(reason),
+        }
+    }
+}
+
+/// What the cache knows of the users and bookings of one pass.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Users by primary ID.
+    pub users: HashMap<PrimaryId, User>,
+    /// Appointments by booking.
+    pub appts: BTreeMap<BookingId, Vec<Appt>>,
+}
+
+/// Something that is not responding, or turns our credentials away. It says nothing about a booking.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outage {
+    /// What is out: `LibCal`, `LibCal, Main Library (8827)`, `Alma`, `Alma, API key 2` or `PassagePoint`.
+    pub service: String,
+    /// What happened, and what to do if it is for a person to mend.
+    pub cause: String,
+}
+
+impl Outage {
+    /// An outage of that service.
+    #[must_use]
+    pub fn of(service: &str, cause: impl Into<String>) -> Self {
+        Self {
+            service: service.to_owned(),
+            cause: cause.into(),
+        }
+    }
+}
+
+/// An outage as the cache remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastingOutage {
+    /// What is out, and the cause as the last pass met it.
+    pub outage: Outage,
+    /// When a pass first met it.
+    pub since: DateTime<Utc>,
+    /// When it was last reported.
+    pub reported_at: Option<DateTime<Utc>>,
+}
+
+/// A pass in numbers; every visit that LibCal lists as approved, or that is refused, is
+/// counted in one of the fields after `visits`.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct Summary {
+    /// Rows of all lists.
+    pub rows: usize,
+    /// Visits that these make.
+    pub visits: usize,
+    /// Visits that were registered before.
+    pub already_registered: usize,
+    /// Visits registered by this pass.
+    pub registered: usize,
+    /// Visits refused, now or before.
+    pub refused: usize,
+    /// Visits of which it is not known whether they are registered.
+    pub in_doubt: usize,
+    /// Visits that wait because of an outage.
+    pub failed: usize,
+    /// Visits that have ended.
+    pub ended: usize,
+    /// How long the pass took, in seconds.
+    pub seconds: f64,
+}
+
+/// The last pass, or the last two.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastPass {
+    /// Its number, one more than that of the pass before it.
+    pub number: u64,
+    /// When the last one began.
+    pub started_at: DateTime<Utc>,
+    /// When the last full pass ended, and how it went.
+    pub ended: Option<(DateTime<Utc>, Summary)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_in_the_future_counts_as_long_past() {
+        let hour = TimeDelta::hours(1);
+        for (minutes_ago, elapsed) in [(59, false), (60, true), (0, false), (-1, true)] {
+            let since = now() - TimeDelta::minutes(minutes_ago);
+            assert_eq!(has_elapsed(since, now(), hour), elapsed, "{minutes_ago}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Why a visit is in the state that it is in: a code and its detail in the cache, words for people.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{LocationId, MAX_ATTEMPTS};
+
+/// The reason for a state. Its text is what staff read: what is the matter, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It waits: no pass has come to it yet.
+    NotReached,
+    /// It was over before a pass came to it.
+    TooLate,
+    /// It waits: something is not responding, as this says.
+    Outage(String),
+    /// The outcome of an attempt is not known, with the cause if there is one.
+    OutcomeUnknown(Option<String>),
+    /// Three attempts ended in doubt.
+    GivenUp,
+    /// LibCal's status is not an accepted one.
+    Status(String),
+    /// LibCal's status is one that nobody knows.
+    UnknownStatus(String),
+    /// LibCal lists the booking with another person, place or start.
+    Moved,
+    /// The Python program registered it.
+    TakenOver,
+    /// The form's answer is absent or blank.
+    NoPrimaryId,
+    /// The form's answer cannot be an ID.
+    InvalidPrimaryId,
+    /// A row that cannot be read, with what is wrong in it.
+    Unreadable(String),
+    /// Alma does not know the ID.
+    NotInAlma,
+    /// Alma has no barcode that is active.
+    NoActiveBarcode,
+    /// PassagePoint will not create the visitor, with its status.
+    VisitorRefused(u16),
+    /// PassagePoint has the barcode already, but does not find a visitor by it.
+    VisitorNotFound,
+    /// The location has no destination.
+    NoDestination(LocationId),
+    /// PassagePoint does not have the destination.
+    UnknownDestination(String),
+    /// PassagePoint will not pre-register the visit, with its status.
+    PreregRefused(u16),
+    /// Words that version 1 of the cache has kept of a user.
+    Other(String),
+}
+
+impl Reason {
+    /// Whether it is about the user, and so about all their visits.
+    #[must_use]
+    pub fn is_about_user(&self) -> bool {
+        matches!(
+            self,
+            Self::NotInAlma
+                | Self::NoActiveBarcode
+                | Self::VisitorRefused(_)
+                | Self::VisitorNotFound
+                | Self::Other(_)
+        )
+    }
+
+    /// Whether it is what a service answered, so that the same is asked again after a while.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        self.is_about_user() || matches!(self, Self::UnknownDestination(_) | Self::PreregRefused(_))
+    }
+
+    /// The form that the cache keeps: JSON, a code with its detail if it has one, such as
+    /// `"not_in_alma"` or `{"prereg_refused":422}`.
+    #[must_use]
+    pub fn to_code(&self) -> String {
+        // Neither texts nor numbers can fail to be JSON.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads the form that the cache keeps. What no code fits is kept as words.
+    #[must_use]
+    pub fn from_code(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_else(|_| Self::Other(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotReached => f.write_str("no pass has come to it yet"),
+            Self::TooLate => f.write_str("it was over before a pass came to it"),
+            Self::Outage(cause) | Self::OutcomeUnknown(Some(cause)) => f.write_str(cause),
+            Self::OutcomeUnknown(None) => f.write_str("the last attempt was interrupted"),
+            Self::GivenUp => write!(
+                f,
+                "given up after {MAX_ATTEMPTS} attempts: check in PassagePoint whether the visit is registered; `prune --appt` lets the next pass try afresh"
+            ),
+            Self::Status(status) => write!(f, "its status in LibCal is \"{status}\""),
+            Self::UnknownStatus(status) => write!(
+                f,
+                "status \"{status}\" is not known: add it to LibCal.statuses if it means approved"
+            ),
+            Self::Moved => f.write_str("moved in LibCal to another person, place or time"),
+            Self::TakenOver => f.write_str("registered by the Python program"),
+            Self::NoPrimaryId => f.write_str(
+                "no primary ID on the booking form: ask the person for it and add it in LibCal",
+            ),
+            Self::InvalidPrimaryId => {
+                f.write_str("the primary ID on the booking form is not valid: correct it in LibCal")
+            }
+            Self::Unreadable(what) => write!(
+                f,
+                "LibCal's row cannot be read ({what}): look at the booking in LibCal"
+            ),
+            Self::NotInAlma => f.write_str(
+                "not in Alma: correct the ID on the booking form in LibCal, or add the user to Alma",
+            ),
+            Self::NoActiveBarcode => f.write_str(
+                "no active barcode in Alma: give the user's card a barcode with the status ACTIVE",
+            ),
+            Self::VisitorRefused(status) => write!(
+                f,
+                "PassagePoint refused to create the visitor ({status}): add the visitor there by hand, with the barcode"
+            ),
+            Self::VisitorNotFound => f.write_str(
+                "PassagePoint has the barcode but finds no visitor by it: look for the barcode there",
+            ),
+            Self::NoDestination(lid) => write!(
+                f,
+                "the booking is for location {lid}, which has no destination: add it to PassagePoint.location_mapping"
+            ),
+            Self::UnknownDestination(name) => write!(
+                f,
+                "PassagePoint has no destination \"{name}\": correct PassagePoint.location_mapping"
+            ),
+            Self::PreregRefused(status) => write!(
+                f,
+                "PassagePoint refused the pre-registration ({status}): register the visit there by hand"
+            ),
+            Self::Other(words) => f.write_str(words),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_a_code_with_its_detail_and_read_back_from_it() {
+        let text = || "Alma is not responding: no response within 30 s".to_owned();
+        for reason in [
+            Reason::NotReached,
+            Reason::TooLate,
+            Reason::Outage(text()),
+            Reason::OutcomeUnknown(None),
+            Reason::OutcomeUnknown(Some(text())),
+            Reason::GivenUp,
+            Reason::Status("Mediated Tentative".into()),
+            Reason::UnknownStatus("Blessed by the Dean".into()),
+            Reason::Moved,
+            Reason::TakenOver,
+            Reason::NoPrimaryId,
+            Reason::InvalidPrimaryId,
+            Reason::Unreadable("no bookId".into()),
+            Reason::NotInAlma,
+            Reason::NoActiveBarcode,
+            Reason::VisitorRefused(422),
+            Reason::VisitorNotFound,
+            Reason::NoDestination(LocationId(-7)),
+            Reason::UnknownDestination("LibCal  Attic ".into()),
+            Reason::PreregRefused(400),
+            Reason::Other("words of version 1".into()),
+        ] {
+            assert_eq!(Reason::from_code(&reason.to_code()), reason);
+        }
+        assert_eq!(Reason::NotInAlma.to_code(), "\"not_in_alma\"");
+        let refused = Reason::PreregRefused(422).to_code();
+        assert_eq!(refused, "{\"prereg_refused\":422}");
+    }
+
+    #[test]
+    fn a_code_whose_detail_makes_no_sense_is_kept_as_words() {
+        for text in [
+            "\"prereg_refused\"",
+            "{\"prereg_refused\":\"x\"}",
+            "{\"brand_new\":7}",
+            "not in Alma: correct the ID",
+            "",
+        ] {
+            assert_eq!(Reason::from_code(text), Reason::Other(text.into()));
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The state of one visit, from what LibCal lists and what the cache knows.
+
+use chrono::{DateTime, Utc};
+
+use super::listing::{Approval, Listed};
+use super::{Decision, Planned, Rules, Why};
+use crate::model::{
+    Appt, BookingId, Known, MAX_ATTEMPTS, REFUSAL_STANDS, Reason, State, VisitKey, has_elapsed,
+};
+
+/// What all decisions go by.
+pub(super) struct Planner<'a> {
+    pub(super) known: &'a Known,
+    pub(super) rules: &'a Rules<'a>,
+}
+
+impl Planner<'_> {
+    pub(super) fn plan_visit(&self, key: &VisitKey, listed: &Listed<'_>) -> Planned {
+        let now = self.rules.now;
+        let mut of_booking = self.appts_of(&key.booking_id).iter();
+        let before = of_booking.find(|appt| appt.key == *key);
+        let appt = match before {
+            Some(appt) => appt.clone(),
+            None => Appt::new(key.clone(), listed.ends_at, now),
+        };
+        let has_ended = listed.ends_at.is_some_and(|end| end <= now);
+        let (after, decision) = if has_ended {
+            self.plan_ended(before.is_some(), appt, listed)
+        } else {
+            self.plan_listed(following(appt, listed), listed)
+        };
+        Planned {
+            before: before.cloned(),
+            after,
+            decision,
+        }
+    }
+
+    /// A visit that has ended is left alone; of one that nobody knew, the state is noted.
+    fn plan_ended(&self, is_known: bool, appt: Appt, listed: &Listed<'_>) -> (Appt, Decision) {
+        let decision = match listed.approval {
+            Approval::Approved => Decision::Ended,
+            _ => Decision::NotExpected,
+        };
+        if is_known {
+            // Shortened before it was registered, it is over all the same.
+            let ends_at = if appt.prereg_id.is_none() {
+                listed.ends_at
+            } else {
+                appt.ends_at
+            };
+            return (Appt { ends_at, ..appt }, decision);
+        }
+        let (appt, found) = self.plan_listed(following(appt, listed), listed);
+        let appt = match found {
+            Decision::Register(_) => {
+                appt.with_state(State::Waiting, Some(Reason::TooLate), self.rules.now)
+            }
+            _ => appt,
+        };
+        (appt, decision)
+    }
+
+    fn plan_listed(&self, appt: Appt, listed: &Listed<'_>) -> (Appt, Decision) {
+        let now = self.rules.now;
+        let status = listed.status.clone().unwrap_or_default();
+        match listed.approval {
+            Approval::Approved => self.plan_approved(appt, listed),
+            Approval::Cancelled => (
+                appt.with_state(State::Cancelled, None, now),
+                Decision::NotExpected,
+            ),
+            Approval::NotApproved => (
+                appt.with_state(State::NotApproved, Some(Reason::Status(status)), now),
+                Decision::NotExpected,
+            ),
+            Approval::UnknownStatus => self.refused(appt, Reason::UnknownStatus(status)),
+        }
+    }
+
+    fn plan_approved(&self, appt: Appt, listed: &Listed<'_>) -> (Appt, Decision) {
+        let now = self.rules.now;
+        let of_booking = self.appts_of(&appt.key.booking_id);
+        if of_booking.iter().any(Appt::is_taken_over) {
+            let appt = appt.with_state(State::Registered, Some(Reason::TakenOver), now);
+            return (appt, Decision::AlreadyRegistered);
+        }
+        if let Some(problem) = &listed.problem {
+            return self.refused(appt, problem.clone());
+        }
+        if listed.ends_at.is_some_and(|end| appt.covers(end)) {
+            return (appt.settled(now), Decision::AlreadyRegistered);
+        }
+        if appt.has_intent() && appt.attempts >= MAX_ATTEMPTS {
+            let appt = appt.with_state(State::InDoubt, Some(Reason::GivenUp), now);
+            return (appt, Decision::GivenUp);
+        }
+        if let Some(lid) = appt.key.lid
+            && !self.rules.destinations.contains_key(&lid)
+        {
+            return self.refused(appt, Reason::NoDestination(lid));
+        }
+        if let Some((reason, reported_at)) = self.users_refusal(&appt) {
+            let appt = appt.with_state(State::Refused, Some(reason.clone()), now);
+            let is_users = true;
+            return (
+                appt,
+                Decision::Refused {
+                    reported_at,
+                    is_users,
+                },
+            );
+        }
+        let is_answered =
+            appt.state == State::Refused && appt.reason.as_ref().is_some_and(Reason::is_answer);
+        let is_users = appt.reason.as_ref().is_some_and(Reason::is_about_user);
+        if is_answered && !is_users && !has_elapsed(appt.changed_at, now, REFUSAL_STANDS) {
+            let reported_at = appt.reported_at;
+            return (
+                appt,
+                Decision::Refused {
+                    reported_at,
+                    is_users,
+                },
+            );
+        }
+        self.to_register(appt, is_answered)
+    }
+
+    /// Until there is an outcome, it stays what it is if that says more than that it waits.
+    fn to_register(&self, appt: Appt, is_answered: bool) -> (Appt, Decision) {
+        let now = self.rules.now;
+        let why = if appt.has_intent() {
+            Why::InDoubt
+        } else if appt.prereg_id.is_some() {
+            Why::Longer
+        } else {
+            Why::New
+        };
+        let appt = match appt.state {
+            State::Refused if is_answered => appt,
+            State::InDoubt if appt.has_intent() => appt,
+            _ if appt.has_intent() => {
+                appt.with_state(State::InDoubt, Some(Reason::OutcomeUnknown(None)), now)
+            }
+            State::Waiting if matches!(appt.reason, Some(Reason::Outage(_))) => appt,
+            _ => appt.with_state(State::Waiting, Some(Reason::NotReached), now),
+        };
+        (appt, Decision::Register(why))
+    }
+
+    fn refused(&self, appt: Appt, reason: Reason) -> (Appt, Decision) {
+        let appt = appt.with_state(State::Refused, Some(reason), self.rules.now);
+        let decision = Decision::Refused {
+            reported_at: appt.reported_at,
+            is_users: false,
+        };
+        (appt, decision)
+    }
+
+    /// Why the user of this visit is refused, if it is too early to ask again, and when that
+    /// was last reported.
+    fn users_refusal(&self, appt: &Appt) -> Option<(&Reason, Option<DateTime<Utc>>)> {
+        let user = self.known.users.get(appt.key.primary_id.as_ref()?)?;
+        let reason = user.refusal()?;
+        let is_old = |at| has_elapsed(at, self.rules.now, REFUSAL_STANDS);
+        if user.checked_at.is_none_or(is_old) {
+            return None;
+        }
+        Some((reason, user.reported_at))
+    }
+
+    pub(super) fn appts_of(&self, booking: &BookingId) -> &[Appt] {
+        self.known.appts.get(booking).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The appointment with what LibCal now says of it; the end of one that is registered is that
+/// of its pre-registration.
+fn following(appt: Appt, listed: &Listed<'_>) -> Appt {
+    let ends_at = if appt.prereg_id.is_some() {
+        appt.ends_at
+    } else {
+        listed.ends_at
+    };
+    let status = listed.status.clone();
+    Appt {
+        ends_at,
+        status,
+        ..appt
+    }
+}

@@ -1,0 +1,120 @@
+//! What LibCal's lists alone say of each visit: until when, for whom, and whether it is approved.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::libcal::{Row, Unreadable, status};
+use crate::model::{InvalidId, Reason, VisitKey};
+
+/// Whether a visit is approved. Of several rows, the greatest decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Approval {
+    /// Every row is cancelled or denied.
+    Cancelled,
+    /// It is not approved, or not yet.
+    NotApproved,
+    /// It has a status that nobody knows.
+    UnknownStatus,
+    /// It has an accepted status.
+    Approved,
+}
+
+/// The rows of one visit, taken together.
+pub(super) struct Listed<'a> {
+    pub(super) approval: Approval,
+    /// The status of the row that decides.
+    pub(super) status: Option<String>,
+    /// The latest end of the rows that decide: a seat that was cancelled does not make the
+    /// visit longer. Nothing if no row can be read.
+    pub(super) ends_at: Option<DateTime<Utc>>,
+    /// What keeps it from being registered, whatever the services say.
+    pub(super) problem: Option<Reason>,
+    /// The rows that can be read.
+    pub(super) rows: Vec<&'a Row>,
+}
+
+/// What makes one row more than another: the approval, then the end, then the status.
+type Rank<'r> = (Approval, Option<DateTime<Utc>>, Option<&'r str>);
+
+impl Listed<'_> {
+    fn rank(&self) -> Rank<'_> {
+        (self.approval, self.ends_at, self.status.as_deref())
+    }
+
+    /// Adds what another row of the visit says.
+    fn add(&mut self, rank: Rank<'_>, problem: Option<Reason>) {
+        if rank > self.rank() {
+            (self.approval, self.ends_at) = (rank.0, rank.1);
+            self.status = rank.2.map(str::to_owned);
+        }
+        // Which of them does not matter, as long as the rows' order does not decide.
+        self.problem = self.problem.take().max(problem);
+    }
+}
+
+/// The visits that these rows make.
+pub(super) fn listed_visits<'a>(
+    rows: &'a [Row],
+    unreadable: &[Unreadable],
+    accepted: &[String],
+) -> BTreeMap<VisitKey, Listed<'a>> {
+    let mut visits = BTreeMap::new();
+    for row in rows {
+        let approval = approval_of(Some(&row.status), row.cancelled, accepted);
+        let problem = row.primary_id.as_ref().err().map(|invalid| match invalid {
+            InvalidId::Blank => Reason::NoPrimaryId,
+            InvalidId::Invalid => Reason::InvalidPrimaryId,
+        });
+        let visit = visits.entry(key_of(row)).or_insert_with(nothing);
+        visit.add((approval, Some(row.ends_at), Some(&row.status)), problem);
+        visit.rows.push(row);
+    }
+    for row in unreadable {
+        let key = VisitKey {
+            booking_id: row.booking_id.clone(),
+            primary_id: None,
+            lid: Some(row.lid),
+            starts_at: None,
+        };
+        let approval = approval_of(row.status.as_deref(), row.cancelled, accepted);
+        let problem = Reason::Unreadable(row.what.clone());
+        let visit = visits.entry(key).or_insert_with(nothing);
+        visit.add((approval, None, row.status.as_deref()), Some(problem));
+    }
+    visits
+}
+
+/// What a row is of.
+fn key_of(row: &Row) -> VisitKey {
+    VisitKey {
+        booking_id: row.booking_id.clone(),
+        primary_id: row.primary_id.as_ref().ok().cloned(),
+        lid: Some(row.lid),
+        starts_at: Some(row.starts_at),
+    }
+}
+
+/// Less than any row says.
+fn nothing<'a>() -> Listed<'a> {
+    Listed {
+        approval: Approval::Cancelled,
+        status: None,
+        ends_at: None,
+        problem: None,
+        rows: Vec::new(),
+    }
+}
+
+/// A row without a status may be an approved one for all we know.
+fn approval_of(status: Option<&str>, cancelled: bool, accepted: &[String]) -> Approval {
+    if cancelled || status.is_some_and(status::is_withdrawn) {
+        return Approval::Cancelled;
+    }
+    match status {
+        None => Approval::Approved,
+        Some(status) if status::is_accepted(status, accepted) => Approval::Approved,
+        Some(status) if status::is_known(status) => Approval::NotApproved,
+        Some(_) => Approval::UnknownStatus,
+    }
+}

@@ -1,0 +1,267 @@
+//! Outages: what they kept from being done, and when that is to be said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::messages::{abbreviate, duration, pluralize};
+use crate::model::{LastingOutage, Outage, is_report_due};
+
+/// What an outage led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// A location's list was not read to its end.
+    NotRead,
+    /// A visit waits.
+    Waits,
+    /// It is not known whether a visit was registered.
+    InDoubt,
+    /// A known user could not be checked.
+    NotChecked,
+    /// Nobody waits for it.
+    Nothing,
+}
+
+/// One thing that an outage led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incident {
+    /// The outage.
+    pub outage: Outage,
+    /// What it led to.
+    pub effect: Effect,
+    /// The location, booking or user that it concerns.
+    pub id: String,
+}
+
+/// What is to be said of outages, and what is to be remembered of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What is out and to be reported now.
+    pub due: BTreeSet<String>,
+    /// What is over and was reported before, in words.
+    pub over: Vec<String>,
+    /// The outages that last and are not remembered as they now are.
+    pub changed: Vec<LastingOutage>,
+    /// The outages that are over.
+    pub ended: Vec<LastingOutage>,
+}
+
+/// Compares the outages that this pass met with those that are remembered from the one
+/// before. An outage is due when two passes in a row have met it, and then once in 24 hours;
+/// where somebody looks on (`always`), in every pass.
+///
+/// One that grew, from a location to all of LibCal say, is news to be told at once; one that
+/// shrank is what it was. Neither is over.
+#[must_use]
+pub fn follow(
+    remembered: Vec<LastingOutage>,
+    met: &BTreeMap<&str, &Outage>,
+    always: bool,
+    now: DateTime<Utc>,
+) -> Report {
+    let mut report = Report::default();
+    for (service, outage) in met {
+        let before = remembered
+            .iter()
+            .filter(|lasting| is_related(service, &lasting.outage.service))
+            .max_by_key(|lasting| is_part_of(service, &lasting.outage.service));
+        let known = before.filter(|lasting| is_part_of(service, &lasting.outage.service));
+        let lasting = LastingOutage {
+            outage: (*outage).clone(),
+            since: before.map_or(now, |lasting| lasting.since),
+            reported_at: known.and_then(|lasting| lasting.reported_at),
+        };
+        if always || (before.is_some() && is_report_due(lasting.reported_at, now)) {
+            report.due.insert((*service).to_owned());
+        }
+        if report.due.contains(*service) || !remembered.contains(&lasting) {
+            report.changed.push(lasting);
+        }
+    }
+    for lasting in remembered {
+        let service = &lasting.outage.service;
+        if met.contains_key(service.as_str()) {
+            continue;
+        }
+        let is_over = !met.keys().any(|one| is_related(one, service));
+        if is_over && lasting.reported_at.is_some() {
+            report.over.push(over_line(service, now - lasting.since));
+        }
+        report.ended.push(lasting);
+    }
+    report
+}
+
+/// Whether one is the other or a part of it, such as `LibCal, Main Library (8827)` of `LibCal`.
+fn is_part_of(part: &str, whole: &str) -> bool {
+    let rest = part.strip_prefix(whole);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(", "))
+}
+
+fn is_related(one: &str, other: &str) -> bool {
+    is_part_of(one, other) || is_part_of(other, one)
+}
+
+fn over_line(service: &str, lasted: TimeDelta) -> String {
+    let lasted = duration(lasted);
+    match service.strip_prefix("Alma, ") {
+        Some(key) => format!("Alma accepts {key} again after {lasted}"),
+        None => format!("{service} is responding again after {lasted}"),
+    }
+}
+
+impl Report {
+    /// Notes that all that is due was said.
+    pub fn mark_reported(&mut self, now: DateTime<Utc>) {
+        for lasting in &mut self.changed {
+            if self.due.contains(&lasting.outage.service) {
+                lasting.reported_at = Some(now);
+            }
+        }
+    }
+}
+
+/// The incidents with one cause and effect.
+#[derive(Default)]
+struct Group {
+    number: usize,
+    ids: BTreeSet<String>,
+}
+
+/// A line for each cause and effect among these incidents; each id is named once.
+#[must_use]
+pub fn lines<'i>(incidents: impl IntoIterator<Item = &'i Incident>) -> Vec<String> {
+    let mut groups: BTreeMap<(Effect, &str), Group> = BTreeMap::new();
+    for Incident { outage, effect, id } in incidents {
+        let group = groups.entry((*effect, &outage.cause)).or_default();
+        group.number += 1;
+        group.ids.insert(id.clone());
+    }
+    let groups = groups.into_iter();
+    groups
+        .map(|((effect, cause), group)| line(effect, cause, &group))
+        .collect()
+}
+
+fn line(effect: Effect, cause: &str, group: &Group) -> String {
+    let ids: Vec<_> = group.ids.iter().cloned().collect();
+    let named = abbreviate(&ids);
+    let visits = pluralize(group.number, "visit");
+    let is_one = group.number == 1;
+    match effect {
+        Effect::NotRead => format!(
+            "{cause}: not all bookings were read of {}; the next pass tries again",
+            ids.join(", ")
+        ),
+        Effect::Waits => {
+            let wait = if is_one { "waits" } else { "wait" };
+            format!("{cause}: {visits} {wait} for the next pass (bookings {named})")
+        }
+        Effect::InDoubt => {
+            let was = if is_one { "was" } else { "were" };
+            format!(
+                "{cause}: it is not known whether {visits} {was} registered; tried again at the next pass (bookings {named})"
+            )
+        }
+        Effect::NotChecked => format!(
+            "{cause}: {} could not be checked; the stored {} used ({named})",
+            pluralize(group.number, "known user"),
+            if is_one {
+                "barcode was"
+            } else {
+                "barcodes were"
+            }
+        ),
+        Effect::Nothing => cause.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::now;
+
+    /// What passes so many minutes apart say of an outage, if `met` says whether each meets it.
+    fn said(met: &[(i64, bool)]) -> Vec<&'static str> {
+        let outage = Outage::of("Alma", "Alma is not responding: connection refused");
+        let start = now();
+        let mut remembered = Vec::new();
+        let mut said = Vec::new();
+        for (minutes, is_met) in met {
+            let now = start + TimeDelta::minutes(*minutes);
+            let met = is_met.then_some(("Alma", &outage)).into_iter().collect();
+            let mut report = follow(remembered.clone(), &met, false, now);
+            report.mark_reported(now);
+            said.push(match (report.due.is_empty(), report.over.is_empty()) {
+                (false, true) => "out",
+                (true, false) => "over",
+                (true, true) => "",
+                (false, false) => "both",
+            });
+            remembered.retain(|_| report.changed.is_empty() && report.ended.is_empty());
+            remembered.extend(report.changed);
+        }
+        said
+    }
+
+    #[test]
+    fn an_outage_is_said_by_the_second_pass_in_a_row_then_daily_and_when_it_is_over() {
+        let day = 24 * 60;
+        let passes = [
+            (0, true),
+            (5, true),
+            (10, true),
+            (day, true),
+            (day + 5, true),
+            (day + 10, false),
+            (day + 15, false),
+        ];
+        assert_eq!(said(&passes), ["", "out", "", "", "out", "over", ""]);
+    }
+
+    #[test]
+    fn an_outage_that_no_two_passes_in_a_row_meet_is_not_said() {
+        let passes = [(0, true), (5, false), (10, true), (15, false)];
+        assert_eq!(said(&passes), [""; 4]);
+    }
+
+    #[test]
+    fn an_outage_that_grows_is_said_at_once_and_one_that_shrinks_is_not_and_neither_is_over() {
+        let lasting = |service, reported| LastingOutage {
+            outage: Outage::of(service, "no"),
+            since: now() - TimeDelta::hours(2),
+            reported_at: Some(now()).filter(|_| reported),
+        };
+        let (part, whole) = ("LibCal, Main Library (8827)", "LibCal");
+        for (before, after, is_reported, is_due) in [
+            (part, whole, true, true),
+            (part, whole, false, true),
+            (whole, part, true, false),
+            (whole, part, false, true),
+        ] {
+            let outage = Outage::of(after, "no");
+            let met = BTreeMap::from([(after, &outage)]);
+            let report = follow(vec![lasting(before, is_reported)], &met, false, now());
+            assert_eq!(!report.due.is_empty(), is_due, "{before} to {after}");
+            assert_eq!(report.over, [""; 0]);
+            assert_eq!(report.ended, [lasting(before, is_reported)]);
+            assert_eq!(report.changed[0].since, lasting(before, true).since);
+        }
+        let other = Outage::of("LibCal, Science Library (10332)", "no");
+        let met = BTreeMap::from([(other.service.as_str(), &other)]);
+        let report = follow(vec![lasting(part, true)], &met, false, now());
+        assert!(
+            report.due.is_empty() && report.over.len() == 1,
+            "another place"
+        );
+    }
+
+    #[test]
+    fn where_somebody_looks_on_it_is_said_at_once() {
+        let outage = Outage::of("Alma", "Alma is not responding");
+        let met = BTreeMap::from([("Alma", &outage)]);
+        let report = follow(Vec::new(), &met, true, now());
+        assert_eq!(report.due, BTreeSet::from(["Alma".to_owned()]));
+        assert_eq!(report.changed.len(), 1);
+    }
+}

@@ -1,0 +1,126 @@
+//! Bookings that were moved to another time, place or person, or can be read at last: nothing stale is left of them.
+
+use serde_json::Value;
+
+use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
+use crate::states::{assert_state, visits};
+use crate::support::{
+    assert_says, good_sync, needy_sync, of_ada, one_person, outage_sync, recovered_sync, rows_of,
+    with_ada,
+};
+
+/// Moves the only row of `cs_1` to another time of the day.
+fn move_to(sandbox: &Sandbox, from: i64, to: i64) {
+    sandbox.remove_rows("cs_1");
+    sandbox.add_booking(of_ada("cs_1").minutes(from, to));
+}
+
+/// The states of all visits of `cs_1`, by their start, each with its reason.
+fn states(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let visits = visits(sandbox, "cs_1");
+    visits
+        .iter()
+        .map(|visit| (word(&visit[0]), word(&visit[1])))
+        .collect()
+}
+
+const MOVED: &str = "moved in LibCal to another person, place or time";
+
+#[test]
+fn registered_then_moved_then_moved_back() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    move_to(&sandbox, 31, 91);
+    good_sync(&sandbox);
+    let moved = ("cancelled".to_owned(), MOVED.to_owned());
+    let registered = ("registered".to_owned(), String::new());
+    assert_eq!(states(&sandbox), [moved.clone(), registered.clone()]);
+    move_to(&sandbox, 30, 90);
+    good_sync(&sandbox);
+    assert_eq!(states(&sandbox), [registered, moved]);
+    assert_eq!(sandbox.expected().len(), 2, "the first one was still there");
+}
+
+#[test]
+fn a_moved_booking_that_never_was_registered_leaves_only_its_new_place_and_person() {
+    let sandbox = Sandbox::new().booking(of_ada("cs_1"));
+    needy_sync(&sandbox);
+    sandbox.add_user(User::new("G10000002").barcode("21000002"));
+    sandbox.remove_rows("cs_1");
+    sandbox.add_booking(
+        Booking::new("cs_1")
+            .by("G10000002")
+            .at(10332)
+            .minutes(31, 91),
+    );
+    good_sync(&sandbox);
+    assert_state(&sandbox, "registered", "", "Confirmed");
+    let told = sandbox.run(&["lookup-user", "G10000001"]).stdout;
+    assert!(!told.contains("cs_1"), "{told}");
+}
+
+#[test]
+fn a_corrected_id_leaves_nothing_of_the_wrong_one() {
+    let sandbox = with_ada().booking(Booking::new("cs_1").by(" "));
+    needy_sync(&sandbox);
+    assert_state(
+        &sandbox,
+        "refused",
+        "no primary ID on the booking form",
+        "Confirmed",
+    );
+    sandbox.edit_rows("cs_1", |row| row["q12505"] = "..".into());
+    needy_sync(&sandbox);
+    let reason = "the primary ID on the booking form is not valid";
+    assert_state(&sandbox, "refused", reason, "Confirmed");
+    sandbox.edit_rows("cs_1", |row| row["q12505"] = "G10000001".into());
+    good_sync(&sandbox);
+    assert_state(&sandbox, "registered", "", "Confirmed");
+}
+
+#[test]
+fn what_seems_to_be_moved_stays_as_it_was_while_a_list_cannot_be_read() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    move_to(&sandbox, 31, 91);
+    sandbox.fault(
+        Fault::on(Service::LibCal)
+            .when(|seen| seen.parameter("lid") == Some("10332"))
+            .answer(500, "text/plain", "oh no"),
+    );
+    outage_sync(&sandbox);
+    let registered = ("registered".to_owned(), String::new());
+    assert_eq!(states(&sandbox), [registered.clone(), registered]);
+    sandbox.clear_faults();
+    recovered_sync(&sandbox);
+    assert_eq!(states(&sandbox)[0].1, MOVED);
+}
+
+#[test]
+fn another_day_of_a_booking_is_not_taken_for_a_move() {
+    let day = 24 * 60;
+    let sandbox = one_person().booking(of_ada("cs_1").minutes(30 + day, 90 + day));
+    sandbox.set_config("LibCal.days", "1");
+    good_sync(&sandbox);
+    // As if only today's were asked for: tomorrow's is still registered.
+    sandbox.remove_rows("cs_1");
+    sandbox.add_booking(of_ada("cs_1"));
+    good_sync(&sandbox);
+    let registered = ("registered".to_owned(), String::new());
+    assert_eq!(states(&sandbox), [registered.clone(), registered]);
+}
+
+#[test]
+fn an_unreadable_row_is_refused_and_forgotten_once_it_can_be_read() {
+    let sandbox = with_ada().booking(of_ada("cs_1").with("toDate", "soon".into()));
+    assert_says(&needy_sync(&sandbox), &["no toDate that is a time", "cs_1"]);
+    good_sync(&sandbox);
+    let reason = "LibCal's row cannot be read (no toDate that is a time)";
+    assert_state(&sandbox, "refused", reason, "Confirmed");
+    sandbox.remove_rows("cs_1");
+    sandbox.add_booking(of_ada("cs_1"));
+    good_sync(&sandbox);
+    assert_state(&sandbox, "registered", "", "Confirmed");
+    assert_eq!(rows_of(&sandbox, "appts"), 1);
+}

@@ -1,0 +1,185 @@
+//! When an outage is reported: by the second pass in a row that meets it, then once in 24 hours, and when it is over.
+
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+use crate::support::{
+    assert_says, good_sync, of_ada, one_person, recovered_sync, rows_of, sql, with_ada,
+};
+use crate::terminal::on_terminal;
+
+/// A pass that meets an outage, run where nobody looks.
+fn meets(sandbox: &Sandbox) -> String {
+    let run = sandbox.sync();
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
+    run.stderr
+}
+
+#[test]
+fn by_the_second_pass_in_a_row_then_once_in_24_hours_and_when_it_is_over() {
+    let sandbox = one_person();
+    sandbox.stop(Service::Alma);
+    let told = "error: Alma does not answer: connection refused: 1 visit waits for the next pass (bookings cs_1)\n";
+    assert_eq!(meets(&sandbox), "");
+    assert_eq!(meets(&sandbox), told);
+    assert_eq!(meets(&sandbox), "");
+    sql(
+        &sandbox,
+        "UPDATE outages SET reported_at = reported_at - 23 * 3600",
+    );
+    assert_eq!(meets(&sandbox), "");
+    sql(
+        &sandbox,
+        "UPDATE outages SET reported_at = reported_at - 2 * 3600",
+    );
+    assert_eq!(meets(&sandbox), told);
+    sql(&sandbox, "UPDATE outages SET since = since - 130 * 60");
+    sandbox.start(Service::Alma);
+    let run = sandbox.sync();
+    let over = "warning: Alma is responding again after 2 h 10 min\n";
+    assert_eq!((run.code, run.stderr.as_str()), (0, over));
+    good_sync(&sandbox);
+    assert_eq!(rows_of(&sandbox, "outages"), 0);
+}
+
+#[test]
+fn an_outage_of_one_pass_bothers_nobody() {
+    for service in Service::ALL {
+        let sandbox = one_person();
+        sandbox.stop(service);
+        assert_eq!(meets(&sandbox), "", "{service:?}");
+        sandbox.start(service);
+        good_sync(&sandbox);
+        sandbox.stop(service);
+        sandbox.add_booking(Booking::new("cs_2").by("G10000002").minutes(100, 160));
+        sandbox.add_user(User::new("G10000002").barcode("21000002"));
+        assert_eq!(meets(&sandbox), "", "{service:?}: not in a row");
+    }
+}
+
+#[test]
+fn on_a_terminal_and_with_v_it_is_always_told() {
+    let sandbox = one_person();
+    sandbox.stop(Service::PassagePoint);
+    for _ in 0..2 {
+        let run = on_terminal(&sandbox, &["sync"], &[]);
+        assert_eq!(run.code, 1, "{run:#?}");
+        assert_says(
+            &run.stdout,
+            &["PassagePoint does not answer: connection refused"],
+        );
+        let run = sandbox.run(&["-v", "sync"]);
+        assert_says(
+            &run.stderr,
+            &["error: PassagePoint does not answer: connection refused"],
+        );
+    }
+    // Who has seen it is not told by mail again.
+    assert_eq!(meets(&sandbox), "");
+}
+
+#[test]
+fn a_report_that_could_not_be_written_is_made_by_the_next_pass() {
+    let sandbox = one_person();
+    sandbox.stop(Service::Alma);
+    assert_eq!(meets(&sandbox), "");
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let status = sandbox.command(&["sync"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert_says(&meets(&sandbox), &["Alma does not answer"]);
+    assert_eq!(meets(&sandbox), "");
+}
+
+#[test]
+fn one_location_is_an_outage_of_its_own() {
+    let sandbox = one_person();
+    let location = |lid: &'static str| {
+        Fault::on(Service::LibCal)
+            .when(move |seen| seen.parameter("lid") == Some(lid))
+            .answer(500, "text/plain", "oh no")
+    };
+    sandbox.fault(location("10332"));
+    assert_eq!(meets(&sandbox), "");
+    assert_says(
+        &meets(&sandbox),
+        &["not all bookings were read of Science Library (10332);"],
+    );
+    // Another one fails now: that is news, but not at once.
+    sandbox.clear_faults();
+    sandbox.fault(location("8827"));
+    let said = meets(&sandbox);
+    assert_eq!(
+        said,
+        "warning: LibCal, Science Library (10332) is responding again after 0 min\n"
+    );
+    assert_says(
+        &meets(&sandbox),
+        &["not all bookings were read of Main Library (8827);"],
+    );
+    // And then the whole service, which is more than was told, and at last only a part of it.
+    sandbox.stop(Service::LibCal);
+    let said = meets(&sandbox);
+    assert_says(&said, &["Main Library (8827), Science Library (10332);"]);
+    assert!(!said.contains("again after"), "{said}");
+    sandbox.start(Service::LibCal);
+    assert_eq!(meets(&sandbox), "");
+    sandbox.clear_faults();
+    recovered_sync(&sandbox);
+}
+
+#[test]
+fn a_rejected_key_is_an_outage_of_its_own_and_told_though_nobody_waits_for_it() {
+    let sandbox = one_person();
+    sandbox.world().alma_keys[0] = "another".to_owned();
+    sandbox.edit_user("G10000001", |user| user.zone = 1);
+    assert_eq!(meets(&sandbox), "");
+    // Nobody needs Alma any more, and the key is still rejected.
+    let said = meets(&sandbox);
+    assert_says(
+        &said,
+        &["error: Alma rejected API key 1 (403 Forbidden): check Alma.apikeys\n"],
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+    sandbox.world().alma_keys[0] = "AlmaKeyZone0Jm3Rv8".to_owned();
+    let run = sandbox.sync();
+    assert_eq!(run.code, 0, "{run:#?}");
+    assert_says(&run.stderr, &["Alma accepts API key 1 again after 0 min"]);
+}
+
+#[test]
+fn what_was_out_is_asked_whether_it_still_is_if_nobody_waits_for_it() {
+    for service in [Service::Alma, Service::PassagePoint] {
+        let sandbox = with_ada().booking(of_ada("cs_1"));
+        sandbox.stop(service);
+        meets(&sandbox);
+        meets(&sandbox);
+        // The only one who waited has cancelled.
+        sandbox.edit_rows("cs_1", |row| row["status"] = "Cancelled by User".into());
+        assert_eq!(meets(&sandbox), "", "{service:?} is still out");
+        assert_eq!(sandbox.run(&["status"]).code, 1, "{service:?}");
+        sandbox.start(service);
+        recovered_sync(&sandbox);
+        assert_eq!(sandbox.run(&["status"]).code, 0, "{service:?}");
+        sandbox.forget_requests();
+        good_sync(&sandbox);
+        assert_eq!(sandbox.count(service), 0, "and then it is left in peace");
+    }
+}
+
+#[test]
+fn what_may_be_registered_twice_is_told_at_once() {
+    let sandbox = one_person();
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.cut_after().times(1));
+    assert_eq!(meets(&sandbox), "");
+    let run: Run = sandbox.sync();
+    assert_eq!(run.code, 1);
+    assert_says(
+        &run.stderr,
+        &[
+            "error: possibly registered twice: 1 visit",
+            "cs_1 of G10000001",
+        ],
+    );
+}
