@@ -9,12 +9,14 @@ pub use reply::User;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use chrono::Local;
+
 use crate::config::{self, Secret};
 use crate::http::{Client, Reply, Request, Verdict, encode, named, usual_verdict};
-use crate::model::{Outage, PrimaryId};
+use crate::model::{Outage, PrimaryId, Reason};
 use crate::pace::Pace;
 
-use reply::{Code, code_of, user_of};
+use reply::{Code, Read, code_of, user_of};
 
 /// Alma as one run talks to it.
 pub struct Alma<'a> {
@@ -38,15 +40,15 @@ pub enum Answer {
     Found(User),
     /// No institution zone knows the ID.
     NotFound,
-    /// The user is there, but no barcode of theirs is active.
-    NoActiveBarcode,
+    /// The user is there and cannot be let in.
+    Refused(Reason),
 }
 
 /// What one institution zone says of an ID.
 enum ZoneAnswer {
     Found(User),
     NotFound,
-    NoActiveBarcode,
+    Refused(Reason),
     Outage(Outage),
 }
 
@@ -66,20 +68,31 @@ impl<'a> Alma<'a> {
         }
     }
 
-    /// Finds a user by any identifier: `GET {users_endpt}/{id}`, one institution
-    /// zone after the other until one knows an active barcode.
+    /// Finds a user by any identifier: `GET {users_endpt}/{id}`. They are asked for as it was
+    /// typed, for some identifiers are case-sensitive, and if nobody has that, for the
+    /// normalized form.
     ///
     /// # Errors
-    /// The outage, where a zone did not answer and no other has the user:
-    /// nothing can then be said of them.
+    /// The outage, where a zone did not answer and no other has the user: nothing can then
+    /// be said of them.
     pub fn find(&self, id: &PrimaryId) -> Result<Answer, Outage> {
+        let as_typed = self.find_by(id.typed());
+        if id.typed() == id.as_str() || as_typed != Ok(Answer::NotFound) {
+            return as_typed;
+        }
+        self.find_by(id.as_str())
+    }
+
+    /// Asks one institution zone after the other, until one has the user and lets them in.
+    fn find_by(&self, id: &str) -> Result<Answer, Outage> {
         let mut answer = Answer::NotFound;
         let mut outage = None;
         for position in 0..self.zones.len() {
-            match self.ask_zone(position, id.as_str()) {
+            match self.ask_zone(position, id) {
                 ZoneAnswer::Found(user) => return Ok(Answer::Found(user)),
                 ZoneAnswer::NotFound => {}
-                ZoneAnswer::NoActiveBarcode => answer = Answer::NoActiveBarcode,
+                ZoneAnswer::Refused(_) if answer != Answer::NotFound => {}
+                ZoneAnswer::Refused(reason) => answer = Answer::Refused(reason),
                 ZoneAnswer::Outage(one) => outage = outage.or(Some(one)),
             }
         }
@@ -94,7 +107,7 @@ impl<'a> Alma<'a> {
     pub fn try_key(&self, position: usize) -> Result<(), Outage> {
         match self.ask_zone(position, "LIBCAL-PP-CHECK") {
             ZoneAnswer::Outage(outage) => Err(outage),
-            ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::NoActiveBarcode => Ok(()),
+            ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::Refused(_) => Ok(()),
         }
     }
 
@@ -151,10 +164,11 @@ impl<'a> Alma<'a> {
                 ),
             ),
             Some(Code::Other) => alma(not_understood(&reply)),
-            None => match user_of(&reply, &self.config.barcode_types) {
-                None => alma(not_understood(&reply)),
-                Some(None) => ZoneAnswer::NoActiveBarcode,
-                Some(Some(user)) => ZoneAnswer::Found(user),
+            None => match user_of(&reply, self.config, Local::now().date_naive()) {
+                Read::Nothing => alma(not_understood(&reply)),
+                Read::NoActiveBarcode => ZoneAnswer::Refused(Reason::NoActiveBarcode),
+                Read::Refused(reason) => ZoneAnswer::Refused(reason),
+                Read::Found(user) => ZoneAnswer::Found(user),
             },
         }
     }

@@ -28,7 +28,7 @@ use crate::model::{BookingId, Known, PrimaryId};
 use schema::Kind;
 
 /// How long another process may keep the cache locked.
-const PATIENCE: Duration = Duration::from_secs(20);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How many statements are kept prepared: more than the program has.
 const STATEMENTS: usize = 64;
@@ -96,7 +96,7 @@ impl Cache {
         let shown = path.display();
         let what = match path.metadata() {
             Ok(found) if found.is_dir() => "a folder",
-            Ok(found) if !found.is_file() => "no file that can be kept",
+            Ok(found) if !found.is_file() => "not a regular file",
             Ok(_) => return Ok(true),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!(
                 "the cache {shown} may not be opened by this account: run the command as the account that runs the sync, or correct the rights to its folder"
@@ -131,12 +131,12 @@ impl Cache {
         cache
             .connection
             .set_prepared_statement_cache_capacity(STATEMENTS);
-        let patient = cache.connection.busy_timeout(PATIENCE);
+        let patient = cache.connection.busy_timeout(BUSY_TIMEOUT);
         cache.explained(patient)?;
         Ok(cache)
     }
 
-    /// What is known of these bookings and people, and of rows that could not be read.
+    /// What is known of these bookings and people, and of all visits that are not over.
     ///
     /// # Errors
     /// Where the cache cannot be read.
@@ -144,12 +144,13 @@ impl Cache {
         &self,
         bookings: impl IntoIterator<Item = &'k BookingId>,
         people: impl IntoIterator<Item = &'k PrimaryId>,
+        now: DateTime<Utc>,
     ) -> Result<Known> {
         let mut known = Known::default();
         // In one transaction: each of its own would have to lock and look whether anything changed.
         let snapshot = self.connection.unchecked_transaction();
         let snapshot = self.explained(snapshot)?;
-        for appt in self.unreadable_appts()? {
+        for appt in self.current_appts(now)? {
             let booking = appt.key.booking_id.clone();
             known.appts.entry(booking).or_default().push(appt);
         }
@@ -270,7 +271,7 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
         ),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
             "the cache {path} was locked by another program for {} s: end that program, or try again",
-            PATIENCE.as_secs()
+            BUSY_TIMEOUT.as_secs()
         ),
         Some(ErrorCode::DatabaseCorrupt) => {
             format!("the cache {path} is damaged: put a backup in its place, or move it away")

@@ -35,7 +35,7 @@ pub struct Cli {
     )]
     pub config: PathBuf,
 
-    /// The cache [default: Cache.path of the configuration]; the look-ups and `prune` then need no configuration
+    /// The cache [default: Cache.path of the configuration]; the look-ups, `status` and `prune` then need no configuration
     #[arg(long, global = true, value_name = "FILE")]
     pub db: Option<PathBuf>,
 

@@ -12,10 +12,11 @@ mod view;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, anyhow};
 
 use crate::cli::{Cli, Command};
 use crate::config::{Config, Wrong};
+use crate::model::PrimaryId;
 
 /// How a run ends, for cron and for scripts. Wrong usage, 2, is clap's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,12 +71,7 @@ fn cache_path(cli: &Cli) -> Result<PathBuf> {
     }
 }
 
-/// Says that nothing is known of somebody or something, and how to end then.
-fn not_found(whom: &str, id: &str, last_pass: Option<&str>) -> Exit {
-    let until = match last_pass {
-        Some(ended) => format!(" up to {ended}, when the last pass ended"),
-        None => " yet".to_owned(),
-    };
-    log::error!("nothing is known of {whom}: no booking with this {id} was listed{until}");
-    Exit::AttentionNeeded
+/// The primary ID that was typed.
+fn parse_id(typed: &str) -> Result<PrimaryId> {
+    PrimaryId::parse(typed).map_err(|_| anyhow!("{typed} is not a primary ID"))
 }

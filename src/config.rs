@@ -4,9 +4,11 @@
 //! line. Whether the services accept what stands here is not found out here.
 
 mod location;
+mod pattern;
 mod secret;
 mod values;
 
+pub use pattern::IdPattern;
 pub use secret::Secret;
 pub use values::{Address, Endpoint};
 
@@ -62,6 +64,9 @@ pub struct LibCal {
     /// The question of the booking form that asks for the primary ID, such as `q12505`.
     #[serde(deserialize_with = "name")]
     pub primary_id_field: String,
+    /// What a primary ID looks like; it is found within what was typed.
+    #[serde(default)]
+    pub primary_id_pattern: Option<IdPattern>,
     /// The locations whose bookings are read.
     #[serde(deserialize_with = "at_least_one")]
     pub locations: Vec<Location>,
@@ -93,15 +98,31 @@ pub struct Alma {
     pub apikeys: Vec<Secret>,
     /// Where users are found; a user's ID is added as one more path segment.
     pub users_endpt: Address,
-    /// The identifier types that hold a barcode.
+    /// The identifier types that hold a barcode, in order of preference; `PRIMARY_ID` stands for
+    /// the primary ID itself.
     #[serde(default = "default_barcode_types", deserialize_with = "values::texts")]
     pub barcode_types: Vec<String>,
+    /// Which users are refused though they have a barcode.
+    #[serde(default, deserialize_with = "or_default")]
+    pub refuse: Vec<Refuse>,
     /// The most requests in one second, for each key.
     #[serde(default = "default_rate", deserialize_with = "within::<_, 1, 10_000>")]
     pub requests_per_second: u32,
     /// For how many days what Alma said of a user is good enough.
     #[serde(default = "default_refresh", deserialize_with = "within::<_, 0, 3650>")]
     pub refresh_days: u32,
+}
+
+/// A kind of user who is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Refuse {
+    /// The user's status is not `ACTIVE`.
+    Inactive,
+    /// The user's expiry date is past.
+    Expired,
+    /// The user has an active block.
+    Blocked,
 }
 
 /// The PassagePoint section.
@@ -191,7 +212,7 @@ fn default_rate() -> u32 {
 }
 
 fn default_refresh() -> u32 {
-    7
+    1
 }
 
 fn default_login() -> Endpoint {

@@ -29,15 +29,32 @@ const FAILURES_IN_A_ROW: u32 = 3;
 const HOST_NOT_FOUND: &str =
     "its host name is not known: check its address in the configuration, and the DNS";
 
-/// Makes the agent that all services share: its connections, time-outs and certificates.
+/// The agents that all services share: their time-outs and certificates, and the connections
+/// that one of them keeps.
+#[derive(Debug, Clone)]
+pub struct Agents {
+    /// Uses a connection as long as it lasts.
+    keeping: Agent,
+    /// Makes a connection of its own for each request.
+    fresh: Agent,
+}
+
+/// Makes the agents.
 ///
 /// Certificates are checked against the operating system's store, and redirects are not followed.
 #[must_use]
-pub fn agent(network: &Network) -> Agent {
+pub fn agents(network: &Network) -> Agents {
+    let connections = network.concurrency as usize;
+    Agents {
+        keeping: agent(network, connections),
+        fresh: agent(network, 0),
+    }
+}
+
+fn agent(network: &Network, kept_connections: usize) -> Agent {
     // One limit for each step instead of one for the whole: only so does a
     // time-out tell whether the request had gone out.
     let limit = Some(Duration::from_secs(network.timeout_seconds.into()));
-    let connections = network.concurrency as usize;
     Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -49,8 +66,8 @@ pub fn agent(network: &Network) -> Agent {
         .timeout_send_body(limit)
         .timeout_recv_response(limit)
         .timeout_recv_body(limit)
-        .max_idle_connections(3 * connections)
-        .max_idle_connections_per_host(connections)
+        .max_idle_connections(3 * kept_connections)
+        .max_idle_connections_per_host(kept_connections)
         .tls_config(
             TlsConfig::builder()
                 .root_certs(RootCerts::PlatformVerifier)
@@ -63,7 +80,7 @@ pub fn agent(network: &Network) -> Agent {
 /// The way to one service: sends, tries again, and leaves the service alone once it keeps failing.
 pub struct Client {
     service: &'static str,
-    agent: Agent,
+    agents: Agents,
     network: Network,
     health: Mutex<Health>,
 }
@@ -77,12 +94,12 @@ struct Health {
 }
 
 impl Client {
-    /// A way to the service of that name, over a shared agent.
+    /// A way to the service of that name, over shared agents.
     #[must_use]
-    pub fn new(service: &'static str, agent: Agent, network: &Network) -> Self {
+    pub fn new(service: &'static str, agents: Agents, network: &Network) -> Self {
         Self {
             service,
-            agent,
+            agents,
             network: network.clone(),
             health: Mutex::default(),
         }
@@ -156,9 +173,15 @@ impl Client {
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
+        let agent = match request.repeat {
+            Repeat::Safe => &self.agents.keeping,
+            // On a connection that was used before, nobody can tell whether a server that has just
+            // closed it acted, nor whether an answer is a late one to another request.
+            Repeat::OnlyIfNotProcessed => &self.agents.fresh,
+        };
         let answer = match &request.body {
-            None => self.run(builder.body(())),
-            Some(body) => self.run(builder.body(body.as_slice())),
+            None => run(agent, builder.body(())),
+            Some(body) => run(agent, builder.body(body.as_slice())),
         };
         let answer = answer.and_then(|mut answer| {
             let body = answer
@@ -185,13 +208,6 @@ impl Client {
             reply.body.len()
         );
         Ok(reply)
-    }
-
-    fn run(
-        &self,
-        request: http::Result<http::Request<impl ureq::AsSendBody>>,
-    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        self.agent.run(request?)
     }
 
     fn in_trouble(&self, reply: &Reply) -> Failure {
@@ -263,6 +279,13 @@ impl Client {
             fate,
         }
     }
+}
+
+fn run(
+    agent: &Agent,
+    request: http::Result<http::Request<impl ureq::AsSendBody>>,
+) -> Result<http::Response<ureq::Body>, ureq::Error> {
+    agent.run(request?)
 }
 
 fn explain_io(error: &std::io::Error) -> (Fate, String) {

@@ -7,6 +7,8 @@ pub mod status;
 
 pub use row::{Row, Unreadable};
 
+use row::Question;
+
 use std::collections::HashSet;
 
 use chrono::NaiveDate;
@@ -69,6 +71,10 @@ impl<'a> LibCal<'a> {
     pub fn list(&self, location: LocationId, date: Option<NaiveDate>) -> Listing {
         let mut listing = Listing::default();
         let mut seen = HashSet::new();
+        let question = Question {
+            field: &self.config.primary_id_field,
+            pattern: self.config.primary_id_pattern.as_ref(),
+        };
         for page in 1..=LAST_PAGE {
             let reply = match self.page(location, date, page) {
                 Ok(reply) => reply,
@@ -87,7 +93,7 @@ impl<'a> LibCal<'a> {
                     continue;
                 }
                 new += 1;
-                match row::read(raw.get(), location, &self.config.primary_id_field) {
+                match row::read(raw.get(), location, question) {
                     Ok(row) => listing.rows.push(row),
                     Err(unreadable) => listing.unreadable.push(unreadable),
                 }

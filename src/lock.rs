@@ -16,12 +16,11 @@ use anyhow::{Context, Result, bail};
 pub struct Lock {
     file: File,
     path: PathBuf,
-    /// The number of the last pass, as the file has it.
     last_pass: Option<u64>,
 }
 
-/// What became of trying to take the lock.
-pub enum Taken {
+/// What came of trying to take the lock.
+pub enum Acquired {
     /// It is ours.
     Ours(Lock),
     /// Another sync has it, and began so long ago.
@@ -29,17 +28,10 @@ pub enum Taken {
 }
 
 impl Lock {
-    /// Whether the cache, whose last pass has that number, is not the one of the last pass
-    /// here: it was lost, or an older one was put in its place.
+    /// The number of the last pass, as the file has it.
     #[must_use]
-    pub fn is_ahead_of(&self, cache_pass: Option<u64>) -> bool {
-        self.last_pass > cache_pass
-    }
-
-    /// The number of the pass that begins, given that of the cache's last one.
-    #[must_use]
-    pub fn next_pass(&self, cache_pass: Option<u64>) -> u64 {
-        self.last_pass.max(cache_pass).unwrap_or(0) + 1
+    pub fn last_pass(&self) -> Option<u64> {
+        self.last_pass
     }
 
     /// Keeps the number of the pass that begins.
@@ -59,7 +51,7 @@ impl Lock {
 ///
 /// # Errors
 /// Where the lock's file cannot be made or locked.
-pub fn take(cache: &Path) -> Result<Taken> {
+pub fn take(cache: &Path) -> Result<Acquired> {
     let path = path_for(cache);
     let folder = path.parent().unwrap_or(Path::new(""));
     if !folder.as_os_str().is_empty() && !folder.is_dir() {
@@ -77,20 +69,23 @@ pub fn take(cache: &Path) -> Result<Taken> {
         .open(&path)
         .with_context(|| cannot_lock(&path))?;
     let taken = take_file(file, path)?;
-    if let Taken::Ours(lock) = &taken {
+    if let Acquired::Ours(lock) = &taken {
         // The mode of a new file is subject to the umask; this one is not.
         lock.file
             .set_permissions(Permissions::from_mode(0o600))
+            // From now on the lock is held.
+            .and_then(|()| lock.file.set_modified(SystemTime::now()))
             .with_context(|| cannot_lock(&lock.path))?;
     }
     Ok(taken)
 }
 
 /// The same for a run that writes nothing, not even the lock's file: nothing if there is none.
+/// Such a run should give the lock up at once, to stand in nobody's way.
 ///
 /// # Errors
 /// Where the lock's file is there and cannot be locked.
-pub fn take_if_there(cache: &Path) -> Result<Option<Taken>> {
+pub fn take_if_there(cache: &Path) -> Result<Option<Acquired>> {
     let path = path_for(cache);
     match File::open(&path) {
         Ok(file) => take_file(file, path).map(Some),
@@ -100,17 +95,17 @@ pub fn take_if_there(cache: &Path) -> Result<Option<Taken>> {
 }
 
 /// Locks the file and reads the number in it.
-fn take_file(file: File, path: PathBuf) -> Result<Taken> {
+fn take_file(file: File, path: PathBuf) -> Result<Acquired> {
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(Taken::Busy(age_of(&file))),
+        Err(TryLockError::WouldBlock) => return Ok(Acquired::Busy(age_of(&file))),
         Err(TryLockError::Error(error)) => return Err(error).with_context(|| cannot_lock(&path)),
     }
     let mut text = String::new();
     let read = (&file).take(64).read_to_string(&mut text);
     read.with_context(|| cannot_lock(&path))?;
     let last_pass = text.trim().parse().ok();
-    Ok(Taken::Ours(Lock {
+    Ok(Acquired::Ours(Lock {
         file,
         path,
         last_pass,

@@ -1,6 +1,9 @@
 //! What goes to standard error: this program's own records, one line each.
 
+use std::fs::File;
 use std::io::{IsTerminal, Write, stderr};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::AutoStream;
@@ -32,10 +35,22 @@ pub fn start(cli: &Cli) {
 /// Whether a record could not be written, on a full disk say.
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Whether every record was written so far that was to be.
+/// Whether a person can be told of an error: errors are not switched off, all that was to be
+/// written so far could be, and it does not go to nowhere. (Where standard error is closed,
+/// Rust has it go to the null device.)
 #[must_use]
-pub fn is_all_told() -> bool {
-    !LOST.load(Ordering::Relaxed)
+pub fn can_tell() -> bool {
+    log::log_enabled!(target: "libcal_pp", Level::Error)
+        && !LOST.load(Ordering::Relaxed)
+        && !goes_nowhere()
+}
+
+fn goes_nowhere() -> bool {
+    let device = |file: File| file.metadata().ok().map(|found| found.rdev());
+    let standard_error = stderr().as_fd().try_clone_to_owned().map(File::from);
+    let standard_error = standard_error.ok().and_then(device);
+    let nowhere = File::open("/dev/null").ok().and_then(device);
+    nowhere.is_some() && standard_error == nowhere
 }
 
 /// Standard error, remembering that it failed: the logger does not tell.

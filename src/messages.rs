@@ -1,6 +1,6 @@
 //! The words that several commands share: numbers with their nouns, lists cut short, how long something took.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::{Summary, VisitKey};
 
@@ -43,6 +43,8 @@ pub fn booking_of(visit: &VisitKey) -> String {
 /// How long something took, in its two largest units, such as `2 h 10 min`.
 #[must_use]
 pub fn duration(time: TimeDelta) -> String {
+    // A clock that was set back makes it negative.
+    let time = time.max(TimeDelta::zero());
     let (days, hours, minutes) = (
         time.num_days(),
         time.num_hours() % 24,
@@ -53,6 +55,15 @@ pub fn duration(time: TimeDelta) -> String {
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
     }
+}
+
+/// How long ago something was, such as `3 min ago`.
+#[must_use]
+pub fn ago(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    if time > now {
+        return "in the future: check this machine's clock".to_owned();
+    }
+    format!("{} ago", duration(now - time))
 }
 
 /// A pass in one line.

@@ -140,7 +140,7 @@ pub struct LastingOutage {
 pub struct Summary {
     /// Rows of all lists.
     pub rows: usize,
-    /// Visits that these make.
+    /// Visits among these that are approved or refused.
     pub visits: usize,
     /// Visits that were registered before.
     pub already_registered: usize,
@@ -158,13 +158,13 @@ pub struct Summary {
     pub seconds: f64,
 }
 
-/// The last pass, or the last two.
+/// The last pass that began, and the last full one that ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LastPass {
     /// Its number, one more than that of the pass before it.
     pub number: u64,
-    /// When the last one began.
-    pub started_at: DateTime<Utc>,
+    /// When the last one over today began.
+    pub started_at: Option<DateTime<Utc>>,
     /// When the last full pass ended, and how it went.
     pub ended: Option<(DateTime<Utc>, Summary)>,
 }

@@ -1,7 +1,7 @@
 //! A plan carried out: several people at once, the soonest start first.
 //!
-//! Two crews of threads work hand in hand, so that neither service waits for the
-//! other: one asks Alma about the people who are not known, the other makes visitors
+//! Two groups of worker threads share the work, so that neither service waits for the
+//! other: one asks Alma about the people who are not known, the other creates visitors
 //! and registers visits in PassagePoint. What is to be done stands in the plan; what
 //! is printed about it is for [`crate::command`] to say.
 
@@ -11,14 +11,14 @@ mod visit;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::Result;
 
 use crate::alma::{self, Alma};
 use crate::cache::Cache;
 use crate::config::Config;
-use crate::model::{Appt, LastingOutage, Outage, PrimaryId, VisitorId};
+use crate::model::{Appt, Barcode, BookingId, Card, LastingOutage, Outage, PrimaryId};
 use crate::passagepoint::PassagePoint;
 use crate::plan::{Person, Refusal, Visit};
 
@@ -34,8 +34,10 @@ pub struct Pass<'a> {
     pub cache: Mutex<&'a mut Cache>,
     /// What came of it so far.
     pub done: Mutex<Done>,
-    /// Whether PassagePoint has a destination, once somebody had to ask.
-    pub destinations: Mutex<HashMap<String, bool>>,
+    /// The destinations that PassagePoint has, once somebody had to ask; nothing if that failed.
+    pub destinations: OnceLock<Option<Vec<String>>>,
+    /// Held while visits of that barcode are registered: several primary IDs can be one person's.
+    pub barcodes: Mutex<HashMap<Barcode, Arc<Mutex<()>>>>,
     /// Whether nothing is to be written to PassagePoint.
     pub is_dry_run: bool,
 }
@@ -45,14 +47,18 @@ pub struct Pass<'a> {
 pub struct Done {
     /// The visits that were registered.
     pub registered: Vec<(Visit, Appt)>,
+    /// The visits that another pre-registration covers, each with the booking that it was made for.
+    pub covered: Vec<(Visit, BookingId)>,
+    /// Whether a visit was registered though an attempt of unknown outcome may cover it.
+    pub possibly_doubled: bool,
     /// What was refused or given up.
     pub refused: Vec<Refusal>,
     /// Visits of which it is not known whether they were registered.
-    pub in_doubt: Vec<HeldUp>,
+    pub in_doubt: Vec<Deferred>,
     /// Visits that wait.
-    pub waiting: Vec<HeldUp>,
-    /// How many visits were changed by another process, and so left to the next pass.
-    pub overtaken: usize,
+    pub waiting: Vec<Deferred>,
+    /// How many visits were left to the next pass for another reason.
+    pub put_off: usize,
     /// Users who were registered by what is stored of them, by the outage that kept them from being checked.
     pub served_from_cache: BTreeMap<Outage, Vec<PrimaryId>>,
     /// Outages that keep no visit waiting: of a visit that was given up, of API keys that were
@@ -62,7 +68,7 @@ pub struct Done {
 
 /// A visit and the outage that kept it from being registered.
 #[derive(Debug)]
-pub struct HeldUp {
+pub struct Deferred {
     /// The outage.
     pub outage: Outage,
     /// The visit as the plan left it.
@@ -73,13 +79,22 @@ pub struct HeldUp {
 
 /// What is known of a person whose visits can be registered now.
 enum Checked {
-    /// The visitor that the cache has of them.
-    Visitor(VisitorId),
+    /// What the cache has of them.
+    Stored(Card),
     /// What Alma says of them: their visitor is still to be created or found.
     InAlma(alma::User),
 }
 
-/// A person on their way from the one crew to the other.
+impl Checked {
+    fn barcode(&self) -> &Barcode {
+        match self {
+            Self::Stored(card) => &card.barcode,
+            Self::InAlma(found) => &found.barcode,
+        }
+    }
+}
+
+/// A person on their way from those who ask Alma to those who register.
 type Ready<'p> = (&'p Person, Checked);
 
 impl<'a> Pass<'a> {
@@ -103,8 +118,8 @@ impl<'a> Pass<'a> {
                 None => unknown.push(person),
             }
         }
-        let crew = self.config.network.concurrency as usize;
-        let crews = Crews {
+        let most = self.config.network.concurrency as usize;
+        let workers = Workers {
             next: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
             receive: Mutex::new(receive),
@@ -113,15 +128,15 @@ impl<'a> Pass<'a> {
             // Needed by whoever comes first from Alma. If it fails, they are told.
             scope.spawn(|| self.passagepoint.ensure_token());
             let mut threads = Vec::new();
-            for _ in 0..unknown.len().min(crew) {
+            for _ in 0..unknown.len().min(most) {
                 let send = send.clone();
-                let (unknown, crews) = (&unknown, &crews);
-                threads.push(scope.spawn(move || self.ask_alma(unknown, crews, &send)));
+                let (unknown, workers) = (&unknown, &workers);
+                threads.push(scope.spawn(move || self.ask_alma(unknown, workers, &send)));
             }
-            // The last asker who goes closes the channel, and so sends the registrars home.
+            // When the last thread that asks Alma ends, the channel closes, which ends the others.
             drop(send);
-            for _ in 0..people.len().min(crew) {
-                threads.push(scope.spawn(|| self.register_visits(&crews)));
+            for _ in 0..people.len().min(most) {
+                threads.push(scope.spawn(|| self.register_visits(&workers)));
             }
             let results = threads.into_iter().map(|thread| match thread.join() {
                 Ok(result) => result,
@@ -135,14 +150,14 @@ impl<'a> Pass<'a> {
     fn ask_alma<'p>(
         &self,
         people: &[&'p Person],
-        crews: &Crews<'p>,
+        workers: &Workers<'p>,
         send: &Sender<Ready<'p>>,
     ) -> Result<()> {
-        while let Some(person) = people.get(crews.next.fetch_add(1, Ordering::Relaxed)) {
-            if crews.stopped.load(Ordering::Relaxed) {
+        while let Some(person) = people.get(workers.next.fetch_add(1, Ordering::Relaxed)) {
+            if workers.stopped.load(Ordering::Relaxed) {
                 break;
             }
-            if let Some(checked) = crews.stop_on_error(self.check(person))? {
+            if let Some(checked) = workers.stop_on_error(self.check(person))? {
                 // Nobody takes them on only if all have stopped.
                 let _ = send.send((person, checked));
             }
@@ -151,14 +166,21 @@ impl<'a> Pass<'a> {
     }
 
     /// Registers the visits of one person after the other, as they come.
-    fn register_visits(&self, crews: &Crews<'_>) -> Result<()> {
-        while let Some((person, checked)) = crews.next_ready() {
-            if crews.stopped.load(Ordering::Relaxed) {
+    fn register_visits(&self, workers: &Workers<'_>) -> Result<()> {
+        while let Some((person, checked)) = workers.next_ready() {
+            if workers.stopped.load(Ordering::Relaxed) {
                 break;
             }
-            crews.stop_on_error(self.register_person(person, checked))?;
+            let barcode = self.lock_of(checked.barcode());
+            let _one_at_a_time = barcode.lock().unwrap_or_else(PoisonError::into_inner);
+            workers.stop_on_error(self.register_person(person, checked))?;
         }
         Ok(())
+    }
+
+    fn lock_of(&self, barcode: &Barcode) -> Arc<Mutex<()>> {
+        let mut barcodes = self.barcodes.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(barcodes.entry(barcode.clone()).or_default())
     }
 
     /// Keeps why visits wait, and gives what came of the pass. What was out at the pass before
@@ -169,7 +191,7 @@ impl<'a> Pass<'a> {
     pub fn finish(self, remembered: &[LastingOutage]) -> (Done, Result<()>) {
         let still_out: Vec<_> = remembered
             .iter()
-            .filter_map(|lasting| self.is_still_out(&lasting.outage.service))
+            .filter_map(|lasting| self.is_still_out(lasting))
             .collect();
         let mut done = self
             .done
@@ -179,34 +201,35 @@ impl<'a> Pass<'a> {
         done.others.extend(still_out);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = done.waiting.iter();
-        let saved = cache.save_waiting(waiting.map(|visit| (&visit.before, &visit.appt)));
+        let saved = cache.replace_appts(waiting.map(|visit| (&visit.before, &visit.appt)));
         drop(cache);
-        (done, saved)
+        (done, saved.map(|_| ()))
     }
 
     /// Asks Alma or PassagePoint whether it is there, unless this pass has met its outage.
-    fn is_still_out(&self, service: &str) -> Option<Outage> {
+    fn is_still_out(&self, lasting: &LastingOutage) -> Option<Outage> {
+        let service = lasting.outage.service.as_str();
         let done = self.done();
-        let held_up = done.waiting.iter().chain(&done.in_doubt);
-        let mut met = held_up
-            .map(|held_up| &held_up.outage)
+        let deferred = done.waiting.iter().chain(&done.in_doubt);
+        let mut met = deferred
+            .map(|deferred| &deferred.outage)
             .chain(done.served_from_cache.keys())
             .chain(&done.others);
         let is_met = met.any(|outage| outage.service == service);
         drop(done);
-        match service.strip_prefix("Alma") {
-            _ if is_met => None,
-            Some(_) => self
-                .alma
-                .check()
-                .into_iter()
-                .find(|outage| outage.service == service),
-            None if service == "PassagePoint" => {
-                let failure = self.passagepoint.ensure_token().err()?;
-                Some(Outage::of(service, failure.cause))
-            }
-            None => None,
+        if is_met || service.starts_with("LibCal") {
+            return None;
         }
+        if service == "PassagePoint" {
+            let failure = self.passagepoint.ensure_token().err()?;
+            return Some(Outage::of(service, failure.cause));
+        }
+        // While Alma does not respond, nobody knows whether it would accept a key.
+        let outages = self.alma.check();
+        let is_out = outages.contains(&lasting.outage)
+            || outages.iter().any(|outage| outage.service == "Alma");
+        let same = outages.into_iter().find(|outage| outage.service == service);
+        same.or_else(|| is_out.then(|| lasting.outage.clone()))
     }
 
     // A thread that panicked leaves both as good as they were: the cache by its
@@ -220,8 +243,8 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// What the two crews have in common.
-struct Crews<'p> {
+/// What the two groups of threads have in common.
+struct Workers<'p> {
     /// Whom Alma is asked about next.
     next: AtomicUsize,
     /// Set when the cache failed one of them: the others stop at their next person.
@@ -229,7 +252,7 @@ struct Crews<'p> {
     receive: Mutex<Receiver<Ready<'p>>>,
 }
 
-impl<'p> Crews<'p> {
+impl<'p> Workers<'p> {
     /// The next person from Alma; nothing when all of them have come.
     fn next_ready(&self) -> Option<Ready<'p>> {
         let receive = self.receive.lock().unwrap_or_else(PoisonError::into_inner);

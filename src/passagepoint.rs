@@ -103,7 +103,8 @@ impl<'a> PassagePoint<'a> {
         read_id(&reply, VisitorId).map(Some)
     }
 
-    /// Finds a visitor by barcode: `GET {root}{uniqueId_endpt}`. Nothing comes back
+    /// Finds a visitor by barcode: `GET {root}{uniqueId_endpt}`. Of several records it is the
+    /// one with that barcode; where none says which it has, the only one. Nothing comes back
     /// if there is none.
     ///
     /// # Errors
@@ -117,13 +118,18 @@ impl<'a> PassagePoint<'a> {
                 .query(&[("uniqueId", &barcode.0)])
                 .verdict(verdict)
         })?;
-        let nobody = reply
-            .json()
-            .is_some_and(|body| list_of(&body).is_some_and(Vec::is_empty));
-        if reply.is_success() && nobody {
-            return Ok(None);
+        if !reply.is_success() {
+            return Ok(Some(Answer::Refused(reply.status)));
         }
-        read_id(&reply, VisitorId).map(Some)
+        let body = reply.json().unwrap_or_default();
+        let Some(records) = list_of(&body) else {
+            return Err(not_understood(&reply));
+        };
+        let Some(record) = record_of(records, barcode) else {
+            return Ok(None);
+        };
+        let id = id_text(&record["id"]).ok_or_else(|| not_understood(&reply))?;
+        Ok(Some(Answer::Id(VisitorId(id))))
     }
 
     /// Makes a pre-registration: `POST {root}{create_prereg_endpt}`. Each one that
@@ -254,6 +260,19 @@ fn read_id<Id>(reply: &Reply, of_text: fn(String) -> Id) -> Result<Answer<Id>, F
     let id = list_of(&body).and_then(|list| list.iter().find_map(|one| id_text(&one["id"])));
     id.map(|id| Answer::Id(of_text(id)))
         .ok_or_else(|| not_understood(reply))
+}
+
+/// The record of a visitor with that barcode, or the only one if none says which it has.
+fn record_of<'v>(records: &'v [Value], barcode: &Barcode) -> Option<&'v Value> {
+    let unique_id = |record: &Value| crate::json::text(&record["uniqueId"]);
+    if records.iter().any(|record| unique_id(record).is_some()) {
+        let mut records = records.iter();
+        return records.find(|record| unique_id(record).as_ref() == Some(&barcode.0));
+    }
+    match records {
+        [only] => Some(only),
+        _ => None,
+    }
 }
 
 /// Whether a body tells of an error, whatever the status.

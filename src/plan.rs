@@ -6,6 +6,7 @@
 mod decide;
 mod listing;
 mod people;
+mod shared;
 mod unlisted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::libcal::{Row, Unreadable};
-use crate::model::{Appt, BookingId, Known, LocationId, PrimaryId, State, User, VisitKey};
+use crate::model::{Appt, BookingId, Known, LocationId, PrimaryId, Reason, State, User, VisitKey};
 use decide::Planner;
 use listing::listed_visits;
 use people::by_start;
@@ -27,6 +28,10 @@ pub struct Rules<'a> {
     pub destinations: &'a BTreeMap<LocationId, String>,
     /// Whether every list was read to its end.
     pub lists_are_complete: bool,
+    /// How many days after today the lists go on.
+    pub days: u32,
+    /// When the last full pass ended.
+    pub last_pass: Option<DateTime<Utc>>,
     /// The present.
     pub now: DateTime<Utc>,
 }
@@ -68,25 +73,33 @@ pub enum Decision {
     Refused {
         /// When the refusal was last reported.
         reported_at: Option<DateTime<Utc>>,
-        /// Whether it is the user's.
-        is_users: bool,
     },
     /// Nothing until a person has looked: it was given up in doubt.
     GivenUp,
+    /// Nothing now: it is in doubt, and nobody can be told that it may be registered twice.
+    PutOff,
+    /// Nothing but to tell a person that its pre-registration serves another booking.
+    ServesAnother,
 }
 
-/// A visit that is refused, or was given up in doubt.
+/// A visit that is refused, was given up in doubt, or was cancelled while its pre-registration
+/// serves another booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The visit, with the reason.
     pub appt: Appt,
-    /// Whether it is the user who is refused, with all their visits.
-    pub is_users: bool,
     /// When that was last reported.
     pub reported_at: Option<DateTime<Utc>>,
 }
 
 impl Refusal {
+    /// Whether it is the user who is refused, with all their visits.
+    #[must_use]
+    pub fn is_users(&self) -> bool {
+        let reason = self.appt.reason.as_ref();
+        reason.is_some_and(Reason::is_about_user)
+    }
+
     /// Whether the visit waits for a person to look whether it is registered.
     #[must_use]
     pub fn is_given_up(&self) -> bool {
@@ -145,21 +158,43 @@ impl Plan {
         visits.filter(|visit| is_counted(visit.decision)).count()
     }
 
-    /// The visits that are refused or given up, and are not to be tried now.
+    /// Whether there is a visit in doubt that is to be tried again, or was to be.
+    #[must_use]
+    pub fn has_doubts(&self) -> bool {
+        let is_doubt = |decision| {
+            matches!(
+                decision,
+                Decision::Register(Why::InDoubt) | Decision::PutOff
+            )
+        };
+        self.count(is_doubt) > 0
+    }
+
+    /// Leaves every visit in doubt as it is.
+    pub fn put_off_doubts(&mut self) {
+        for visit in &mut self.visits {
+            if visit.decision == Decision::Register(Why::InDoubt) {
+                visit.decision = Decision::PutOff;
+            }
+        }
+        for person in &mut self.people {
+            person.visits.retain(|visit| visit.why != Why::InDoubt);
+        }
+        self.people.retain(|person| !person.visits.is_empty());
+    }
+
+    /// The visits of which a person is told: refused ones, those that were given up, and those
+    /// whose pre-registration serves another booking.
     #[must_use]
     pub fn refusals(&self) -> Vec<Refusal> {
         let refusal = |visit: &Planned| {
-            let (is_users, reported_at) = match visit.decision {
-                Decision::Refused {
-                    reported_at,
-                    is_users,
-                } => (is_users, reported_at),
-                Decision::GivenUp => (false, visit.after.reported_at),
+            let reported_at = match visit.decision {
+                Decision::Refused { reported_at } => reported_at,
+                Decision::GivenUp | Decision::ServesAnother => visit.after.reported_at,
                 _ => return None,
             };
             Some(Refusal {
                 appt: visit.after.clone(),
-                is_users,
                 reported_at,
             })
         };
@@ -205,6 +240,7 @@ pub fn plan(rows: &[Row], unreadable: &[Unreadable], known: &Known, rules: &Rule
     if rules.lists_are_complete {
         planner.plan_unlisted(rows, &listed, &mut plan);
     }
+    planner.note_shared(&mut plan.visits);
     plan.people = by_start(people);
     plan
 }

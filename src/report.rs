@@ -11,7 +11,7 @@ pub use refusals::refusal_lines;
 
 use crate::fetch::Fetched;
 use crate::model::{Outage, State, Summary};
-use crate::pass::{Done, HeldUp};
+use crate::pass::{Deferred, Done};
 use crate::plan::{Decision, Plan};
 
 /// All that outages led to in a pass over so many locations.
@@ -33,10 +33,10 @@ pub fn incidents(fetched: &Fetched, locations: usize, done: &Done) -> Vec<Incide
         let cause = cause.clone();
         add(&Outage { service, cause }, Effect::NotRead, name);
     }
-    for HeldUp { outage, appt, .. } in &done.waiting {
+    for Deferred { outage, appt, .. } in &done.waiting {
         add(outage, Effect::Waits, appt.key.booking_id.to_string());
     }
-    for HeldUp { outage, appt, .. } in &done.in_doubt {
+    for Deferred { outage, appt, .. } in &done.in_doubt {
         add(outage, Effect::InDoubt, appt.key.booking_id.to_string());
     }
     for (outage, users) in &done.served_from_cache {
@@ -60,20 +60,28 @@ pub fn incidents(fetched: &Fetched, locations: usize, done: &Done) -> Vec<Incide
 /// The pass in numbers, but for its time.
 #[must_use]
 pub fn summary_of(fetched: &Fetched, plan: &Plan, done: &Done) -> Summary {
-    let is_in_doubt = |held_up: &&HeldUp| held_up.appt.state == State::InDoubt;
-    let still_in_doubt = done.waiting.iter().filter(is_in_doubt).count();
+    // What an outage has put off stays what it was.
+    let put_off_in = |state| {
+        let deferred = done.waiting.iter();
+        deferred.filter(|visit| visit.appt.state == state).count()
+    };
+    let (in_doubt, still_refused) = (put_off_in(State::InDoubt), put_off_in(State::Refused));
     let given_up = done.refused.iter().filter(|refusal| refusal.is_given_up());
     let given_up = given_up.count();
     let refused = plan.count(|decision| matches!(decision, Decision::Refused { .. }));
     let given_up_before = plan.count(|decision| decision == Decision::GivenUp);
+    let already = plan.count(|decision| decision == Decision::AlreadyRegistered);
+    let put_off = plan.count(|decision| decision == Decision::PutOff);
+    let is_not_counted =
+        |decision| matches!(decision, Decision::NotExpected | Decision::ServesAnother);
     Summary {
         rows: fetched.rows.len() + fetched.unreadable.len(),
-        visits: plan.count(|decision| decision != Decision::NotExpected),
-        already_registered: plan.count(|decision| decision == Decision::AlreadyRegistered),
+        visits: plan.count(|decision| !is_not_counted(decision)),
+        already_registered: already + done.covered.len(),
         registered: done.registered.len(),
-        refused: refused + done.refused.len() - given_up,
-        in_doubt: done.in_doubt.len() + still_in_doubt + given_up + given_up_before,
-        failed: done.waiting.len() - still_in_doubt + done.overtaken,
+        refused: refused + still_refused + done.refused.len() - given_up,
+        in_doubt: done.in_doubt.len() + in_doubt + given_up + given_up_before + put_off,
+        failed: done.waiting.len() - in_doubt - still_refused + done.put_off,
         ended: plan.count(|decision| decision == Decision::Ended),
         seconds: 0.0,
     }

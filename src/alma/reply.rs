@@ -1,15 +1,17 @@
 //! Alma's answers, in all the shapes they come in.
 
+use chrono::NaiveDate;
 use serde_json::Value;
 
+use crate::config::{self, Refuse};
 use crate::http::Reply;
 use crate::json::text;
-use crate::model::Barcode;
+use crate::model::{Barcode, Reason};
 
 /// An Alma user, as far as PassagePoint needs to know them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The first barcode that is active.
+    /// The active barcode of the type that is preferred.
     pub barcode: Barcode,
     /// The user group's description; empty if there is none.
     pub group: String,
@@ -83,45 +85,82 @@ fn error_code(error: &Value) -> Option<String> {
     text(&error["errorCode"])
 }
 
-/// Reads a user: nothing if the answer is no user, `Some(None)` if none of the
-/// user's barcodes is active.
-#[allow(
-    clippy::option_option,
-    reason = "both absences are answers, and this stays in one module"
-)]
-pub(super) fn user_of(reply: &Reply, barcode_types: &[String]) -> Option<Option<User>> {
-    let body = reply.json()?;
-    let fields = body.as_object()?;
-    if !fields.contains_key("primary_id") && !fields.contains_key("user_identifier") {
-        return None;
+/// What an answer says of a user.
+pub(super) enum Read {
+    /// It is no user.
+    Nothing,
+    /// None of the user's barcodes is active.
+    NoActiveBarcode,
+    /// The user is one of those to be refused.
+    Refused(Reason),
+    /// The user.
+    Found(User),
+}
+
+/// Reads a user, as of today.
+pub(super) fn user_of(reply: &Reply, config: &config::Alma, today: NaiveDate) -> Read {
+    let body = reply.json().unwrap_or_default();
+    if body.get("primary_id").is_none() && body.get("user_identifier").is_none() {
+        return Read::Nothing;
     }
-    let identifiers = body["user_identifier"].as_array();
-    let barcode = identifiers.and_then(|list| {
-        list.iter()
-            .find_map(|one| active_barcode(one, barcode_types))
-    });
-    Some(barcode.map(|barcode| User {
+    let refusals = [
+        (Refuse::Inactive, inactive(&body)),
+        (Refuse::Expired, expired(&body, today)),
+        (Refuse::Blocked, blocked(&body)),
+    ];
+    let refused = refusals
+        .into_iter()
+        .find_map(|(kind, reason)| reason.filter(|_| config.refuse.contains(&kind)));
+    if let Some(reason) = refused {
+        return Read::Refused(reason);
+    }
+    let mut types = config.barcode_types.iter();
+    let Some(barcode) = types.find_map(|kind| barcode_of(&body, kind)) else {
+        return Read::NoActiveBarcode;
+    };
+    Read::Found(User {
         barcode,
         group: text(&body["user_group"]["desc"]).unwrap_or_default(),
         first_name: text(&body["first_name"]).unwrap_or_default(),
         last_name: text(&body["last_name"]).unwrap_or_default(),
-    }))
+    })
 }
 
-/// The value of an identifier, if it is a barcode and not one of a lost card.
-fn active_barcode(identifier: &Value, barcode_types: &[String]) -> Option<Barcode> {
-    let kind = text(&identifier["id_type"]["value"])?;
-    if !barcode_types
-        .iter()
-        .any(|wanted| wanted.eq_ignore_ascii_case(&kind))
-    {
-        return None;
+fn inactive(body: &Value) -> Option<Reason> {
+    let status = text(&body["status"]["value"])?;
+    (!status.eq_ignore_ascii_case("ACTIVE")).then_some(Reason::UserInactive)
+}
+
+/// The expiry date is a day with a `Z` behind it; the user is good to its end.
+fn expired(body: &Value, today: NaiveDate) -> Option<Reason> {
+    let date = text(&body["expiry_date"])?;
+    let day = NaiveDate::parse_from_str(date.get(..10)?, "%Y-%m-%d").ok()?;
+    (day < today).then_some(Reason::UserExpired(day))
+}
+
+fn blocked(body: &Value) -> Option<Reason> {
+    let mut blocks = body["user_block"].as_array()?.iter();
+    let is_active = |block: &Value| {
+        text(&block["block_status"]).is_some_and(|status| status.eq_ignore_ascii_case("ACTIVE"))
+    };
+    blocks.any(is_active).then_some(Reason::UserBlocked)
+}
+
+/// The first barcode of that type that is not one of a lost card.
+fn barcode_of(body: &Value, kind: &str) -> Option<Barcode> {
+    if kind.eq_ignore_ascii_case("PRIMARY_ID") {
+        return text(&body["primary_id"]).map(Barcode);
     }
-    let status = text(&identifier["status"]);
-    if status.is_some_and(|status| !status.eq_ignore_ascii_case("ACTIVE")) {
-        return None;
-    }
-    text(&identifier["value"]).map(Barcode)
+    let identifiers = body["user_identifier"].as_array()?;
+    identifiers.iter().find_map(|identifier| {
+        let is_kind = text(&identifier["id_type"]["value"])
+            .is_some_and(|value| value.eq_ignore_ascii_case(kind.trim()));
+        let is_active =
+            text(&identifier["status"]).is_none_or(|status| status.eq_ignore_ascii_case("ACTIVE"));
+        text(&identifier["value"])
+            .filter(|_| is_kind && is_active)
+            .map(Barcode)
+    })
 }
 
 #[cfg(test)]
@@ -134,15 +173,25 @@ mod tests {
             status in 100..600_u16,
             bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
             value in crate::json::any_value(),
-            field in 0..5_usize,
+            field in 0..9_usize,
         ) {
-            let names = ["user_identifier", "user_group", "errorList", "web_service_result", "first_name"];
+            let names = [
+                "user_identifier", "user_group", "errorList", "web_service_result", "first_name",
+                "status", "expiry_date", "user_block", "primary_id",
+            ];
+            let config: config::Alma = serde_json::from_value(serde_json::json!({
+                "apikeys": ["key"],
+                "users_endpt": "https://alma.example.edu/users",
+                "barcode_types": ["PRIMARY_ID", "BARCODE"],
+                "refuse": ["inactive", "expired", "blocked"],
+            }))
+            .unwrap();
             let mut user = serde_json::json!({"primary_id": "G1"});
             user[names[field]] = value;
             for body in [bytes, user.to_string().into_bytes()] {
                 let reply = Reply::of(status, body);
                 code_of(&reply);
-                user_of(&reply, &["BARCODE".to_owned()]);
+                user_of(&reply, &config, NaiveDate::MAX);
             }
         }
     }

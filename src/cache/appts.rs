@@ -3,7 +3,7 @@
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use rusqlite::types::ToSql;
-use rusqlite::{Connection, Params, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Params, Row, TransactionBehavior, params_from_iter};
 
 use super::{Cache, required_time, seconds, time};
 use crate::model::{
@@ -11,15 +11,13 @@ use crate::model::{
 };
 
 const COLUMNS: &str = "appt_id, primary_id, lid, starts_at, ends_at, status, state, reason,
-     visitor_id, destination, prereg_id, attempts, asked_ends_at, changed_at, reported_at";
-const THIS_VISIT: &str = "appt_id = ?1 AND primary_id IS ?2 AND lid IS ?3 AND starts_at IS ?4";
+     visitor_id, destination, prereg_id, attempts, asked_ends_at, changed_at, reported_at, registered_ends_at";
+/// As the index of the appointments by visit has it.
+const THIS_VISIT: &str = "appt_id = ?1 AND ifnull(primary_id, '') = ifnull(?2, '')
+     AND ifnull(lid, '') = ifnull(?3, '') AND ifnull(starts_at, '') = ifnull(?4, '')";
 /// The index of the appointments by visit, as a conflict names it.
 pub(super) const VISIT: &str =
     "appt_id, ifnull(primary_id, ''), ifnull(lid, ''), ifnull(starts_at, '')";
-/// All but what makes it this visit, from the parameters 5 to 15.
-const VALUES: &str =
-    "ends_at = ?5, status = ?6, state = ?7, reason = ?8, visitor_id = ?9, destination = ?10,
-     prereg_id = ?11, attempts = ?12, asked_ends_at = ?13, changed_at = ?14, reported_at = ?15";
 /// When an appointment is known to end.
 pub(super) const KNOWN_END: &str = "max(ends_at, ifnull(asked_ends_at, ends_at))";
 
@@ -57,9 +55,15 @@ impl Cache {
         )
     }
 
-    /// What the cache has of rows that could not be read.
-    pub(super) fn unreadable_appts(&self) -> Result<Vec<Appt>> {
-        self.appts("starts_at IS NULL AND lid IS NOT NULL", [])
+    /// The appointments for which PassagePoint was asked to expect a visitor, by start.
+    ///
+    /// # Errors
+    /// Where the cache cannot be read.
+    pub fn appts_of_visitor(&self, visitor: &VisitorId) -> Result<Vec<Appt>> {
+        self.appts(
+            "visitor_id = ?1 ORDER BY starts_at, appt_id, lid",
+            [&visitor.0],
+        )
     }
 
     fn appts(&self, which: &str, params: impl Params) -> Result<Vec<Appt>> {
@@ -99,59 +103,51 @@ impl Cache {
         self.explained(saved)
     }
 
-    /// Writes the intent to register a visit, if the cache still has the visit as it was.
-    /// When this returns it is on the disk.
+    /// Puts an appointment in the place of what it was, an intent say, if the cache still has it
+    /// so. When this returns it is on the disk.
     ///
     /// # Errors
     /// Where the cache cannot be written: then the visit must not be registered.
-    pub fn record_intent(&mut self, before: &Appt, intent: &Appt) -> Result<bool> {
-        let replaced = replace(&self.connection, before, intent);
-        self.explained(replaced)
+    pub fn replace_appt(&mut self, before: &Appt, after: &Appt) -> Result<bool> {
+        self.replace_appts(std::iter::once((before, after)))
     }
 
-    /// Keeps how visits wait that the cache still has as they were, in one transaction.
+    /// The same for several, in one transaction; says whether the cache had all of them so.
     ///
     /// # Errors
     /// Where the cache cannot be written.
-    pub fn save_waiting<'a>(
+    pub fn replace_appts<'a>(
         &mut self,
-        visits: impl IntoIterator<Item = (&'a Appt, &'a Appt)>,
-    ) -> Result<()> {
-        let mut changed = visits
-            .into_iter()
-            .filter(|(before, after)| before != after)
-            .peekable();
+        visits: impl Iterator<Item = (&'a Appt, &'a Appt)>,
+    ) -> Result<bool> {
+        let mut changed = visits.filter(|(before, after)| before != after).peekable();
         if changed.peek().is_none() {
-            return Ok(());
+            return Ok(true);
         }
-        let saved = self.connection.transaction().and_then(|transaction| {
+        // Nobody may write between the look and the change.
+        let immediate = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(immediate);
+        let replaced = transaction.and_then(|transaction| {
+            let mut are_same = true;
             for (before, after) in changed {
-                replace(&transaction, before, after)?;
+                if find(&transaction, &before.key)?.as_ref() == Some(before) {
+                    save(&transaction, after)?;
+                } else {
+                    are_same = false;
+                }
             }
-            transaction.commit()
+            transaction.commit().map(|()| are_same)
         });
-        self.explained(saved)
+        self.explained(replaced)
     }
 }
 
-/// Puts an appointment in the place of what it was. Nothing is written, and `false` comes back,
-/// if another process has changed or pruned it meanwhile.
-fn replace(connection: &Connection, before: &Appt, after: &Appt) -> rusqlite::Result<bool> {
-    let sql = format!(
-        "UPDATE appts SET {VALUES}
-         WHERE {THIS_VISIT} AND state = ?16 AND ends_at IS ?17 AND prereg_id IS ?18
-             AND attempts = ?19 AND asked_ends_at IS ?20"
-    );
-    let mut values = values_of(after);
-    values.extend([
-        Box::new(before.state.as_str()) as Box<dyn ToSql>,
-        Box::new(seconds(before.ends_at)),
-        Box::new(before.prereg_id.as_ref().map(|id| id.0.clone())),
-        Box::new(before.attempts),
-        Box::new(seconds(before.asked_ends_at)),
-    ]);
+fn find(connection: &Connection, key: &VisitKey) -> rusqlite::Result<Option<Appt>> {
+    let sql = format!("SELECT {COLUMNS} FROM appts WHERE {THIS_VISIT}");
     let mut statement = connection.prepare_cached(&sql)?;
-    Ok(statement.execute(params_from_iter(values))? == 1)
+    statement
+        .query_row(params_from_iter(key_of(key)), appt_of)
+        .optional()
 }
 
 /// Keeps an appointment as it is now, as a part of a transaction. This does not rely on the
@@ -159,8 +155,11 @@ fn replace(connection: &Connection, before: &Appt, after: &Appt) -> rusqlite::Re
 pub(super) fn save(connection: &Connection, appt: &Appt) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO appts ({COLUMNS})
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-         ON CONFLICT ({VISIT}) DO UPDATE SET {VALUES}"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+         ON CONFLICT ({VISIT}) DO UPDATE SET
+             ends_at = ?5, status = ?6, state = ?7, reason = ?8, visitor_id = ?9, destination = ?10,
+             prereg_id = ?11, attempts = ?12, asked_ends_at = ?13, changed_at = ?14, reported_at = ?15,
+             registered_ends_at = ?16"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     statement.execute(params_from_iter(values_of(appt)))?;
@@ -182,6 +181,7 @@ fn values_of(appt: &Appt) -> Vec<Box<dyn ToSql>> {
         Box::new(seconds(appt.asked_ends_at)),
         Box::new(appt.changed_at.timestamp()),
         Box::new(seconds(appt.reported_at)),
+        Box::new(seconds(appt.registered_ends_at)),
     ]);
     values
 }
@@ -235,5 +235,6 @@ fn appt_of(row: &Row<'_>) -> rusqlite::Result<Appt> {
         asked_ends_at: time(row, 12)?,
         changed_at: required_time(row, 13)?,
         reported_at: time(row, 14)?,
+        registered_ends_at: time(row, 15)?,
     })
 }

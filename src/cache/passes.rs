@@ -17,16 +17,19 @@ impl Cache {
         self.explained(found)
     }
 
-    /// Notes that the pass of that number begins. This is also the proof that the cache can
-    /// be written, before any service is asked to do something.
+    /// Notes that the pass of that number begins, and when if it is one over today. This is also
+    /// the proof that the cache can be written, before any service is asked to do something.
     ///
     /// # Errors
     /// Where the cache cannot be written.
-    pub fn begin_pass(&mut self, number: u64, now: DateTime<Utc>) -> Result<()> {
+    pub fn begin_pass(&mut self, number: u64, started_at: Option<DateTime<Utc>>) -> Result<()> {
         self.execute(
             "INSERT INTO last_pass (id, number, started_at) VALUES (1, ?1, ?2)
-             ON CONFLICT (id) DO UPDATE SET number = ?1, started_at = ?2",
-            params![i64::try_from(number).unwrap_or(i64::MAX), now.timestamp()],
+             ON CONFLICT (id) DO UPDATE SET number = ?1, started_at = coalesce(?2, started_at)",
+            params![
+                i64::try_from(number).unwrap_or(i64::MAX),
+                seconds(started_at)
+            ],
         )
     }
 
@@ -110,7 +113,7 @@ pub(super) fn last_pass(connection: &Connection) -> rusqlite::Result<Option<Last
         let ended = ended_at.map(|at| summary_of(row).map(|summary| (at, summary)));
         Ok(LastPass {
             number: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-            started_at: required_time(row, 1)?,
+            started_at: time(row, 1)?,
             ended: ended.transpose()?,
         })
     };

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Params, Transaction, params};
 
 use super::Cache;
 use super::appts::KNOWN_END;
@@ -65,26 +65,32 @@ impl Cache {
     /// # Errors
     /// Where the cache cannot be read.
     pub fn still_expected(&self, what: &What, now: DateTime<Utc>) -> Result<usize> {
+        let now = now.timestamp();
         let to_come = format!("ifnull({KNOWN_END}, ?2 + 1) > ?2");
-        let (which, id) = match what {
-            What::Person(id) => (format!("primary_id = ?1 AND {to_come}"), id.as_str()),
-            What::Booking(id) => (format!("appt_id = ?1 AND {to_come}"), id.0.as_str()),
-            What::EndedBefore(_) => {
-                let endless =
-                    format!("?1 = '' AND ?2 IS NOT NULL AND {KNOWN_END} IS NULL AND lid IS NULL");
-                (endless, "")
+        match what {
+            What::Person(id) => {
+                let which = format!("primary_id = ?1 AND {to_come}");
+                self.count_expected(&which, params![id.as_str(), now])
             }
-            What::RefusedBefore(_) | What::UnseenSince(_) => return Ok(0),
-        };
+            What::Booking(id) => {
+                let which = format!("appt_id = ?1 AND {to_come}");
+                self.count_expected(&which, params![id.0, now])
+            }
+            What::EndedBefore(_) => {
+                self.count_expected(&format!("{KNOWN_END} IS NULL AND lid IS NULL"), [])
+            }
+            What::RefusedBefore(_) | What::UnseenSince(_) => Ok(0),
+        }
+    }
+
+    fn count_expected(&self, which: &str, params: impl Params) -> Result<usize> {
         let sql = format!(
             "SELECT count(*) FROM appts
              WHERE (prereg_id IS NOT NULL OR asked_ends_at IS NOT NULL) AND state <> 'cancelled' AND {which}"
         );
         let counted = self
             .connection
-            .query_row(&sql, params![id, now.timestamp()], |row| {
-                row.get::<_, u32>(0)
-            });
+            .query_row(&sql, params, |row| row.get::<_, u32>(0));
         Ok(self.explained(counted)? as usize)
     }
 }

@@ -30,7 +30,7 @@ const TABLES: &str = "
         primary_id    TEXT,           -- null if the form has no valid one
         lid           INTEGER,
         starts_at     INTEGER,        -- null if the row cannot be read
-        ends_at       INTEGER,        -- as registered, or else as LibCal lists it
+        ends_at       INTEGER,        -- as LibCal lists it
         status        TEXT,           -- LibCal's word
         state         TEXT NOT NULL,
         reason        TEXT,           -- a code with its detail, in JSON
@@ -40,10 +40,11 @@ const TABLES: &str = "
         attempts      INTEGER NOT NULL DEFAULT 0,
         asked_ends_at INTEGER,        -- set while an attempt's outcome is not known
         changed_at    INTEGER NOT NULL,
-        reported_at   INTEGER
+        reported_at   INTEGER,
+        registered_ends_at INTEGER    -- the end of the pre-registration
     ) STRICT;
     CREATE INDEX appts_by_user ON appts (primary_id);
-    CREATE INDEX appts_unreadable ON appts (lid) WHERE starts_at IS NULL AND lid IS NOT NULL;
+    CREATE INDEX appts_by_visitor ON appts (visitor_id);
 
     CREATE TABLE outages (
         service     TEXT PRIMARY KEY,
@@ -55,7 +56,7 @@ const TABLES: &str = "
     CREATE TABLE last_pass (
         id                 INTEGER PRIMARY KEY CHECK (id = 1),
         number             INTEGER NOT NULL,
-        started_at         INTEGER NOT NULL,
+        started_at         INTEGER,   -- of the last pass over today
         ended_at           INTEGER,   -- what follows is of the full pass that ended then
         rows               INTEGER,
         visits             INTEGER,
@@ -69,8 +70,8 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
-/// The tables of version 1, out of the way of those above. What each refusal was about a user
-/// is kept with the user; the others are found again by the next pass.
+/// The tables of version 1, out of the way of those above. A user's refusal is kept with the
+/// user; the others are found again by the next pass.
 const FROM_VERSION_1: &str = "
     INSERT OR IGNORE INTO users (primary_id, barcode, visitor_id, refusal, checked_at, reported_at, seen_at)
         SELECT normalized(u.primary_id), barcode, visitor_id, NULL, checked_at, NULL, seen_at
@@ -86,8 +87,8 @@ const FROM_VERSION_1: &str = "
                 ELSE reason END,
             refused_at, reported_at, refused_at
         FROM old_refusals WHERE kind = 'user';
-    INSERT OR REPLACE INTO appts (appt_id, primary_id, lid, starts_at, ends_at, state, reason, prereg_id,
-            attempts, asked_ends_at, changed_at, reported_at)
+    INSERT OR REPLACE INTO appts (appt_id, primary_id, lid, starts_at, ends_at, state, reason, visitor_id,
+            prereg_id, attempts, asked_ends_at, changed_at, reported_at, registered_ends_at)
         SELECT appt_id, normalized(primary_id), lid, starts_at, ends_at,
             CASE WHEN cancelled_at IS NOT NULL THEN 'cancelled'
                  WHEN asked_ends_at IS NOT NULL THEN 'in doubt' ELSE 'registered' END,
@@ -95,8 +96,10 @@ const FROM_VERSION_1: &str = "
                  WHEN lid IS NULL THEN '\"taken_over\"'
                  WHEN asked_ends_at IS NULL THEN NULL
                  WHEN attempts >= 3 THEN '\"given_up\"' ELSE '{\"outcome_unknown\":null}' END,
+            (SELECT visitor_id FROM old_users u WHERE u.primary_id = old_appts.primary_id),
             prereg_id, attempts, asked_ends_at, ifnull(cancelled_at, unixepoch()),
-            (SELECT reported_at FROM old_refusals WHERE kind = 'doubt' AND subject = appt_id)
+            (SELECT reported_at FROM old_refusals WHERE kind = 'doubt' AND subject = appt_id),
+            CASE WHEN prereg_id IS NOT NULL THEN ends_at END
         FROM old_appts ORDER BY asked_ends_at;
     INSERT INTO last_pass
         SELECT id, 1, started_at, ended_at, rows, visits, already_registered, registered, refused,
@@ -116,7 +119,7 @@ const FROM_PYTHON: &str = "
         FROM old_users
         WHERE 'blob' NOT IN (typeof(primary_id), typeof(barcode), typeof(visitor_id)) AND
             normalized(trim(primary_id)) <> '' AND trim(barcode) <> '' AND trim(visitor_id) <> '';
-    INSERT INTO appts (appt_id, prereg_id, state, reason, changed_at)
+    INSERT OR IGNORE INTO appts (appt_id, prereg_id, state, reason, changed_at)
         SELECT trim(appt_id), trim(prereg_id), 'registered', '\"taken_over\"', unixepoch()
         FROM old_appts
         WHERE 'blob' NOT IN (typeof(appt_id), typeof(prereg_id)) AND trim(appt_id) <> '' AND trim(prereg_id) <> '';
@@ -128,7 +131,6 @@ const FROM_PYTHON: &str = "
 /// All or nothing: it is one transaction.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "secure_delete", true)?;
-    connection.pragma_update(None, "foreign_keys", true)?;
     // Every commit reaches the disk: an intent must be there before its request leaves.
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Or SQLite would prepare a statement anew for each value that is bound to it.

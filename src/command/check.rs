@@ -9,18 +9,17 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde::Serialize;
-use ureq::Agent;
 
-use super::Exit;
+use super::{Exit, view};
 use crate::alma::Alma;
 use crate::cache::{Cache, Counts, Survey};
 use crate::cli::Cli;
 use crate::config::{Config, Location, Network, Wrong};
-use crate::http::{self, Client, Failure};
+use crate::http::{self, Agents, Client, Failure};
 use crate::libcal::{LibCal, Listing, Row, status};
-use crate::messages::{pluralize, summary_line};
-use crate::model::{InvalidId, LastPass, Outage};
-use crate::output::{moment, print_checked, print_json};
+use crate::messages::pluralize;
+use crate::model::{self, InvalidId, Outage};
+use crate::output::{print_checked, print_json};
 use crate::passagepoint::PassagePoint;
 
 /// One line of the list.
@@ -73,10 +72,10 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
         tries: 1,
         ..config.network.clone()
     };
-    let agent = http::agent(&network);
-    check_libcal(&mut list, &config, &network, &agent)?;
-    check_alma(&mut list, &config, &network, &agent)?;
-    check_passagepoint(&mut list, &config, &network, &agent)?;
+    let agents = http::agents(&network);
+    check_libcal(&mut list, &config, &network, &agents)?;
+    check_alma(&mut list, &config, &network, &agents)?;
+    check_passagepoint(&mut list, &config, &network, &agents)?;
     Ok(list.exit)
 }
 
@@ -115,7 +114,10 @@ fn cache_detail(path: &Path) -> Result<String, String> {
             "it is the Python program's, or one of an older version: the next sync takes it over"
                 .into(),
         ],
-        Survey::Ours(counts, last_pass) => vec![counted_in(counts), last_pass_detail(last_pass)],
+        Survey::Ours(counts, last_pass) => {
+            let last_pass = view::last_pass_lines(last_pass.as_ref(), model::now());
+            [vec![counted_in(counts)], last_pass].concat()
+        }
     };
     parts.extend(warning_if_open(path));
     Ok(parts.join("; "))
@@ -127,29 +129,13 @@ fn warning_if_open(file: &Path) -> Option<String> {
     (mode & 0o077 != 0).then(warning)
 }
 
-fn last_pass_detail(last_pass: Option<LastPass>) -> String {
-    let Some(LastPass {
-        started_at, ended, ..
-    }) = last_pass
-    else {
-        return "no pass was made yet".into();
-    };
-    let Some((ended_at, summary)) = ended else {
-        return format!("a pass began {} and has not ended", moment(started_at));
-    };
-    let mut detail = format!(
-        "the last full pass ended {}: {}",
-        moment(ended_at),
-        summary_line(&summary)
-    );
-    if started_at > ended_at {
-        detail = format!("{detail}; one began {} and has not", moment(started_at));
-    }
-    detail
-}
-
-fn check_libcal(list: &mut List, config: &Config, network: &Network, agent: &Agent) -> Result<()> {
-    let client = Client::new("LibCal", agent.clone(), network);
+fn check_libcal(
+    list: &mut List,
+    config: &Config,
+    network: &Network,
+    agents: &Agents,
+) -> Result<()> {
+    let client = Client::new("LibCal", agents.clone(), network);
     let libcal = LibCal::new(client, &config.libcal);
     let token = libcal.ensure_token();
     let there_is_one = token.is_ok();
@@ -185,9 +171,7 @@ fn count_by_status(listing: &Listing) -> BTreeMap<String, usize> {
 fn statuses_detail(config: &Config, seen: &BTreeMap<String, usize>) -> Result<String, String> {
     let accepted = &config.libcal.statuses;
     let is_given = |one: &String| {
-        let one = std::slice::from_ref(one);
-        let mut seen = seen.keys();
-        status::is_known(&one[0]) || seen.any(|status| status::is_accepted(status, one))
+        status::is_known(one) || seen.keys().any(|status| status::is_same(status, one))
     };
     let unknown: Vec<_> = accepted
         .iter()
@@ -195,7 +179,7 @@ fn statuses_detail(config: &Config, seen: &BTreeMap<String, usize>) -> Result<St
         .cloned()
         .collect();
     if unknown.is_empty() {
-        return Ok(format!("accepted are {}", accepted.join(", ")));
+        return Ok(format!("accepted: {}", accepted.join(", ")));
     }
     Err(format!(
         "LibCal is not known to give {}: correct LibCal.statuses",
@@ -236,6 +220,9 @@ fn rows_detail(
         pluralize(rows, "row"),
         counts.join(", ")
     );
+    if listing.rows.is_empty() {
+        return Err(format!("{found}: look at the bookings in LibCal"));
+    }
     let is_accepted = |status| status::is_accepted(status, &config.libcal.statuses);
     if answered == 0 {
         return Err(format!(
@@ -250,8 +237,8 @@ fn rows_detail(
     Ok(found)
 }
 
-fn check_alma(list: &mut List, config: &Config, network: &Network, agent: &Agent) -> Result<()> {
-    let client = Client::new("Alma", agent.clone(), network);
+fn check_alma(list: &mut List, config: &Config, network: &Network, agents: &Agents) -> Result<()> {
+    let client = Client::new("Alma", agents.clone(), network);
     let alma = Alma::new(client, &config.alma);
     for position in 0..config.alma.apikeys.len() {
         let accepted = alma.try_key(position).map(|()| "is accepted".into());
@@ -265,9 +252,9 @@ fn check_passagepoint(
     list: &mut List,
     config: &Config,
     network: &Network,
-    agent: &Agent,
+    agents: &Agents,
 ) -> Result<()> {
-    let client = Client::new("PassagePoint", agent.clone(), network);
+    let client = Client::new("PassagePoint", agents.clone(), network);
     let passagepoint = PassagePoint::new(client, &config.passagepoint);
     let login = passagepoint.ensure_token();
     let names = match &login {

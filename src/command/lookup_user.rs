@@ -1,15 +1,13 @@
 //! `lookup-user`: what the cache knows of users.
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::view::{self, ApptJson, Places};
-use super::{Exit, cache_path, not_found};
-use crate::cache::Cache;
+use super::view::{self, ApptJson, Desk};
+use super::{Exit, parse_id};
 use crate::cli::{Cli, LookupUser};
-use crate::model::{self, Appt, Barcode, Card, PrimaryId, User, VisitorId};
-use crate::output::{moment, print, print_json, rfc3339};
+use crate::model::{Appt, Barcode, Card, PrimaryId, User, VisitorId};
+use crate::output::{moment, print_json, rfc3339};
 
 /// All that the cache has under one primary ID.
 struct Found {
@@ -19,37 +17,33 @@ struct Found {
 }
 
 pub(super) fn run(cli: &Cli, args: &LookupUser) -> Result<Exit> {
-    let cache = Cache::open_existing(&cache_path(cli)?)?;
-    let now = model::now();
-    let last_pass = view::last_pass(&cache, now)?;
-    let places = Places::of(cli);
+    let desk = Desk::open(cli)?;
     let mut exit = Exit::Done;
     let mut lines = Vec::new();
     for typed in &args.primary_ids {
-        let Ok(primary_id) = PrimaryId::parse(typed) else {
-            log::error!("{typed} is not a primary ID");
-            exit = Exit::AttentionNeeded;
-            continue;
+        let primary_id = match parse_id(typed) {
+            Ok(primary_id) => primary_id,
+            Err(error) => {
+                log::error!("{error}");
+                exit = Exit::AttentionNeeded;
+                continue;
+            }
         };
         let found = Found {
-            user: cache.user(&primary_id)?,
-            appts: cache.appts_of_user(&primary_id)?,
+            user: desk.cache.user(&primary_id)?,
+            appts: desk.cache.appts_of_user(&primary_id)?,
             primary_id,
         };
         if found.user.is_none() && found.appts.is_empty() {
-            exit = not_found(
-                &format!("the user {}", found.primary_id),
-                "ID",
-                last_pass.as_deref(),
-            );
+            desk.not_found(&format!("the user {}", found.primary_id));
+            exit = Exit::AttentionNeeded;
         } else if cli.json {
             print_json([to_json(&found)])?;
         } else {
-            lines.extend(to_lines(&found, &places, now));
+            lines.extend(to_lines(&found, &desk));
         }
     }
-    lines.extend(view::ending(&lines, last_pass));
-    print(lines)?;
+    desk.print(lines)?;
     Ok(exit)
 }
 
@@ -77,7 +71,7 @@ fn to_json(found: &Found) -> UserJson<'_> {
     }
 }
 
-fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
+fn to_lines(found: &Found, desk: &Desk) -> Vec<String> {
     let mut lines = vec![found.primary_id.to_string()];
     if let Some(user) = &found.user {
         if let Some(Card {
@@ -101,9 +95,12 @@ fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
         let checked = checked.map_or("never by this program".into(), moment);
         lines.push(format!("  checked  {checked}"));
     }
+    if found.appts.is_empty() {
+        lines.push("  no booking with this ID is known".into());
+    }
     for appt in &found.appts {
         lines.push(String::new());
-        lines.extend(view::to_lines(appt, places, now));
+        lines.extend(view::to_lines(appt, &desk.places, desk.now));
     }
     lines.push(String::new());
     lines

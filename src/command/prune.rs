@@ -3,17 +3,17 @@
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Exit, cache_path};
+use super::{Exit, cache_path, parse_id};
 use crate::cache::{Cache, Pruned, What};
 use crate::cli::{Cli, Prune};
 use crate::messages::pluralize;
-use crate::model::{BookingId, PrimaryId, REPORT_INTERVAL, now};
+use crate::model::{BookingId, REPORT_INTERVAL, now};
 use crate::output::{print, print_json};
 
 pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     let mut cache = Cache::open_existing(&cache_path(cli)?)?;
     let now = now();
-    let what = what_to_delete(args, now);
+    let what = what_to_delete(args, now)?;
     warn_of_doubles(&cache, &what, now)?;
     let pruned = cache.prune(&what, args.dry_run)?;
     let named: Vec<_> = args.user.iter().chain(&args.appt).cloned().collect();
@@ -27,12 +27,12 @@ pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn what_to_delete(args: &Prune, now: DateTime<Utc>) -> Vec<What> {
+fn what_to_delete(args: &Prune, now: DateTime<Utc>) -> Result<Vec<What>> {
     let mut what = Vec::new();
-    let user = args.user.as_deref().map(PrimaryId::parse);
-    what.extend(user.and_then(Result::ok).map(What::Person));
+    let user = args.user.as_deref().map(parse_id).transpose()?;
+    what.extend(user.map(What::Person));
     what.extend(args.appt.clone().map(BookingId).map(What::Booking));
-    if args.user.is_none() && args.appt.is_none() {
+    if what.is_empty() {
         let days = |days: u32| TimeDelta::days(days.into());
         let cut = now - days(args.keep_days.unwrap_or(0));
         what.push(What::EndedBefore(cut));
@@ -42,7 +42,7 @@ fn what_to_delete(args: &Prune, now: DateTime<Utc>) -> Vec<What> {
         let unseen = args.users_unseen_for;
         what.extend(unseen.map(|unseen| What::UnseenSince(now - days(unseen))));
     }
-    what
+    Ok(what)
 }
 
 /// Says what would be registered a second time, before it is forgotten.
@@ -55,10 +55,10 @@ fn warn_of_doubles(cache: &Cache, what: &[What], now: DateTime<Utc>) -> Result<(
         let visits = pluralize(expected, "visit");
         match one {
             What::EndedBefore(_) => log::warn!(
-                "forgetting {visits} registered by the Python program, which kept no times: the next sync registers those that LibCal still lists a second time"
+                "forgetting {visits} registered by the Python program, which kept no times: the next sync registers a second time what LibCal still lists"
             ),
             _ => log::warn!(
-                "forgetting {visits} registered, or in doubt, and not over yet: the next sync registers those that LibCal still lists a second time"
+                "forgetting {visits} registered or in doubt and not over: the next sync registers a second time what LibCal still lists"
             ),
         }
     }

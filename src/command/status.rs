@@ -9,8 +9,8 @@ use super::view::{self, ApptJson, Places};
 use super::{Exit, cache_path};
 use crate::cache::Cache;
 use crate::cli::{self, Cli};
-use crate::messages::{duration, summary_line};
-use crate::model::{self, Appt, LastPass, LastingOutage, State, Summary};
+use crate::messages::{ago, duration};
+use crate::model::{self, Appt, LastPass, LastingOutage, State, Summary, has_elapsed};
 use crate::output::{moment, print, print_json, rfc3339};
 
 /// The states of which each visit has lines of its own.
@@ -60,12 +60,12 @@ fn is_too_old(found: &Found, max_age: Option<u32>, now: DateTime<Utc>) -> bool {
         log::error!("no full pass was made yet: run `libcal-pp sync`");
         return true;
     };
-    let age = now - *ended_at;
-    let is_old = max_age.is_some_and(|minutes| age > TimeDelta::minutes(minutes.into()));
+    let max_age = max_age.map(|minutes| TimeDelta::minutes(minutes.into()));
+    let is_old = max_age.is_some_and(|max_age| has_elapsed(*ended_at, now, max_age));
     if is_old {
         log::error!(
-            "the last full pass ended {} ago: look whether cron runs `libcal-pp sync`, and what it says",
-            duration(age)
+            "the last full pass ended {}: check that cron runs `libcal-pp sync`, and what it prints",
+            ago(*ended_at, now)
         );
     }
     is_old
@@ -92,7 +92,7 @@ struct StatusJson<'a> {
 
 #[derive(Serialize)]
 struct LastPassJson<'a> {
-    started_at: String,
+    started_at: Option<String>,
     ended_at: Option<String>,
     #[serde(flatten)]
     summary: Option<&'a Summary>,
@@ -107,7 +107,7 @@ struct OutageJson<'a> {
 
 fn to_json(found: &Found) -> StatusJson<'_> {
     let last_pass = found.last_pass.as_ref().map(|pass| LastPassJson {
-        started_at: rfc3339(pass.started_at),
+        started_at: pass.started_at.map(rfc3339),
         ended_at: pass.ended.as_ref().map(|(at, _)| rfc3339(*at)),
         summary: pass.ended.as_ref().map(|(_, summary)| summary),
     });
@@ -126,7 +126,7 @@ fn to_json(found: &Found) -> StatusJson<'_> {
 }
 
 fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
-    let mut lines = last_pass_lines(found.last_pass.as_ref(), now);
+    let mut lines = view::last_pass_lines(found.last_pass.as_ref(), now);
     for LastingOutage { outage, since, .. } in &found.outages {
         let lasts = duration(now - *since);
         lines.push(format!(
@@ -149,30 +149,5 @@ fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
     };
     lines.push(format!("visits that are not over: {counts}"));
     lines.extend(shown(found).map(|appt| view::to_line(appt, places, now)));
-    lines
-}
-
-fn last_pass_lines(last_pass: Option<&LastPass>, now: DateTime<Utc>) -> Vec<String> {
-    let Some(LastPass {
-        started_at, ended, ..
-    }) = last_pass
-    else {
-        return Vec::new();
-    };
-    let mut lines = Vec::new();
-    if let Some((ended_at, summary)) = ended {
-        let age = duration(now - *ended_at);
-        lines.push(format!("last full pass: {}, {age} ago", moment(*ended_at)));
-        lines.push(format!("  {}", summary_line(summary)));
-    }
-    if ended
-        .as_ref()
-        .is_none_or(|(ended_at, _)| started_at > ended_at)
-    {
-        lines.push(format!(
-            "a pass began {} and has not ended",
-            moment(*started_at)
-        ));
-    }
     lines
 }

@@ -6,14 +6,12 @@
 mod dry_run;
 mod warnings;
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
-use ureq::Agent;
 
 use super::Exit;
 use crate::alma::Alma;
@@ -21,9 +19,10 @@ use crate::cache::Cache;
 use crate::cli::{Cli, Sync};
 use crate::config::Config;
 use crate::fetch::{Fetched, fetch};
-use crate::http::{self, Client};
+use crate::http::{self, Agents, Client};
 use crate::libcal::LibCal;
-use crate::lock::{self, Lock, Taken};
+use crate::lock::{self, Acquired};
+use crate::logging::can_tell;
 use crate::messages::{booking_of, duration, pluralize, summary_line};
 use crate::model::{self, LastingOutage, State, Summary};
 use crate::output::print_json;
@@ -40,28 +39,57 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
     config.resolve_secrets(&cli.config)?;
     let path = cli.db.as_ref().unwrap_or(&config.cache.path);
     Cache::check_path(path)?;
-    let taken = if args.dry_run {
-        lock::take_if_there(path)?
-    } else {
-        Some(lock::take(path)?)
+    if args.dry_run {
+        let last_pass = match lock::take_if_there(path)? {
+            Some(Acquired::Busy(age)) => return Ok(busy(age)),
+            Some(Acquired::Ours(lock)) => lock.last_pass(),
+            None => None,
+        };
+        let cache = Cache::open_copy(path)?;
+        let is_lost = report_loss(&cache, path, last_pass)?;
+        return pass(cli, args, &config, cache, is_lost);
+    }
+    let mut lock = match lock::take(path)? {
+        Acquired::Busy(age) => return Ok(busy(age)),
+        Acquired::Ours(lock) => lock,
     };
-    let lock = match taken {
-        Some(Taken::Busy(age)) => return Ok(busy(age)),
-        Some(Taken::Ours(lock)) => Some(lock),
-        None => None,
-    };
-    let cache = if args.dry_run {
-        Cache::open_copy(path)?
-    } else {
-        Cache::open_or_create(path)?
-    };
-    pass(cli, args, &config, cache, lock)
+    let mut cache = Cache::open_or_create(path)?;
+    let is_lost = report_loss(&cache, path, lock.last_pass())?;
+    let is_told = !is_lost || can_tell();
+    let number = 1 + lock
+        .last_pass()
+        .filter(|_| is_told)
+        .max(pass_of(&cache)?)
+        .unwrap_or(0);
+    // Of another day, a pass says nothing of who is expected today.
+    cache.begin_pass(number, args.date.is_none().then(model::now))?;
+    if is_told {
+        lock.record(number)?;
+    }
+    pass(cli, args, &config, cache, is_lost)
+}
+
+/// The number of the last pass, as the cache has it.
+fn pass_of(cache: &Cache) -> Result<Option<u64>> {
+    Ok(cache.last_pass()?.map(|pass| pass.number))
+}
+
+/// Says so if the cache is not the one that the last pass left, whose number the lock has.
+fn report_loss(cache: &Cache, path: &Path, last_pass: Option<u64>) -> Result<bool> {
+    let is_lost = last_pass > pass_of(cache)?;
+    if is_lost {
+        log::error!(
+            "the cache {} was lost or replaced by an older copy: visits may be registered a second time; if you have a newer copy, restore it",
+            path.display()
+        );
+    }
+    Ok(is_lost)
 }
 
 fn busy(age: Duration) -> Exit {
     if age > LONG {
         log::error!(
-            "another sync has been running for {}: end it if it hangs, for nobody is registered meanwhile",
+            "another sync has been running for {}: nobody is being registered; end it if it hangs",
             duration(TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX))
         );
     } else {
@@ -70,29 +98,20 @@ fn busy(age: Duration) -> Exit {
     Exit::Busy
 }
 
-fn pass(
-    cli: &Cli,
-    args: &Sync,
-    config: &Config,
-    mut cache: Cache,
-    lock: Option<Lock>,
-) -> Result<Exit> {
+fn pass(cli: &Cli, args: &Sync, config: &Config, mut cache: Cache, is_lost: bool) -> Result<Exit> {
     let started = Instant::now();
     let now = model::now();
-    let path = cli.db.as_ref().unwrap_or(&config.cache.path);
-    // Held to the end of a pass; a dry run stands in nobody's way.
-    let (_lock, is_lost) = begin(&mut cache, lock, path, args.dry_run, now)?;
-    let agent = http::agent(&config.network);
-    let fetched = read_rows(config, &agent, args);
-    let plan = make_plan(config, &fetched, &mut cache, now)?;
-    let mut needs_attention = is_lost | warnings::possibly_doubled(&plan);
-
+    let agents = http::agents(&config.network);
+    let fetched = read_rows(config, &agents, args);
+    let mut plan = make_plan(config, &fetched, &mut cache, args, now)?;
     let outages = cache.outages()?;
-    let (done, finished) = carry_out(config, agent, &mut cache, &plan, &outages, args.dry_run);
-    needs_attention |= warnings::outages(&fetched, config, &done, &mut cache, args.dry_run)?;
+    let (done, finished) = carry_out(config, agents, &mut cache, &mut plan, &outages, args);
     let mut refusals = plan.refusals();
     refusals.extend(done.refused.iter().cloned());
-    needs_attention |= warnings::refusals(&refusals, &mut cache, now, args.dry_run)?;
+    let told = warnings::outages(&fetched, config, &done, &mut cache, args.dry_run);
+    let told = told.and_then(|attention| {
+        Ok(attention | warnings::refusals(&refusals, &mut cache, now, args.dry_run)?)
+    });
     let summary = Summary {
         seconds: started.elapsed().as_secs_f64(),
         ..summary_of(&fetched, &plan, &done)
@@ -107,7 +126,7 @@ fn pass(
         print_json([&summary])?;
     }
     finished?;
-    // Of another day, a pass says nothing of who is expected today.
+    let needs_attention = told? || is_lost || done.possibly_doubled || plan.has_doubts();
     if args.date.is_none() {
         cache.end_pass(&summary, model::now())?;
     }
@@ -118,36 +137,8 @@ fn pass(
     })
 }
 
-/// Notes that a pass begins. Says whether the cache is not the one that the last pass left.
-fn begin(
-    cache: &mut Cache,
-    lock: Option<Lock>,
-    path: &Path,
-    is_dry_run: bool,
-    now: DateTime<Utc>,
-) -> Result<(Option<Lock>, bool)> {
-    let cache_pass = cache.last_pass()?.map(|pass| pass.number);
-    let Some(mut lock) = lock else {
-        return Ok((None, false));
-    };
-    let is_lost = lock.is_ahead_of(cache_pass);
-    if is_lost {
-        log::error!(
-            "the cache {} is not the one that the last pass left: visits may be registered a second time; if there is a newer copy, put it back",
-            path.display()
-        );
-    }
-    if is_dry_run {
-        return Ok((None, is_lost));
-    }
-    let number = lock.next_pass(cache_pass);
-    cache.begin_pass(number, now)?;
-    lock.record(number)?;
-    Ok((Some(lock), is_lost))
-}
-
-fn read_rows(config: &Config, agent: &Agent, args: &Sync) -> Fetched {
-    let client = Client::new("LibCal", agent.clone(), &config.network);
+fn read_rows(config: &Config, agents: &Agents, args: &Sync) -> Fetched {
+    let client = Client::new("LibCal", agents.clone(), &config.network);
     let libcal = LibCal::new(client, &config.libcal);
     fetch(&libcal, &config.libcal.locations, args.date)
 }
@@ -157,17 +148,22 @@ fn make_plan(
     config: &Config,
     fetched: &Fetched,
     cache: &mut Cache,
+    args: &Sync,
     now: DateTime<Utc>,
 ) -> Result<Plan> {
     let Fetched {
         rows, unreadable, ..
     } = fetched;
     let (bookings, people) = plan::referenced_ids(rows, unreadable);
-    let known = cache.known(&bookings, &people)?;
+    let known = cache.known(&bookings, &people, now)?;
+    let last_pass = cache.last_pass()?.and_then(|pass| pass.ended);
     let rules = Rules {
         statuses: &config.libcal.statuses,
         destinations: &config.passagepoint.location_mapping,
-        lists_are_complete: fetched.failures.is_empty(),
+        // What another day's lists lack may be on today's.
+        lists_are_complete: fetched.failures.is_empty() && args.date.is_none(),
+        days: config.libcal.days,
+        last_pass: last_pass.map(|(ended_at, _)| ended_at),
         now,
     };
     let plan = plan::plan(rows, unreadable, &known, &rules);
@@ -198,23 +194,28 @@ fn make_plan(
 /// Carries the plan out; gives what was done even where the cache put an end to it.
 fn carry_out(
     config: &Config,
-    agent: Agent,
+    agents: Agents,
     cache: &mut Cache,
-    plan: &Plan,
+    plan: &mut Plan,
     outages: &[LastingOutage],
-    is_dry_run: bool,
+    args: &Sync,
 ) -> (Done, Result<()>) {
-    let alma = Client::new("Alma", agent.clone(), &config.network);
-    let passagepoint = Client::new("PassagePoint", agent, &config.network);
+    let alma = Client::new("Alma", agents.clone(), &config.network);
+    let passagepoint = Client::new("PassagePoint", agents, &config.network);
     let pass = Pass {
         config,
         alma: Alma::new(alma, &config.alma),
         passagepoint: PassagePoint::new(passagepoint, &config.passagepoint),
         cache: Mutex::new(cache),
         done: Mutex::default(),
-        destinations: Mutex::new(HashMap::new()),
-        is_dry_run,
+        destinations: OnceLock::new(),
+        barcodes: Mutex::default(),
+        is_dry_run: args.dry_run,
     };
+    // Where nothing can be asked, nothing is tried again.
+    if plan.has_doubts() && pass.passagepoint.ensure_token().is_ok() && !args.dry_run {
+        warnings::possibly_doubled(plan);
+    }
     let carried_out = pass.carry_out(&plan.people);
     let (done, saved) = pass.finish(outages);
     (done, carried_out.and(saved))

@@ -7,12 +7,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use textwrap::{Options, WordSplitter};
 
+use super::cache_path;
 use crate::cache::Cache;
 use crate::cli::Cli;
 use crate::config::Config;
-use crate::messages::{booking_of, duration};
-use crate::model::{Appt, BookingId, LocationId, PreregId, PrimaryId, Reason, State, has_elapsed};
-use crate::output::{moment, rfc3339, span};
+use crate::messages::{ago, booking_of, summary_line};
+use crate::model::{
+    self, Appt, BookingId, LastPass, LocationId, PreregId, PrimaryId, Reason, State, has_elapsed,
+};
+use crate::output::{moment, print, rfc3339, span};
 
 /// The width of a terminal that a line should fit.
 const WIDTH: usize = 80;
@@ -36,6 +39,56 @@ impl Places {
             Some(name) => format!("{name} ({lid})"),
             None => format!("location {lid}"),
         }
+    }
+}
+
+/// What a look-up works with.
+pub(super) struct Desk {
+    /// The cache.
+    pub(super) cache: Cache,
+    /// The present.
+    pub(super) now: DateTime<Utc>,
+    /// When the last full pass ended, in words.
+    pub(super) last_pass: Option<String>,
+    /// The names of the locations.
+    pub(super) places: Places,
+}
+
+impl Desk {
+    /// Opens the cache, and warns if what it knows may be out of date.
+    ///
+    /// # Errors
+    /// Where there is none that can be read.
+    pub(super) fn open(cli: &Cli) -> Result<Self> {
+        let cache = Cache::open_existing(&cache_path(cli)?)?;
+        let now = model::now();
+        Ok(Self {
+            last_pass: last_pass(&cache, now)?,
+            places: Places::of(cli),
+            cache,
+            now,
+        })
+    }
+
+    /// Says that nothing is known of somebody or something.
+    pub(super) fn not_found(&self, whom: &str) {
+        let until = match &self.last_pass {
+            Some(ended) => format!(" up to {ended}, when the last pass ended"),
+            None => " yet".to_owned(),
+        };
+        log::error!("nothing is known of {whom}: no booking with this ID was listed{until}");
+    }
+
+    /// Prints what was found, if anything was, and when the last full pass ended.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(super) fn print(&self, mut found: Vec<String>) -> Result<()> {
+        if !found.is_empty() {
+            let last_pass = self.last_pass.iter();
+            found.extend(last_pass.map(|ended| format!("last full pass: {ended}")));
+        }
+        print(found)
     }
 }
 
@@ -76,7 +129,7 @@ pub(super) fn to_lines(appt: &Appt, places: &Places, now: DateTime<Utc>) -> Vec<
     lines.extend(reason(appt, now).iter().flat_map(|line| indented(line)));
     lines.extend(expected(appt).iter().flat_map(|line| indented(line)));
     if appt.state != State::Registered {
-        lines.extend(indented(&format!("as of {}", moment(appt.changed_at))));
+        lines.extend(indented(&format!("since {}", moment(appt.changed_at))));
     }
     lines
 }
@@ -118,13 +171,13 @@ fn where_and_when(appt: &Appt, places: &Places) -> String {
 /// What PassagePoint knows of a visit, in addition to its state.
 fn expected(appt: &Appt) -> Option<String> {
     let Some(PreregId(id)) = &appt.prereg_id else {
-        let may_be = appt.has_intent() && appt.state != State::InDoubt;
-        return may_be.then(|| {
-            "PassagePoint may expect the person: the outcome of an attempt is not known".to_owned()
-        });
+        let is_told = matches!(appt.state, State::InDoubt | State::Registered);
+        let may_be = appt.may_be_registered() && !is_told;
+        return may_be.then(|| "PassagePoint may expect the person all the same".to_owned());
     };
-    match (appt.state, appt.ends_at) {
-        (State::Registered, _) | (_, None) => Some(format!("pre-registration {id}")),
+    match (appt.state, appt.registered_ends_at) {
+        (State::Registered, end) if end <= appt.ends_at => Some(format!("pre-registration {id}")),
+        (_, None) => Some(format!("pre-registration {id}")),
         (_, Some(end)) => Some(format!(
             "PassagePoint expects the person until {} (pre-registration {id})",
             moment(end)
@@ -143,11 +196,30 @@ pub(super) fn indented(text: &str) -> Vec<String> {
     lines.map(std::borrow::Cow::into_owned).collect()
 }
 
+/// How the last full pass went, and whether one began since then.
+pub(super) fn last_pass_lines(last_pass: Option<&LastPass>, now: DateTime<Utc>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let ended = last_pass.and_then(|pass| pass.ended.as_ref());
+    match ended {
+        None => lines.push("no full pass was made yet".to_owned()),
+        Some((ended_at, summary)) => {
+            let ago = ago(*ended_at, now);
+            lines.push(format!("last full pass: {}, {ago}", moment(*ended_at)));
+            lines.push(summary_line(summary));
+        }
+    }
+    let begun = last_pass.and_then(|pass| pass.started_at);
+    if let Some(begun) = begun.filter(|at| ended.is_none_or(|(ended_at, _)| at > ended_at)) {
+        lines.push(format!("a pass began {} and has not ended", moment(begun)));
+    }
+    lines
+}
+
 /// When the last full pass ended, in words; warns if what the cache knows may be out of date.
 ///
 /// # Errors
 /// Where the cache cannot be read.
-pub(super) fn last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<String>> {
+fn last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<String>> {
     let ended = cache.last_pass()?.and_then(|pass| pass.ended);
     let Some((ended_at, _)) = ended else {
         log::warn!("no full pass was made yet: what LibCal lists is not known here");
@@ -155,9 +227,9 @@ pub(super) fn last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<Stri
     };
     if has_elapsed(ended_at, now, UP_TO_DATE) {
         log::warn!(
-            "the last full pass ended {}, {} ago: what was booked or changed since then is not known here",
+            "the last full pass ended {}, {}: what was booked or changed since then is not known here",
             moment(ended_at),
-            duration(now - ended_at)
+            ago(ended_at, now)
         );
     }
     let outages = cache.outages()?;
@@ -171,10 +243,4 @@ pub(super) fn last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<Stri
         );
     }
     Ok(Some(moment(ended_at)))
-}
-
-/// The last line of what was found, if anything was: when the last full pass ended.
-pub(super) fn ending(found: &[String], last_pass: Option<String>) -> Option<String> {
-    let last_pass = last_pass.filter(|_| !found.is_empty())?;
-    Some(format!("last full pass: {last_pass}"))
 }

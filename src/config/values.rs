@@ -119,7 +119,7 @@ pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
 
 /// Text with a rule. What breaks it is told while YAML's reader is still at the
 /// text, and so the error gets the key and the line.
-struct Checked<T>(fn(&str) -> Result<T, String>);
+pub(super) struct Checked<T>(pub(super) fn(&str) -> Result<T, String>);
 
 impl<T> Visitor<'_> for Checked<T> {
     type Value = T;

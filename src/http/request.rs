@@ -27,7 +27,7 @@ pub fn encode(text: &str) -> String {
 pub enum Repeat {
     /// Sending it twice does no more than sending it once.
     Safe,
-    /// Only when the service surely did not act on it.
+    /// Only when the service surely did not act on it; it goes over a connection of its own.
     OnlyIfNotProcessed,
 }
 

@@ -3,8 +3,18 @@
 use chrono::{DateTime, FixedOffset, SubsecRound, Utc};
 use serde_json::{Map, Value};
 
+use crate::config::IdPattern;
 use crate::json;
 use crate::model::{BookingId, InvalidId, LocationId, PrimaryId};
+
+/// The question of the booking form that asks for the primary ID.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    /// The field of a row that has the answer.
+    pub(super) field: &'a str,
+    /// What an ID looks like, if that is known.
+    pub(super) pattern: Option<&'a IdPattern>,
+}
 
 /// A row that can be read: one seat or room of a booking, from a start to an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +39,7 @@ pub struct Row {
     pub last_name: String,
     /// The e-mail address as booked; may be blank.
     pub email: String,
-    /// What the person typed as primary ID; blank where the form has no such text.
+    /// The primary ID that the person typed, or why that is none.
     pub primary_id: Result<PrimaryId, InvalidId>,
 }
 
@@ -57,7 +67,11 @@ pub(super) fn identity(raw: &str) -> String {
 }
 
 /// Reads one row of the list of `location`.
-pub(super) fn read(raw: &str, location: LocationId, id_field: &str) -> Result<Row, Unreadable> {
+pub(super) fn read(
+    raw: &str,
+    location: LocationId,
+    question: Question<'_>,
+) -> Result<Row, Unreadable> {
     let Some(fields) = fields(raw) else {
         return Err(Unreadable {
             booking_id: BookingId(format!("a row of location {location}")),
@@ -100,9 +114,22 @@ pub(super) fn read(raw: &str, location: LocationId, id_field: &str) -> Result<Ro
         first_name: text(&fields, "firstName").unwrap_or_default(),
         last_name: text(&fields, "lastName").unwrap_or_default(),
         email: text(&fields, "email").unwrap_or_default(),
-        primary_id: PrimaryId::parse(&text(&fields, id_field).unwrap_or_default()),
+        primary_id: primary_id(&fields, question),
         status: status.clone().ok_or_else(|| unreadable("no status"))?,
     })
+}
+
+/// The ID on the booking form: the part of the answer that looks like one, if it is known what one looks like.
+fn primary_id(fields: &Map<String, Value>, question: Question<'_>) -> Result<PrimaryId, InvalidId> {
+    let answer = text(fields, question.field).unwrap_or_default();
+    let whole = PrimaryId::parse(&answer);
+    match question.pattern {
+        Some(pattern) if whole != Err(InvalidId::Blank) => {
+            let found = pattern.find(&answer).ok_or(InvalidId::NoMatch)?;
+            PrimaryId::parse(&found)
+        }
+        _ => whole,
+    }
 }
 
 fn fields(raw: &str) -> Option<Map<String, Value>> {
@@ -142,6 +169,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const Q1: Question<'_> = Question {
+        field: "q1",
+        pattern: None,
+    };
+
     fn good() -> Value {
         json!({
             "id": 7, "bookId": "cs_1", "lid": 8827, "status": "Confirmed",
@@ -153,12 +185,12 @@ mod tests {
     fn read_with(field: &str, value: Value) -> Result<Row, Unreadable> {
         let mut row = good();
         row[field] = value;
-        read(&row.to_string(), LocationId(1), "q1")
+        read(&row.to_string(), LocationId(1), Q1)
     }
 
     #[test]
     fn times_are_read_with_their_own_offset() {
-        let row = read(&good().to_string(), LocationId(1), "q1").unwrap();
+        let row = read(&good().to_string(), LocationId(1), Q1).unwrap();
         let seconds = [row.starts_at, row.ends_at].map(|time| time.timestamp());
         assert_eq!(seconds, [1_787_151_600, 1_787_155_200]);
         assert_eq!(row.offset.local_minus_utc(), -4 * 3600);
@@ -205,7 +237,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_row_is_named_as_well_as_can_be() {
-        let subject = |raw: &str| read(raw, LocationId(9), "q1").unwrap_err().booking_id.0;
+        let subject = |raw: &str| read(raw, LocationId(9), Q1).unwrap_err().booking_id.0;
         assert_eq!(subject(r#"{"bookId":"cs_1"}"#), "cs_1");
         assert_eq!(subject(r#"{"id":5}"#), "row 5");
         assert_eq!(subject("[]"), "a row of location 9");
@@ -217,7 +249,7 @@ mod tests {
         fn no_text_makes_reading_a_row_panic(raw in ".*", bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             for raw in [raw, String::from_utf8_lossy(&bytes).into_owned()] {
                 identity(&raw);
-                let _ = read(&raw, LocationId(1), "q1");
+                let _ = read(&raw, LocationId(1), Q1);
             }
         }
 

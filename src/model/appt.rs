@@ -75,8 +75,10 @@ impl fmt::Display for State {
 pub struct Appt {
     /// Booking, person, place and start.
     pub key: VisitKey,
-    /// The end: as registered if it is, else as LibCal lists it.
+    /// The end, as LibCal lists it.
     pub ends_at: Option<DateTime<Utc>>,
+    /// The end of the pre-registration, if there is one.
+    pub registered_ends_at: Option<DateTime<Utc>>,
     /// LibCal's own word; nothing if it was taken over, or cannot be read.
     pub status: Option<String>,
     /// Its state.
@@ -93,9 +95,9 @@ pub struct Appt {
     pub attempts: u32,
     /// The end that PassagePoint was last asked for, as long as the outcome is not known: an intent.
     pub asked_ends_at: Option<DateTime<Utc>>,
-    /// When the state was last found to be this.
+    /// Since when it is in this state; if a service refused it, when it last answered so.
     pub changed_at: DateTime<Utc>,
-    /// When the reason was last reported.
+    /// When the reason was last reported; that of a user's refusal stands with the user.
     pub reported_at: Option<DateTime<Utc>>,
 }
 
@@ -106,6 +108,7 @@ impl Appt {
         Self {
             key,
             ends_at,
+            registered_ends_at: None,
             status: None,
             state: State::Waiting,
             reason: Some(Reason::NotReached),
@@ -146,13 +149,21 @@ impl Appt {
     /// Whether PassagePoint expects the person, or may do so.
     #[must_use]
     pub fn may_be_registered(&self) -> bool {
-        self.prereg_id.is_some() || self.has_intent()
+        self.prereg_id.is_some() || self.has_intent() || self.reason == Some(Reason::TakenOver)
     }
 
     /// Whether it is registered until that end or later.
     #[must_use]
     pub fn covers(&self, ends_at: DateTime<Utc>) -> bool {
-        self.prereg_id.is_some() && self.ends_at.is_some_and(|end| end >= ends_at)
+        self.prereg_id.is_some() && self.registered_ends_at >= Some(ends_at)
+    }
+
+    /// Whether PassagePoint can be relied upon to expect the person for its pre-registration: of
+    /// one that LibCal lists as cancelled, somebody may have taken it out by hand.
+    #[must_use]
+    pub fn is_expected(&self) -> bool {
+        self.prereg_id.is_some()
+            && (self.state != State::Cancelled || self.reason == Some(Reason::Moved))
     }
 
     /// The same in that state, for that reason. What is new was not reported yet.
@@ -182,7 +193,7 @@ impl Appt {
     /// Left to the next pass by an outage. That says nothing about it: a visit in doubt stays
     /// so, and so does one that was refused.
     #[must_use]
-    pub fn held_up(self, cause: &str, now: DateTime<Utc>) -> Self {
+    pub fn deferred(self, cause: &str, now: DateTime<Utc>) -> Self {
         if self.state != State::Waiting {
             return self;
         }
@@ -211,8 +222,20 @@ impl Appt {
     #[must_use]
     pub fn registered(self, prereg_id: PreregId, now: DateTime<Utc>) -> Self {
         Self {
-            ends_at: self.asked_ends_at.or(self.ends_at),
+            registered_ends_at: self.asked_ends_at,
             prereg_id: Some(prereg_id),
+            ..self.settled(now)
+        }
+    }
+
+    /// Registered by the pre-registration of another visit.
+    #[must_use]
+    pub fn covered_by(self, other: &Self, now: DateTime<Utc>) -> Self {
+        Self {
+            registered_ends_at: other.registered_ends_at,
+            visitor_id: other.visitor_id.clone(),
+            destination: other.destination.clone(),
+            prereg_id: other.prereg_id.clone(),
             ..self.settled(now)
         }
     }

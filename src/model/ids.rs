@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The ID that a person typed on the booking form: normalized when it is made, so that it is
 /// equal however it was typed. It knows how that was.
@@ -21,6 +21,8 @@ pub enum InvalidId {
     Blank,
     /// It is longer than 255 bytes, has control characters, or leads to another path of Alma's.
     Invalid,
+    /// Nothing in it looks like an ID, as the configuration has it.
+    NoMatch,
 }
 
 impl PrimaryId {
@@ -121,7 +123,7 @@ pub fn is_invisible(c: char) -> bool {
 }
 
 /// A booking of LibCal's (`bookId`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BookingId(pub String);
 
 impl fmt::Display for BookingId {

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{LocationId, MAX_ATTEMPTS};
+use super::{BookingId, LocationId, MAX_ATTEMPTS};
 
 /// The reason for a state. Its text is what staff read: what is the matter, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,18 +27,30 @@ pub enum Reason {
     UnknownStatus(String),
     /// LibCal lists the booking with another person, place or start.
     Moved,
+    /// LibCal no longer lists it.
+    Gone,
+    /// It was cancelled, and its pre-registration serves that other booking.
+    ServesAnother(BookingId),
     /// The Python program registered it.
     TakenOver,
     /// The form's answer is absent or blank.
     NoPrimaryId,
     /// The form's answer cannot be an ID.
     InvalidPrimaryId,
+    /// Nothing in the form's answer looks like an ID.
+    NoIdInAnswer,
     /// A row that cannot be read, with what is wrong in it.
     Unreadable(String),
     /// Alma does not know the ID.
     NotInAlma,
     /// Alma has no barcode that is active.
     NoActiveBarcode,
+    /// The user's status in Alma is not `ACTIVE`.
+    UserInactive,
+    /// The user has expired in Alma, on that day.
+    UserExpired(NaiveDate),
+    /// The user has an active block in Alma.
+    UserBlocked,
     /// PassagePoint will not create the visitor, with its status.
     VisitorRefused(u16),
     /// PassagePoint has the barcode already, but does not find a visitor by it.
@@ -60,6 +73,9 @@ impl Reason {
             self,
             Self::NotInAlma
                 | Self::NoActiveBarcode
+                | Self::UserInactive
+                | Self::UserExpired(_)
+                | Self::UserBlocked
                 | Self::VisitorRefused(_)
                 | Self::VisitorNotFound
                 | Self::Other(_)
@@ -91,7 +107,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotReached => f.write_str("no pass has come to it yet"),
-            Self::TooLate => f.write_str("it was over before a pass came to it"),
+            Self::TooLate => f.write_str("it ended before a pass could register it"),
             Self::Outage(cause) | Self::OutcomeUnknown(Some(cause)) => f.write_str(cause),
             Self::OutcomeUnknown(None) => f.write_str("the last attempt was interrupted"),
             Self::GivenUp => write!(
@@ -104,6 +120,11 @@ impl fmt::Display for Reason {
                 "status \"{status}\" is not known: add it to LibCal.statuses if it means approved"
             ),
             Self::Moved => f.write_str("moved in LibCal to another person, place or time"),
+            Self::Gone => f.write_str("LibCal no longer lists it: denied or deleted there"),
+            Self::ServesAnother(booking) => write!(
+                f,
+                "its pre-registration serves booking {booking} too: leave it in PassagePoint"
+            ),
             Self::TakenOver => f.write_str("registered by the Python program"),
             Self::NoPrimaryId => f.write_str(
                 "no primary ID on the booking form: ask the person for it and add it in LibCal",
@@ -111,6 +132,9 @@ impl fmt::Display for Reason {
             Self::InvalidPrimaryId => {
                 f.write_str("the primary ID on the booking form is not valid: correct it in LibCal")
             }
+            Self::NoIdInAnswer => f.write_str(
+                "nothing on the booking form looks like a primary ID (LibCal.primary_id_pattern): correct it in LibCal",
+            ),
             Self::Unreadable(what) => write!(
                 f,
                 "LibCal's row cannot be read ({what}): look at the booking in LibCal"
@@ -121,12 +145,19 @@ impl fmt::Display for Reason {
             Self::NoActiveBarcode => f.write_str(
                 "no active barcode in Alma: give the user's card a barcode with the status ACTIVE",
             ),
+            Self::UserInactive => f.write_str("inactive in Alma: reactivate the user there"),
+            Self::UserExpired(day) => write!(
+                f,
+                "expired in Alma on {}: renew the user there",
+                day.format("%-d %b %Y")
+            ),
+            Self::UserBlocked => f.write_str("blocked in Alma: look at the user's blocks there"),
             Self::VisitorRefused(status) => write!(
                 f,
                 "PassagePoint refused to create the visitor ({status}): add the visitor there by hand, with the barcode"
             ),
             Self::VisitorNotFound => f.write_str(
-                "PassagePoint has the barcode but finds no visitor by it: look for the barcode there",
+                "PassagePoint has the barcode but does not find just one visitor by it: look for the barcode there, and correct the visitors that have it",
             ),
             Self::NoDestination(lid) => write!(
                 f,
@@ -162,12 +193,18 @@ mod tests {
             Reason::Status("Mediated Tentative".into()),
             Reason::UnknownStatus("Blessed by the Dean".into()),
             Reason::Moved,
+            Reason::Gone,
             Reason::TakenOver,
             Reason::NoPrimaryId,
             Reason::InvalidPrimaryId,
             Reason::Unreadable("no bookId".into()),
             Reason::NotInAlma,
             Reason::NoActiveBarcode,
+            Reason::NoIdInAnswer,
+            Reason::UserInactive,
+            Reason::UserExpired(NaiveDate::from_ymd_opt(2026, 2, 28).unwrap()),
+            Reason::UserBlocked,
+            Reason::ServesAnother(BookingId("cs_1".into())),
             Reason::VisitorRefused(422),
             Reason::VisitorNotFound,
             Reason::NoDestination(LocationId(-7)),

@@ -5,9 +5,12 @@ use chrono::TimeDelta;
 
 use super::{Checked, Pass};
 use crate::alma;
-use crate::model::{Appt, Card, Outage, Reason, Standing, User, VisitorId, has_elapsed, now};
+use crate::http::Failure;
+use crate::model::{
+    Appt, Card, Outage, Reason, Standing, State, User, VisitorId, has_elapsed, now,
+};
 use crate::passagepoint::{Answer, NewVisitor};
-use crate::plan::{Person, Refusal};
+use crate::plan::{Person, Refusal, Visit};
 
 /// Whether a person has a visitor in PassagePoint.
 pub(super) enum Visitor {
@@ -17,80 +20,70 @@ pub(super) enum Visitor {
 }
 
 impl Pass<'_> {
-    /// The visitor that the cache has of a person, if Alma was asked about them lately.
+    /// The visitor that the cache has of a person, if Alma was asked about them lately. Where a
+    /// visit of theirs failed before, the visitor may be gone, and it is time to ask again.
     pub(super) fn recent_visitor(&self, person: &Person) -> Option<Checked> {
+        let has_failed =
+            |visit: &Visit| visit.appt.has_intent() || matches!(visit.appt.state, State::Refused);
+        if person.visits.iter().any(has_failed) {
+            return None;
+        }
         let good_for = TimeDelta::days(self.config.alma.refresh_days.into());
         let user = person.user.as_ref()?;
         user.checked_at
             .filter(|at| !has_elapsed(*at, now(), good_for))?;
-        let visitor_id = &user.card()?.visitor_id;
-        log::debug!("{} is known: visitor {}", person.primary_id, visitor_id.0);
-        Some(Checked::Visitor(visitor_id.clone()))
+        let card = user.card()?;
+        log::debug!(
+            "{} is known: visitor {}",
+            person.primary_id,
+            card.visitor_id.0
+        );
+        Some(Checked::Stored(card.clone()))
     }
 
     /// Asks Alma about a person. Nothing comes back if their visits cannot be registered now.
     pub(super) fn check(&self, person: &Person) -> Result<Option<Checked>> {
         if let Some(cause) = self.passagepoint.is_down() {
-            self.hold_up_person(person, &Outage::of("PassagePoint", cause));
+            self.defer_person(person, &Outage::of("PassagePoint", cause));
             return Ok(None);
         }
         log::debug!("asking Alma about {}", person.primary_id);
         let stored = person.user.as_ref().and_then(User::card);
-        let known = |card: &Card| Some(Checked::Visitor(card.visitor_id.clone()));
         let reason = match self.alma.find(&person.primary_id) {
-            Ok(alma::Answer::Found(found)) => {
-                let Some(card) = stored.filter(|card| card.barcode == found.barcode) else {
-                    return Ok(Some(Checked::InAlma(found)));
-                };
-                self.keep(person, card.clone())?;
-                return Ok(known(card));
-            }
+            Ok(alma::Answer::Found(found)) => return Ok(Some(Checked::InAlma(found))),
             Err(outage) => {
                 let Some(card) = stored else {
-                    self.hold_up_person(person, &outage);
+                    self.defer_person(person, &outage);
                     return Ok(None);
                 };
                 let mut done = self.done();
                 let served = done.served_from_cache.entry(outage).or_default();
                 served.push(person.primary_id.clone());
-                return Ok(known(card));
+                return Ok(Some(Checked::Stored(card.clone())));
             }
             Ok(alma::Answer::NotFound) => Reason::NotInAlma,
-            Ok(alma::Answer::NoActiveBarcode) => Reason::NoActiveBarcode,
+            Ok(alma::Answer::Refused(reason)) => reason,
         };
         self.refuse_person(person, &reason)?;
         Ok(None)
     }
 
-    /// Has PassagePoint create the visitor, or finds the one that is there. A dry run takes it
-    /// that there will be one.
+    /// Has PassagePoint create the visitor, or finds the one that is there. One who is known by
+    /// this barcode is looked for first: after a restore PassagePoint may have it no more, or
+    /// under another id. A dry run takes it that there will be one.
     pub(super) fn make_visitor(&self, person: &Person, found: &alma::User) -> Result<Visitor> {
-        if self.is_dry_run {
-            return Ok(Visitor::Is(VisitorId(String::new())));
-        }
-        let or = |mine: &'_ str, alma: &'_ str| {
-            if mine.is_empty() {
-                alma.to_owned()
-            } else {
-                mine.to_owned()
-            }
+        let stored = person.user.as_ref().and_then(User::card);
+        let is_known = stored.is_some_and(|card| card.barcode == found.barcode);
+        let known = if is_known || self.is_dry_run {
+            self.passagepoint.visitor_by_barcode(&found.barcode)
+        } else {
+            Ok(None)
         };
-        let category = self.config.passagepoint.user_mapping.get(&found.group);
-        let visitor = NewVisitor {
-            category: category.map_or("Visitor", String::as_str),
-            first_name: &or(&person.first_name, &found.first_name),
-            last_name: &or(&person.last_name, &found.last_name),
-            email: Some(person.email.as_str()).filter(|email| !email.is_empty()),
-            primary_id: &person.primary_id,
-            barcode: &found.barcode,
+        let answer = match known {
+            Ok(None) if self.is_dry_run => Ok(Some(Answer::Id(VisitorId(found.barcode.0.clone())))),
+            Ok(None) => self.create_visitor(person, found),
+            answer => answer,
         };
-        let answer = self
-            .passagepoint
-            .create_visitor(&visitor)
-            .and_then(|made| match made {
-                Some(answer) => Ok(Some(answer)),
-                None => self.passagepoint.visitor_by_barcode(&found.barcode),
-            });
         match answer {
             Ok(Some(Answer::Id(visitor_id))) => {
                 log::debug!("{} is the visitor {}", person.primary_id, visitor_id.0);
@@ -110,6 +103,39 @@ impl Pass<'_> {
             }
             Ok(None) => Ok(Visitor::Refused(Reason::VisitorNotFound)),
             Err(failure) => Ok(Visitor::Outage(Outage::of("PassagePoint", failure.cause))),
+        }
+    }
+
+    /// Has PassagePoint create the visitor, or finds the one that has the barcode already.
+    fn create_visitor(
+        &self,
+        person: &Person,
+        found: &alma::User,
+    ) -> Result<Option<Answer<VisitorId>>, Failure> {
+        let or = |mine: &'_ str, alma: &'_ str| {
+            if mine.is_empty() {
+                alma.to_owned()
+            } else {
+                mine.to_owned()
+            }
+        };
+        let category = self.config.passagepoint.user_mapping.get(&found.group);
+        let (first_name, last_name) = (
+            or(&person.first_name, &found.first_name),
+            or(&person.last_name, &found.last_name),
+        );
+        let created = self.passagepoint.create_visitor(&NewVisitor {
+            category: category.map_or("Visitor", String::as_str),
+            // Both are required, and one name is enough to be known by.
+            first_name: &or(&first_name, &last_name),
+            last_name: &or(&last_name, &first_name),
+            email: Some(person.email.as_str()).filter(|email| !email.is_empty()),
+            primary_id: &person.primary_id,
+            barcode: &found.barcode,
+        })?;
+        match created {
+            Some(answer) => Ok(Some(answer)),
+            None => self.passagepoint.visitor_by_barcode(&found.barcode),
         }
     }
 
@@ -140,7 +166,6 @@ impl Pass<'_> {
         self.cache().save_refusal(&user, &visits, now())?;
         let refusals = visits.into_iter().map(|appt| Refusal {
             appt,
-            is_users: true,
             reported_at: user.reported_at,
         });
         self.done().refused.extend(refusals);
@@ -148,9 +173,9 @@ impl Pass<'_> {
     }
 
     /// Leaves all visits of a person to the next pass.
-    pub(super) fn hold_up_person(&self, person: &Person, outage: &Outage) {
+    pub(super) fn defer_person(&self, person: &Person, outage: &Outage) {
         for visit in &person.visits {
-            self.hold_up(visit, outage);
+            self.defer(visit, outage);
         }
     }
 }

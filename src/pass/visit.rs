@@ -1,13 +1,12 @@
 //! From a visitor to their pre-registrations: the intent, the request, the outcome.
 
-use std::sync::PoisonError;
-
 use anyhow::Result;
 
 use super::person::Visitor;
-use super::{Checked, HeldUp, Pass};
+use super::{Checked, Deferred, Pass};
 use crate::alma;
 use crate::http::{Failure, Fate};
+use crate::logging::can_tell;
 use crate::messages::booking_of;
 use crate::model::{Appt, MAX_ATTEMPTS, Outage, PreregId, Reason, State, VisitorId, now};
 use crate::output::span;
@@ -20,19 +19,29 @@ struct Registrant {
     is_fresh: bool,
 }
 
+/// What looking for a visitor anew has brought.
+enum Anew {
+    /// Another visitor than before.
+    Another,
+    /// The same one, or none.
+    TheSame,
+    /// Nothing can be said.
+    Outage(Outage),
+}
+
 impl Pass<'_> {
     /// Registers all visits of a person, with their visitor created first if need be.
     pub(super) fn register_person(&self, person: &Person, checked: Checked) -> Result<()> {
         let mut visitor = match checked {
-            Checked::Visitor(id) => Registrant {
-                id,
+            Checked::Stored(card) => Registrant {
+                id: card.visitor_id,
                 is_fresh: false,
             },
             Checked::InAlma(found) => match self.make_visitor(person, &found)? {
                 Visitor::Is(id) => Registrant { id, is_fresh: true },
                 Visitor::Refused(reason) => return self.refuse_person(person, &reason),
                 Visitor::Outage(outage) => {
-                    self.hold_up_person(person, &outage);
+                    self.defer_person(person, &outage);
                     return Ok(());
                 }
             },
@@ -46,18 +55,17 @@ impl Pass<'_> {
     /// Registers one visit: the intent, the request, the outcome.
     fn register(&self, person: &Person, visit: &Visit, visitor: &mut Registrant) -> Result<()> {
         loop {
+            if self.is_covered(visit, &visitor.id)? || !self.may_be_tried(visit, &visitor.id)? {
+                return Ok(());
+            }
             if let Err(failure) = self.passagepoint.ensure_token() {
-                self.hold_up(visit, &Outage::of("PassagePoint", failure.cause));
+                self.defer(visit, &Outage::of("PassagePoint", failure.cause));
                 return Ok(());
             }
             let appt = visit.appt.clone();
             let intent = appt.with_intent(visit.ends_at, &visitor.id, &visit.destination, now());
-            if !self.cache().record_intent(&visit.appt, &intent)? {
-                log::info!(
-                    "booking {} was changed or pruned by another process; the next pass comes back to it",
-                    visit.appt.key.booking_id
-                );
-                self.done().overtaken += 1;
+            if !self.cache().replace_appt(&visit.appt, &intent)? {
+                self.put_off(visit, "was changed or pruned by another process");
                 return Ok(());
             }
             match self.create_prereg(visit, &visitor.id) {
@@ -68,13 +76,103 @@ impl Pass<'_> {
                     // A visitor that the cache remembers may be gone from PassagePoint.
                     let may_be_gone =
                         matches!(reason, Reason::PreregRefused(_)) && !visitor.is_fresh;
-                    if !may_be_gone || !self.find_visitor_anew(person, visitor)? {
+                    if !may_be_gone {
                         return self.refuse_visit(visit, reason);
+                    }
+                    match self.find_visitor_anew(person, visitor)? {
+                        Anew::Another => {}
+                        Anew::TheSame => return self.refuse_visit(visit, reason),
+                        Anew::Outage(outage) => {
+                            self.defer(visit, &outage);
+                            return Ok(());
+                        }
                     }
                 }
                 Err(failure) => return self.not_registered(visit, intent, failure),
             }
         }
+    }
+
+    /// Whether a pre-registration of the same visitor for the same destination covers the visit,
+    /// whatever booking it was made for. Then it serves this one too.
+    fn is_covered(&self, visit: &Visit, visitor: &VisitorId) -> Result<bool> {
+        let appts = self.cache().appts_of_visitor(visitor)?;
+        let mut others = appts
+            .iter()
+            .filter(|appt| self.is_elsewhere_of(appt, visit));
+        let covers =
+            |appt: &&Appt| !appt.has_intent() && appt.is_expected() && appt.covers(visit.ends_at);
+        let Some(covering) = others.find(covers) else {
+            return Ok(false);
+        };
+        let (booking, appt) = (covering.key.booking_id.clone(), visit.appt.clone());
+        let appt = appt.covered_by(covering, now());
+        if !self.cache().replace_appt(&visit.appt, &appt)? {
+            self.put_off(visit, "was changed or pruned by another process");
+            return Ok(true);
+        }
+        if !self.is_dry_run {
+            log::info!(
+                "booking {} is covered by the pre-registration of booking {booking}",
+                booking_of(&appt.key)
+            );
+        }
+        self.done().covered.push((visit.clone(), booking));
+        Ok(true)
+    }
+
+    /// Whether nothing speaks against registering the visit. An attempt for another booking of
+    /// the visitor may cover it, and nobody knows whether it does: the next pass tries that one
+    /// again first. Where it does not, a person must be told of this one before it is tried.
+    fn may_be_tried(&self, visit: &Visit, visitor: &VisitorId) -> Result<bool> {
+        let appts = self.cache().appts_of_visitor(visitor)?;
+        let mut others = appts
+            .iter()
+            .filter(|appt| self.is_elsewhere_of(appt, visit));
+        let Some(doubtful) = others.find(|appt| appt.asked_ends_at >= Some(visit.ends_at)) else {
+            return Ok(true);
+        };
+        let other = &doubtful.key.booking_id;
+        if doubtful.state == State::InDoubt && doubtful.reason != Some(Reason::GivenUp) {
+            self.put_off(
+                visit,
+                &format!("waits until it is known whether booking {other} is registered"),
+            );
+            return Ok(false);
+        }
+        log::error!(
+            "possibly registered twice: booking {} lies within booking {other}, of which it is not known whether it is registered; look in PassagePoint",
+            booking_of(&visit.appt.key)
+        );
+        if !can_tell() {
+            self.put_off(
+                visit,
+                "waits until somebody can be told that it may be registered twice",
+            );
+            return Ok(false);
+        }
+        self.done().possibly_doubled = true;
+        Ok(true)
+    }
+
+    /// Whether the appointment is of another visit that begins no later, at the same destination.
+    fn is_elsewhere_of(&self, appt: &Appt, visit: &Visit) -> bool {
+        let destination = appt.destination.as_ref().or_else(|| {
+            let mapping = &self.config.passagepoint.location_mapping;
+            mapping.get(&appt.key.lid?)
+        });
+        appt.key != visit.appt.key
+            && destination == Some(&visit.destination)
+            && appt
+                .key
+                .starts_at
+                .is_some_and(|start| start <= visit.starts_at)
+    }
+
+    /// Leaves a visit to the next pass, as it is.
+    fn put_off(&self, visit: &Visit, why: &str) {
+        log::info!("booking {} {why}", booking_of(&visit.appt.key));
+        self.done().put_off += 1;
     }
 
     /// Asks for the pre-registration. A dry run takes it that there will be one.
@@ -122,7 +220,7 @@ impl Pass<'_> {
         let outage = Outage::of("PassagePoint", cause);
         if fate == Fate::NotProcessed {
             self.retract_intent(visit)?;
-            self.hold_up(visit, &outage);
+            self.defer(visit, &outage);
             return Ok(());
         }
         if fate == Fate::Unknown && intent.attempts >= MAX_ATTEMPTS {
@@ -136,7 +234,7 @@ impl Pass<'_> {
         let appt = Appt { attempts, ..intent }.with_state(State::InDoubt, Some(reason), now());
         self.cache().save_appts([&appt], &[])?;
         let before = visit.appt.clone();
-        self.done().in_doubt.push(HeldUp {
+        self.done().in_doubt.push(Deferred {
             outage,
             before,
             appt,
@@ -155,7 +253,6 @@ impl Pass<'_> {
         let mut done = self.done();
         done.refused.push(Refusal {
             appt,
-            is_users: false,
             reported_at: None,
         });
         done.others.push(outage);
@@ -167,36 +264,33 @@ impl Pass<'_> {
         self.cache().save_appts([&visit.appt], &[])
     }
 
-    /// Looks for the person's visitor as if they were new; tells whether it is another one.
-    fn find_visitor_anew(&self, person: &Person, visitor: &mut Registrant) -> Result<bool> {
+    /// Looks for the person's visitor as if they were new.
+    fn find_visitor_anew(&self, person: &Person, visitor: &mut Registrant) -> Result<Anew> {
         visitor.is_fresh = true;
-        let Ok(alma::Answer::Found(found)) = self.alma.find(&person.primary_id) else {
-            return Ok(false);
+        let found = match self.alma.find(&person.primary_id) {
+            Ok(alma::Answer::Found(found)) => found,
+            Ok(_) => return Ok(Anew::TheSame),
+            Err(outage) => return Ok(Anew::Outage(outage)),
         };
         match self.make_visitor(person, &found)? {
             Visitor::Is(other) if other != visitor.id => {
                 visitor.id = other;
-                Ok(true)
+                Ok(Anew::Another)
             }
-            _ => Ok(false),
+            Visitor::Outage(outage) => Ok(Anew::Outage(outage)),
+            Visitor::Is(_) | Visitor::Refused(_) => Ok(Anew::TheSame),
         }
     }
 
     /// Whether a pre-registration was refused for its destination or for something else.
     fn why_refused(&self, status: u16, destination: &str) -> Reason {
-        let mut destinations = self
+        let destinations = self
             .destinations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let is_there = match destinations.get(destination) {
-            Some(is_there) => *is_there,
-            // Where the list cannot be had, the name is given the benefit of the doubt.
-            None => self
-                .passagepoint
-                .destinations()
-                .map_or(true, |names| names.iter().any(|name| name == destination)),
-        };
-        destinations.insert(destination.to_owned(), is_there);
+            .get_or_init(|| self.passagepoint.destinations().ok());
+        // Where the list cannot be had, the name is given the benefit of the doubt.
+        let is_there = destinations
+            .as_ref()
+            .is_none_or(|names| names.iter().any(|name| name == destination));
         if is_there {
             return Reason::PreregRefused(status);
         }
@@ -208,19 +302,18 @@ impl Pass<'_> {
         self.cache().save_appts([&appt], &[])?;
         self.done().refused.push(Refusal {
             reported_at: appt.reported_at,
-            is_users: false,
             appt,
         });
         Ok(())
     }
 
     /// Leaves a visit to the next pass; what the cache has to know of it is written at the end.
-    pub(super) fn hold_up(&self, visit: &Visit, outage: &Outage) {
-        let held_up = HeldUp {
+    pub(super) fn defer(&self, visit: &Visit, outage: &Outage) {
+        let deferred = Deferred {
             outage: outage.clone(),
             before: visit.appt.clone(),
-            appt: visit.appt.clone().held_up(&outage.cause, now()),
+            appt: visit.appt.clone().deferred(&outage.cause, now()),
         };
-        self.done().waiting.push(held_up);
+        self.done().waiting.push(deferred);
     }
 }

@@ -29,8 +29,10 @@ impl Planner<'_> {
         } else {
             self.plan_listed(following(appt, listed), listed)
         };
+        // Of what had ended before the last pass, the cache has forgotten on purpose what it knew.
+        let is_pruned = before.is_none() && has_ended && listed.ends_at <= self.rules.last_pass;
         Planned {
-            before: before.cloned(),
+            before: before.cloned().or_else(|| is_pruned.then(|| after.clone())),
             after,
             decision,
         }
@@ -43,12 +45,8 @@ impl Planner<'_> {
             _ => Decision::NotExpected,
         };
         if is_known {
-            // Shortened before it was registered, it is over all the same.
-            let ends_at = if appt.prereg_id.is_none() {
-                listed.ends_at
-            } else {
-                appt.ends_at
-            };
+            // It may be over because LibCal made it shorter.
+            let ends_at = listed.ends_at;
             return (Appt { ends_at, ..appt }, decision);
         }
         let (appt, found) = self.plan_listed(following(appt, listed), listed);
@@ -66,10 +64,16 @@ impl Planner<'_> {
         let status = listed.status.clone().unwrap_or_default();
         match listed.approval {
             Approval::Approved => self.plan_approved(appt, listed),
-            Approval::Cancelled => (
-                appt.with_state(State::Cancelled, None, now),
-                Decision::NotExpected,
-            ),
+            Approval::Cancelled => {
+                // Whether its pre-registration serves another visit is seen when all are planned.
+                let is_shared = matches!(appt.reason, Some(Reason::ServesAnother(_)));
+                let mut reason = appt.reason.clone().filter(|_| is_shared);
+                if self.is_taken_over(&appt) {
+                    reason = Some(Reason::TakenOver);
+                }
+                let appt = appt.with_state(State::Cancelled, reason, now);
+                (appt, Decision::NotExpected)
+            }
             Approval::NotApproved => (
                 appt.with_state(State::NotApproved, Some(Reason::Status(status)), now),
                 Decision::NotExpected,
@@ -80,8 +84,7 @@ impl Planner<'_> {
 
     fn plan_approved(&self, appt: Appt, listed: &Listed<'_>) -> (Appt, Decision) {
         let now = self.rules.now;
-        let of_booking = self.appts_of(&appt.key.booking_id);
-        if of_booking.iter().any(Appt::is_taken_over) {
+        if self.is_taken_over(&appt) {
             let appt = appt.with_state(State::Registered, Some(Reason::TakenOver), now);
             return (appt, Decision::AlreadyRegistered);
         }
@@ -102,27 +105,14 @@ impl Planner<'_> {
         }
         if let Some((reason, reported_at)) = self.users_refusal(&appt) {
             let appt = appt.with_state(State::Refused, Some(reason.clone()), now);
-            let is_users = true;
-            return (
-                appt,
-                Decision::Refused {
-                    reported_at,
-                    is_users,
-                },
-            );
+            return (appt, Decision::Refused { reported_at });
         }
         let is_answered =
             appt.state == State::Refused && appt.reason.as_ref().is_some_and(Reason::is_answer);
         let is_users = appt.reason.as_ref().is_some_and(Reason::is_about_user);
         if is_answered && !is_users && !has_elapsed(appt.changed_at, now, REFUSAL_STANDS) {
             let reported_at = appt.reported_at;
-            return (
-                appt,
-                Decision::Refused {
-                    reported_at,
-                    is_users,
-                },
-            );
+            return (appt, Decision::Refused { reported_at });
         }
         self.to_register(appt, is_answered)
     }
@@ -153,7 +143,6 @@ impl Planner<'_> {
         let appt = appt.with_state(State::Refused, Some(reason), self.rules.now);
         let decision = Decision::Refused {
             reported_at: appt.reported_at,
-            is_users: false,
         };
         (appt, decision)
     }
@@ -170,22 +159,22 @@ impl Planner<'_> {
         Some((reason, user.reported_at))
     }
 
+    /// Whether the Python program registered a visit of this booking, and so perhaps this one.
+    fn is_taken_over(&self, appt: &Appt) -> bool {
+        let of_booking = self.appts_of(&appt.key.booking_id);
+        of_booking.iter().any(Appt::is_taken_over)
+    }
+
     pub(super) fn appts_of(&self, booking: &BookingId) -> &[Appt] {
         self.known.appts.get(booking).map_or(&[], Vec::as_slice)
     }
 }
 
-/// The appointment with what LibCal now says of it; the end of one that is registered is that
-/// of its pre-registration.
+/// The appointment with what LibCal now says of it.
 fn following(appt: Appt, listed: &Listed<'_>) -> Appt {
-    let ends_at = if appt.prereg_id.is_some() {
-        appt.ends_at
-    } else {
-        listed.ends_at
-    };
     let status = listed.status.clone();
     Appt {
-        ends_at,
+        ends_at: listed.ends_at,
         status,
         ..appt
     }

@@ -65,6 +65,7 @@ pub(super) fn listed_visits<'a>(
         let problem = row.primary_id.as_ref().err().map(|invalid| match invalid {
             InvalidId::Blank => Reason::NoPrimaryId,
             InvalidId::Invalid => Reason::InvalidPrimaryId,
+            InvalidId::NoMatch => Reason::NoIdInAnswer,
         });
         let visit = visits.entry(key_of(row)).or_insert_with(nothing);
         visit.add((approval, Some(row.ends_at), Some(&row.status)), problem);

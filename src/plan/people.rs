@@ -1,10 +1,11 @@
 //! Who is to be registered for what.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::decide::Planner;
 use super::listing::Listed;
-use super::{Decision, Person, Planned, Visit};
+use super::{Decision, Person, Planned, Visit, Why};
 use crate::model::PrimaryId;
 
 impl Planner<'_> {
@@ -43,6 +44,12 @@ impl Planner<'_> {
             visits: Vec::new(),
         });
         for row in &listed.rows {
+            // Of several ways to type it, Alma is asked for one, and then for the normalized form.
+            if let Ok(id) = &row.primary_id
+                && id.typed() > person.primary_id.typed()
+            {
+                person.primary_id = id.clone();
+            }
             take_if_blank(&mut person.first_name, &row.first_name);
             take_if_blank(&mut person.last_name, &row.last_name);
             take_if_blank(&mut person.email, &row.email);
@@ -51,13 +58,20 @@ impl Planner<'_> {
     }
 }
 
-/// The people and their visits, the soonest start first.
+/// The people and their visits, the soonest start first. Of a person, what is in doubt comes
+/// before all else and the longer before the shorter, for it may cover what comes after it.
 pub(super) fn by_start(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     let mut people: Vec<_> = people.into_values().collect();
     for person in &mut people {
-        person.visits.sort_by_key(|visit| visit.starts_at);
+        person.visits.sort_by_key(|visit| {
+            (
+                visit.why != Why::InDoubt,
+                visit.starts_at,
+                Reverse(visit.ends_at),
+            )
+        });
     }
-    people.sort_by_key(|person| person.visits.first().map(|visit| visit.starts_at));
+    people.sort_by_key(|person| person.visits.iter().map(|visit| visit.starts_at).min());
     people
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, Utc};
 
 use super::decide::Planner;
 use super::listing::Listed;
@@ -12,7 +12,8 @@ use crate::model::{BookingId, Reason, State, VisitKey};
 
 impl Planner<'_> {
     /// What the cache has and LibCal no longer lists: visits of a booking that was moved on its
-    /// day, and rows that could not be read and now can, or are gone.
+    /// day, visits that were denied or deleted, and rows that could not be read and now can, or
+    /// are gone. Without a complete list of the day nothing can be said of it.
     pub(super) fn plan_unlisted(
         &self,
         rows: &[Row],
@@ -33,29 +34,48 @@ impl Planner<'_> {
         let unlisted = self.known.appts.values().flatten();
         for appt in unlisted.filter(|appt| !listed.contains_key(&appt.key)) {
             let booking = &appt.key.booking_id;
-            let is_gone = match appt.key.starts_at {
-                None => !appt.is_taken_over(),
-                Some(start) => {
-                    let rows = rows_of.get(booking).map_or(&[][..], Vec::as_slice);
-                    is_moved(start, rows) && !unreadable.contains(booking) && !appt.is_over(now)
-                }
-            };
-            if !is_gone {
+            if appt.is_taken_over() || appt.is_over(now) || unreadable.contains(booking) {
                 continue;
             }
-            if !appt.may_be_registered() {
+            let others = rows_of.get(booking).map_or(&[][..], Vec::as_slice);
+            let reason = match appt.key.starts_at {
+                None => {
+                    plan.forgotten.push(appt.key.clone());
+                    continue;
+                }
+                Some(start) if is_moved(start, others) => Reason::Moved,
+                Some(start) if self.must_be_listed(start, rows) => Reason::Gone,
+                Some(_) => continue,
+            };
+            if reason == Reason::Moved && !appt.may_be_registered() {
                 plan.forgotten.push(appt.key.clone());
                 continue;
             }
-            let after = appt
-                .clone()
-                .with_state(State::Cancelled, Some(Reason::Moved), now);
+            // That it was cancelled, or moved, says more than that it is gone.
+            let after = match appt.state {
+                State::Cancelled if reason == Reason::Gone => appt.clone(),
+                _ => appt.clone().with_state(State::Cancelled, Some(reason), now),
+            };
             plan.visits.push(Planned {
                 before: Some(appt.clone()),
                 after,
                 decision: Decision::NotExpected,
             });
         }
+    }
+
+    /// Whether complete lists have a visit that is not over and starts then: if it goes on, or is
+    /// to come on one of the days that were asked for, by the library's clock.
+    fn must_be_listed(&self, start: DateTime<Utc>, rows: &[Row]) -> bool {
+        let now = self.rules.now;
+        if start <= now {
+            return true;
+        }
+        let Some(Row { offset, .. }) = rows.first() else {
+            return false;
+        };
+        let day = |time: DateTime<Utc>| time.with_timezone(offset).date_naive();
+        day(start) <= day(now) + Days::new(self.rules.days.into())
     }
 }
 

@@ -61,17 +61,17 @@ pub fn follow(
 ) -> Report {
     let mut report = Report::default();
     for (service, outage) in met {
-        let before = remembered
+        let related = remembered
             .iter()
-            .filter(|lasting| is_related(service, &lasting.outage.service))
-            .max_by_key(|lasting| is_part_of(service, &lasting.outage.service));
-        let known = before.filter(|lasting| is_part_of(service, &lasting.outage.service));
+            .filter(|lasting| is_related(service, &lasting.outage.service));
+        let since = related.clone().map(|lasting| lasting.since).min();
+        let known = related.filter(|lasting| is_part_of(service, &lasting.outage.service));
         let lasting = LastingOutage {
             outage: (*outage).clone(),
-            since: before.map_or(now, |lasting| lasting.since),
-            reported_at: known.and_then(|lasting| lasting.reported_at),
+            since: since.unwrap_or(now),
+            reported_at: known.filter_map(|lasting| lasting.reported_at).max(),
         };
-        if always || (before.is_some() && is_report_due(lasting.reported_at, now)) {
+        if always || (since.is_some() && is_report_due(lasting.reported_at, now)) {
             report.due.insert((*service).to_owned());
         }
         if report.due.contains(*service) || !remembered.contains(&lasting) {
@@ -92,10 +92,10 @@ pub fn follow(
     report
 }
 
-/// Whether one is the other or a part of it, such as `LibCal, Main Library (8827)` of `LibCal`.
+/// Whether one is the other, or a location's list and the other all of LibCal. (A rejected API
+/// key is no part of an outage of Alma's: a person has to mend it.)
 fn is_part_of(part: &str, whole: &str) -> bool {
-    let rest = part.strip_prefix(whole);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(", "))
+    part == whole || (whole == "LibCal" && part.starts_with("LibCal, "))
 }
 
 fn is_related(one: &str, other: &str) -> bool {

@@ -19,7 +19,7 @@ pub fn refusal_lines(refusals: &[&Refusal]) -> Vec<String> {
         let primary_id = key.primary_id.as_ref().map(ToString::to_string);
         let booking = key.booking_id.to_string();
         let (noun, id, with) = match primary_id {
-            Some(user) if refusal.is_users => ("user", user, Some(booking)),
+            Some(user) if refusal.is_users() => ("user", user, Some(booking)),
             user => ("booking", booking, user),
         };
         let named = with.map_or_else(|| id.clone(), |with| format!("{id} with {with}"));
@@ -28,10 +28,10 @@ pub fn refusal_lines(refusals: &[&Refusal]) -> Vec<String> {
     }
     let line = |((noun, reason), ids): (&(&str, &Reason), &BTreeMap<String, String>)| {
         let ids: Vec<_> = ids.values().cloned().collect();
-        let what = if **reason == Reason::GivenUp {
-            ""
-        } else {
-            "refused, "
+        let what = match reason {
+            Reason::GivenUp => "",
+            Reason::ServesAnother(_) => "cancelled, ",
+            _ => "refused, ",
         };
         format!(
             "{} {what}{reason} ({})",

@@ -52,6 +52,8 @@ pub struct Seen {
     pub raw_target: String,
     /// When the last byte of it had been read.
     pub at: Instant,
+    /// The client's port, which tells connections apart.
+    pub port: u16,
 }
 
 impl Seen {

@@ -66,6 +66,10 @@ pub(super) fn read_request(service: Service, reader: &mut BufReader<&TcpStream>)
         body,
         raw_target: target.to_owned(),
         at: Instant::now(),
+        port: reader
+            .get_ref()
+            .peer_addr()
+            .map_or(0, |client| client.port()),
     })
 }
 

@@ -255,6 +255,11 @@ impl World {
         all
     }
 
+    /// The pre-registrations in the order in which they were made.
+    pub fn in_order(&self) -> Vec<Expected> {
+        self.preregs.iter().map(|it| self.told(it)).collect()
+    }
+
     fn told(&self, prereg: &PreReg) -> Expected {
         let visitor = self.visitors.iter().find(|it| it.id == prereg.visitor_id);
         let barcode = match visitor {

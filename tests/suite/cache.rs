@@ -311,7 +311,7 @@ fn what_is_no_file_is_named_and_left_alone() {
     mkfifo.args(["-m", "644"]).arg(&pipe);
     assert!(mkfifo.status().expect("mkfifo can be run").success());
     let run = sandbox.run(&["--db", "pipe.db", "sync"]);
-    assert_cache_refused(&sandbox, &run, &["pipe.db is no file"]);
+    assert_cache_refused(&sandbox, &run, &["pipe.db is not a regular file"]);
     let mode = fs::metadata(&pipe).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644);
     assert!(!sandbox.path("pipe.db.lock").exists());

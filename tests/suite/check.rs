@@ -60,7 +60,7 @@ fn where_all_is_set_up_each_thing_is_ok() {
         ("LibCal, Science Library (10332): ", "no rows today"),
         (
             "LibCal.statuses: ",
-            "accepted are Mediated Approved, Confirmed",
+            "accepted: Mediated Approved, Confirmed",
         ),
         ("Alma, API key 1: ", "is accepted"),
         ("Alma, API key 2: ", "is accepted"),
@@ -145,15 +145,15 @@ fn the_cache_tells_what_is_in_it_and_how_the_last_pass_went() {
         line(&run, "cache"),
         &[
             "cache.db has 1 user and 1 appointment",
-            "the last full pass ended ",
-            ": 1 row, 1 visit: 1 registered, 0 already registered (",
+            "; last full pass: ",
+            ", 0 min ago; 1 row, 1 visit: 1 registered, 0 already registered (",
         ],
     );
     sql(&sandbox, "UPDATE last_pass SET started_at = ended_at + 60");
     let run = check(&sandbox);
     assert_says(
         line(&run, "cache"),
-        &["the last full pass ended", "one began ", "and has not"],
+        &["last full pass: ", "a pass began ", " and has not ended"],
     );
     sql(&sandbox, "UPDATE last_pass SET ended_at = NULL");
     let run = check(&sandbox);

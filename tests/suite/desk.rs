@@ -159,7 +159,7 @@ fn nothing_was_booked_with_this_id() {
         ),
         (
             ["lookup-appt", "cs_9"],
-            "nothing is known of the booking cs_9: no booking with this id was listed up to ",
+            "nothing is known of the booking cs_9: no booking with this ID was listed up to ",
         ),
     ] {
         let told = asked(&sandbox, &args, 1);

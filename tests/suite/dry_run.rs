@@ -122,12 +122,14 @@ fn a_dry_run_of_a_visit_that_became_longer_was_cancelled_or_is_back_says_so() {
         "register cs_1 of G10000001: LibCal Main, {} (again: it became longer)\n",
         span(&sandbox, 30, 95)
     );
-    let expected = format!("{register}mark cancelled cs_2 of G10000001\n");
+    let times = span(&sandbox, 100, 160);
+    let expected = format!("{register}mark cancelled cs_2 of G10000001, {times}\n");
     assert_eq!(dry_run(&sandbox, 0), expected);
     good_sync(&sandbox);
     sandbox.forget_requests();
     sandbox.edit_rows("cs_2", |row| row["status"] = "Confirmed".into());
-    assert_eq!(dry_run(&sandbox, 0), "mark reinstated cs_2 of G10000001\n");
+    let expected = format!("mark registered cs_2 of G10000001, {times}\n");
+    assert_eq!(dry_run(&sandbox, 0), expected);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::sandbox::{Fault, Sandbox};
 use crate::support::{assert_says, good_sync, needy_sync, of_ada, one_person};
 
 const LOST: &str =
-    "cache.db is not the one that the last pass left: visits may be registered a second time";
+    "cache.db was lost or replaced by an older copy: visits may be registered a second time";
 
 fn remove_cache(sandbox: &Sandbox) {
     for name in ["cache.db", "cache.db-wal", "cache.db-shm"] {

@@ -103,12 +103,60 @@ fn another_day_of_a_booking_is_not_taken_for_a_move() {
     let sandbox = one_person().booking(of_ada("cs_1").minutes(30 + day, 90 + day));
     sandbox.set_config("LibCal.days", "1");
     good_sync(&sandbox);
-    // As if only today's were asked for: tomorrow's is still registered.
+    // Only today's are asked for now, and of tomorrow nothing is known.
+    sandbox.set_config("LibCal.days", "0");
     sandbox.remove_rows("cs_1");
     sandbox.add_booking(of_ada("cs_1"));
     good_sync(&sandbox);
     let registered = ("registered".to_owned(), String::new());
     assert_eq!(states(&sandbox), [registered.clone(), registered]);
+}
+
+#[test]
+fn a_visit_that_libcal_no_longer_lists_is_cancelled_until_it_is_listed_again() {
+    let sandbox = one_person().booking(of_ada("cs_2").at(10332).minutes(-10, 60));
+    good_sync(&sandbox);
+    sandbox.remove_rows("cs_2");
+    good_sync(&sandbox);
+    let told = sandbox.run(&["lookup-appt", "cs_2"]).stdout;
+    let says = [
+        "cs_2 of G10000001: cancelled",
+        "LibCal no longer lists it: denied or deleted there",
+        "PassagePoint expects the person until",
+    ];
+    assert_says(&told, &says);
+    sandbox.add_booking(of_ada("cs_2").at(10332).minutes(-10, 60));
+    good_sync(&sandbox);
+    assert_eq!(crate::states::visits(&sandbox, "cs_2")[0][0], "registered");
+    assert_eq!(sandbox.expected().len(), 2, "it was there");
+}
+
+#[test]
+fn while_a_list_cannot_be_read_or_another_day_is_asked_for_nothing_is_gone() {
+    let sandbox = one_person().booking(
+        of_ada("cs_2")
+            .minutes(-10, 60)
+            .with("toDate", "soon".into()),
+    );
+    needy_sync(&sandbox);
+    sandbox.remove_rows("cs_1");
+    sandbox.remove_rows("cs_2");
+    sandbox.fault(
+        Fault::on(Service::LibCal)
+            .when(|seen| seen.parameter("lid") == Some("10332"))
+            .answer(500, "text/plain", "oh no"),
+    );
+    outage_sync(&sandbox);
+    sandbox.clear_faults();
+    recovered_sync_of_another_day(&sandbox);
+    for (book_id, state) in [("cs_1", "registered"), ("cs_2", "refused")] {
+        assert_eq!(crate::states::visits(&sandbox, book_id)[0][0], state);
+    }
+}
+
+fn recovered_sync_of_another_day(sandbox: &Sandbox) {
+    let run = sandbox.run(&["sync", "--date", "2027-01-01"]);
+    assert_eq!(run.code, 0, "{run:#?}");
 }
 
 #[test]

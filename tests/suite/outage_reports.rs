@@ -148,6 +148,39 @@ fn a_rejected_key_is_an_outage_of_its_own_and_told_though_nobody_waits_for_it() 
 }
 
 #[test]
+fn a_rejected_key_is_not_said_to_be_accepted_while_alma_is_not_responding() {
+    let sandbox = one_person();
+    sandbox.world().alma_keys[0] = "another".to_owned();
+    sandbox.edit_user("G10000001", |user| user.zone = 1);
+    meets(&sandbox);
+    meets(&sandbox);
+    sandbox.stop(Service::Alma);
+    assert_eq!(meets(&sandbox), "", "nobody needs Alma");
+    sandbox.add_user(User::new("G10000002").barcode("21000002").zone(1));
+    sandbox.add_booking(Booking::new("cs_2").by("G10000002"));
+    assert_eq!(meets(&sandbox), "");
+    assert_says(&meets(&sandbox), &["Alma does not answer"]);
+    sandbox.start(Service::Alma);
+    let said = meets(&sandbox);
+    assert_eq!(said, "warning: Alma is responding again after 0 min\n");
+    assert_eq!(sandbox.expected().len(), 2);
+}
+
+#[test]
+fn what_may_be_registered_twice_is_not_told_while_nothing_can_be_tried() {
+    let sandbox = one_person();
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.cut_after().times(1));
+    assert_eq!(meets(&sandbox), "");
+    sandbox.stop(Service::PassagePoint);
+    for _ in 0..3 {
+        assert!(!meets(&sandbox).contains("possibly registered twice"));
+    }
+    sandbox.start(Service::PassagePoint);
+    assert_says(&meets(&sandbox), &["possibly registered twice: 1 visit"]);
+}
+
+#[test]
 fn what_was_out_is_asked_whether_it_still_is_if_nobody_waits_for_it() {
     for service in [Service::Alma, Service::PassagePoint] {
         let sandbox = with_ada().booking(of_ada("cs_1"));

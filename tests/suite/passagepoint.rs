@@ -232,7 +232,10 @@ fn a_visitor_who_is_there_and_is_not_found_is_refused() {
                 .when(first)
                 .answer(400, "application/json", ALREADY),
         );
-        refusal(&sandbox, &["finds no visitor", "G10000001", "cs_1"]);
+        refusal(
+            &sandbox,
+            &["does not find just one visitor", "G10000001", "cs_1"],
+        );
         assert_eq!(sandbox.expected().len(), 1, "{list:?}: the other got in");
     }
 }

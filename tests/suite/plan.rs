@@ -28,6 +28,8 @@ fn planned_with(rows: &[Row], unreadable: &[Unreadable], known: &Known) -> Plan 
         statuses: &statuses,
         destinations: &destinations.into(),
         lists_are_complete: true,
+        days: 0,
+        last_pass: None,
         now: now(),
     };
     plan(rows, unreadable, known, &rules)
@@ -177,7 +179,7 @@ fn any_known() -> impl Strategy<Value = Known> {
                 0 => asked.registered(PreregId("1".into()), now()),
                 1 => asked,
                 2 => appt.clone().refused(Reason::PreregRefused(422), now()),
-                _ => appt.clone().held_up("Alma is not responding", now()),
+                _ => appt.clone().deferred("Alma is not responding", now()),
             };
         }
         known

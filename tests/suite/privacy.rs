@@ -107,7 +107,7 @@ fn an_id_with_control_characters_in_it_is_nobodys_and_is_not_printed_as_it_is() 
             1,
             "is not a primary ID",
         ),
-        (&["prune", "--user", FORGED], 0, "nothing to delete"),
+        (&["prune", "--user", FORGED], 1, "is not a primary ID"),
     ] {
         let run = sandbox.run(args);
         assert_eq!(run.code, code, "{run:#?}");

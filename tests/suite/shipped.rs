@@ -29,6 +29,7 @@ fn the_example_configuration_is_accepted_and_holds_the_defaults() {
         "statuses:",
         "days:",
         "barcode_types:",
+        "refuse:",
         "requests_per_second:",
         "refresh_days:",
         "login_endpt:",
@@ -74,7 +75,7 @@ fn every_key_of_the_example_configuration_is_explained() {
         );
         counted += 1;
     }
-    assert_eq!(counted, 27);
+    assert_eq!(counted, 28);
 }
 
 #[test]

@@ -56,12 +56,13 @@ fn not_approved_then_cancelled() {
 
 #[test]
 fn not_approved_then_denied_which_libcal_does_not_list() {
-    let sandbox = with_ada().booking(of_ada("cs_1").status("Mediated Pending"));
+    let sandbox = with_ada().booking(of_ada("cs_1").minutes(-10, 60).status("Mediated Pending"));
     good_sync(&sandbox);
     set_status(&sandbox, "Mediated Denied");
     good_sync(&sandbox);
-    let reason = "its status in LibCal is \"Mediated Pending\"";
-    assert_state(&sandbox, "not approved", reason, "Mediated Pending");
+    // Of the days whose lists are complete, that says enough; this one has begun.
+    let reason = "LibCal no longer lists it: denied or deleted there";
+    assert_state(&sandbox, "cancelled", reason, "Mediated Pending");
     assert_eq!(sandbox.expected(), []);
 }
 
@@ -258,6 +259,57 @@ fn registered_then_lengthened_during_an_outage_waits_and_says_until_when_it_is_r
 }
 
 #[test]
+fn a_visit_that_became_longer_is_not_over_when_its_first_end_is() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    // Its first end is over, and PassagePoint will not have the second.
+    crate::support::sql(
+        &sandbox,
+        "UPDATE appts SET registered_ends_at = unixepoch() - 60, ends_at = unixepoch() - 60",
+    );
+    sandbox.fault(on_prereg().answer(422, "text/plain", "no"));
+    needy_sync(&sandbox);
+    let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
+    assert_says(&told, &["cs_1 of G10000001: refused\n"]);
+    let status = sandbox.run(&["status"]);
+    assert_eq!(status.code, 1, "{status:#?}");
+    assert_says(&status.stdout, &["visits that are not over: 1 refused"]);
+    assert_eq!(sandbox.run(&["prune"]).code, 0);
+    assert_eq!(visits(&sandbox, "cs_1").len(), 1);
+}
+
+#[test]
+fn a_visit_that_was_pruned_when_it_was_over_does_not_come_back() {
+    let sandbox = with_ada().booking(of_ada("cs_1").minutes(-90, -30));
+    good_sync(&sandbox);
+    assert_eq!(sandbox.run(&["prune"]).code, 0);
+    good_sync(&sandbox);
+    assert_eq!(visits(&sandbox, "cs_1").len(), 0);
+    // One that was booked and over between two passes was never known.
+    crate::support::sql(&sandbox, "UPDATE last_pass SET ended_at = ended_at - 7200");
+    good_sync(&sandbox);
+    assert_state(
+        &sandbox,
+        "waiting",
+        "it ended before a pass could register it",
+        "Confirmed",
+    );
+}
+
+#[test]
+fn a_visit_held_up_by_alma_while_its_visitor_is_looked_for_waits() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.world().visitors.clear();
+    sandbox.world().preregs.clear();
+    sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+    sandbox.stop(Service::Alma);
+    outage_sync(&sandbox);
+    let [visit] = visits(&sandbox, "cs_2").try_into().expect("one visit");
+    assert_eq!(visit[0], "waiting");
+}
+
+#[test]
 fn in_doubt_then_given_up_then_pruned() {
     let sandbox = one_person();
     sandbox.fault(on_prereg().cut_after());
@@ -295,7 +347,7 @@ fn in_doubt_then_cancelled_says_that_it_may_be_registered() {
     recovered_sync(&sandbox);
     assert_state(&sandbox, "cancelled", "", "Cancelled by User");
     let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
-    assert_says(&told, &["PassagePoint may expect the person"]);
+    assert_says(&told, &["PassagePoint may expect the person all the same"]);
     // Booked back, it is what it was.
     set_status(&sandbox, "Confirmed");
     assert_says(
@@ -309,7 +361,7 @@ fn in_doubt_then_cancelled_says_that_it_may_be_registered() {
 fn a_visit_that_was_over_before_a_pass_came_to_it_says_so() {
     let sandbox = with_ada().booking(of_ada("cs_1").minutes(-90, -30));
     good_sync(&sandbox);
-    let reason = "it was over before a pass came to it";
+    let reason = "it ended before a pass could register it";
     assert_state(&sandbox, "waiting", reason, "Confirmed");
     let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
     assert_says(&told, &["cs_1 of G10000001: waiting, over\n"]);

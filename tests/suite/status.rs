@@ -212,4 +212,17 @@ fn a_pass_over_another_day_is_not_a_full_pass() {
     assert_eq!(run.code, 0, "{run:#?}");
     let run = status(&sandbox, &[], 1);
     assert_says(&run.stderr, &["no full pass was made yet"]);
+    good_sync(&sandbox);
+    assert_eq!(sandbox.run(&["sync", "--date", "2027-01-01"]).code, 0);
+    let run = status(&sandbox, &[], 0);
+    assert!(!run.stdout.contains("has not ended"), "{run:#?}");
+}
+
+#[test]
+fn a_last_pass_in_the_future_is_too_old_and_says_why() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sql(&sandbox, "UPDATE last_pass SET ended_at = ended_at + 86400");
+    let run = status(&sandbox, &["--max-age", "30"], 1);
+    assert_says(&run.stdout, &["in the future: check this machine's clock"]);
 }

@@ -45,7 +45,9 @@ fn a_user_taken_over_keeps_their_visitor() {
         sandbox.expected(),
         [sandbox.visit("21000001", "LibCal Main", 30, 90)]
     );
-    assert_eq!(sandbox.count_of(Service::PassagePoint, "person"), 0);
+    // It is looked for, and found.
+    assert_eq!(sandbox.count_of(Service::PassagePoint, "byUniqueId"), 1);
+    assert_eq!(sandbox.count_of(Service::PassagePoint, "createVisitor"), 0);
 }
 
 #[test]
@@ -85,6 +87,42 @@ fn rows_that_lack_something_are_not_taken_over() {
     sandbox.run(&["lookup-user", "g1"]);
     assert_eq!(texts(&sandbox, "SELECT primary_id FROM users"), ["G1"]);
     assert_eq!(texts(&sandbox, "SELECT appt_id FROM appts"), ["cs_1"]);
+}
+
+#[test]
+fn a_python_cache_with_several_rows_for_one_booking_is_taken_over_too() {
+    let sandbox = one_person();
+    sql(
+        &sandbox,
+        "CREATE TABLE users (primary_id text, barcode text, visitor_id text);
+         CREATE TABLE appts (appt_id text, prereg_id text);
+         INSERT INTO users VALUES ('G10000001', '21000001', '7'), ('g10000001', '21000001', '7');
+         INSERT INTO appts VALUES ('cs_1', '138'), ('cs_1', '139'), ('cs_2', '140');",
+    );
+    good_sync(&sandbox);
+    assert_eq!(
+        sandbox.expected(),
+        [],
+        "it stands for any visit of the booking"
+    );
+    let appts = "SELECT DISTINCT appt_id FROM appts ORDER BY appt_id";
+    assert_eq!(texts(&sandbox, appts), ["cs_1", "cs_2"]);
+}
+
+#[test]
+fn a_visit_taken_over_that_is_cancelled_says_that_passagepoint_may_expect_the_person() {
+    let sandbox = one_person();
+    python_cache(&sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
+    good_sync(&sandbox);
+    sandbox.edit_rows("cs_1", |row| row["status"] = "Cancelled by User".into());
+    good_sync(&sandbox);
+    let told = sandbox.run(&["lookup-user", "G10000001"]).stdout;
+    let says = [
+        "cs_1 of G10000001: cancelled",
+        "registered by the Python program",
+        "PassagePoint may expect the person all the same",
+    ];
+    crate::support::assert_says(&told, &says);
 }
 
 #[test]
@@ -264,8 +302,14 @@ fn after_version_1_nothing_is_registered_again_but_what_is_in_doubt_and_that_is_
     assert!(lines[0].ends_with("(cs_doubt of G10000001)"), "{said}");
     let again = sandbox.visit("21000001", "LibCal Main", 200, 260);
     assert_eq!(sandbox.expected(), [again]);
-    assert_eq!(sandbox.count(Service::Alma), 0, "all that it says is known");
-    assert_eq!(sandbox.count_of(Service::PassagePoint, "person"), 0);
+    // Of who is in doubt, the visitor is looked for again.
+    assert_eq!(
+        sandbox.count(Service::Alma),
+        1,
+        "all else that it says is known"
+    );
+    assert_eq!(sandbox.count_of(Service::PassagePoint, "byUniqueId"), 1);
+    assert_eq!(sandbox.count_of(Service::PassagePoint, "createVisitor"), 0);
     for (book_id, state) in [
         ("cs_registered", "registered"),
         ("cs_cancelled", "cancelled"),

@@ -222,7 +222,7 @@ fn a_visit_that_is_forgotten_while_it_is_being_registered_is_kept_as_registered(
     let [prune, pass] = forget_at(&sandbox, prereg);
     assert_says(
         &prune.stderr,
-        &["forgetting 1 visit registered, or in doubt"],
+        &["forgetting 1 visit registered or in doubt"],
     );
     assert_eq!((pass.code, pass.stderr.as_str()), (0, ""), "{pass:#?}");
     assert_eq!(state_of(&sandbox, "cs_1"), "registered");

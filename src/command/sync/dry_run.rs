@@ -19,25 +19,33 @@ pub(super) fn print_actions(
 ) -> Result<()> {
     let mut visits: Vec<_> = done.registered.iter().map(|(visit, _)| visit).collect();
     visits.sort_by_key(|visit| (visit.starts_at, &visit.appt.key));
+    let mut covered: Vec<_> = done.covered.iter().collect();
+    covered.sort_by_key(|(visit, _)| (visit.starts_at, &visit.appt.key));
     let marks: Vec<_> = plan.changed().filter_map(mark_of).collect();
     if as_json {
         let registered = visits
             .iter()
             .map(|visit| to_json("register", &visit.appt, Some(visit.ends_at)));
+        let covered = covered
+            .iter()
+            .map(|(visit, _)| to_json("take over", &visit.appt, Some(visit.ends_at)));
         let marks = marks
             .iter()
             .map(|(action, appt)| to_json(action, appt, None));
         let refused = refusals.iter().map(refusal_to_json);
-        return print_json(registered.chain(marks).chain(refused));
+        return print_json(registered.chain(covered).chain(marks).chain(refused));
     }
-    let marks = marks
-        .iter()
-        .map(|(action, appt)| format!("{action} {}", booking_of(&appt.key)));
+    let covered = covered.into_iter().map(|(visit, booking)| {
+        let visit = booking_of(&visit.appt.key);
+        format!("take over {visit}: the pre-registration of booking {booking} covers it")
+    });
+    let marks = marks.iter().map(mark_line);
     let refused = refusal_lines(&refusals.iter().collect::<Vec<_>>());
     print(
         visits
             .into_iter()
             .map(register_line)
+            .chain(covered)
             .chain(marks)
             .chain(refused),
     )
@@ -45,13 +53,22 @@ pub(super) fn print_actions(
 
 /// What is done about a visit that PassagePoint expects, if LibCal takes it back or has it again.
 fn mark_of(visit: &Planned) -> Option<(&'static str, &Appt)> {
-    let (before, after) = (visit.before.as_ref()?, &visit.after);
-    match (before.state, after.state) {
-        (State::Cancelled, State::Cancelled) => None,
-        (_, State::Cancelled) => Some(("mark cancelled", after)),
-        (State::Cancelled, State::Registered) => Some(("mark reinstated", after)),
+    let (before, after) = (visit.before.as_ref()?.state, &visit.after);
+    match after.state {
+        state if state == before || !after.may_be_registered() => None,
+        State::Cancelled => Some(("mark cancelled", after)),
+        State::NotApproved => Some(("mark not approved", after)),
+        State::Registered => Some(("mark registered", after)),
         _ => None,
     }
+}
+
+fn mark_line((action, appt): &(&str, &Appt)) -> String {
+    let when = appt.key.starts_at.zip(appt.ends_at);
+    let when = when.map_or(String::new(), |(start, end)| {
+        format!(", {}", span(start, end))
+    });
+    format!("{action} {}{when}", booking_of(&appt.key))
 }
 
 fn register_line(visit: &Visit) -> String {

@@ -1,5 +1,5 @@
-//! What a pass tells the person who has to know of it. Each function says whether there is
-//! something that needs attention.
+//! What a pass tells the person who has to know of it, and whether there is something that
+//! needs attention.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr};
@@ -11,7 +11,7 @@ use log::Level;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::fetch::Fetched;
-use crate::logging::is_all_told;
+use crate::logging::can_tell;
 use crate::messages::{booking_of, pluralize};
 use crate::model::{self, is_report_due};
 use crate::pass::Done;
@@ -19,22 +19,22 @@ use crate::plan::{Plan, Refusal, Why};
 use crate::report::{follow, incidents, lines, refusal_lines};
 
 /// Visits that may come to be registered twice. This must be said before it is done, for
-/// this run may be killed.
-pub(super) fn possibly_doubled(plan: &Plan) -> bool {
+/// this run may be killed; where nobody can be told, they stay as they are.
+pub(super) fn possibly_doubled(plan: &mut Plan) {
     let visits = plan.people.iter().flat_map(|person| &person.visits);
     let doubtful: Vec<_> = visits
         .filter(|visit| visit.why == Why::InDoubt)
         .map(|visit| booking_of(&visit.appt.key))
         .collect();
-    if !doubtful.is_empty() {
-        // An error even if it goes well: nobody else will ever say so.
-        log::error!(
-            "possibly registered twice: {}, tried again because the outcome of the last attempt is not known; look in PassagePoint ({})",
-            pluralize(doubtful.len(), "visit"),
-            doubtful.join(", ")
-        );
+    // An error even if it goes well: nobody else will ever say so.
+    log::error!(
+        "possibly registered twice: {}, tried again because the outcome of the last attempt is not known; look in PassagePoint ({})",
+        pluralize(doubtful.len(), "visit"),
+        doubtful.join(", ")
+    );
+    if !can_tell() {
+        plan.put_off_doubts();
     }
-    !doubtful.is_empty()
 }
 
 /// Outages, what they kept from being done, and those that are over.
@@ -62,14 +62,18 @@ pub(super) fn outages(
     for line in &report.over {
         log::warn!("{line}");
     }
-    if log::log_enabled!(Level::Error) && is_all_told() {
+    if can_tell() {
         report.mark_reported(now);
+    } else {
+        // The next pass tells that they are over.
+        report.ended.clear();
     }
     cache.save_outages(&report.changed, &report.ended)?;
     Ok(!incidents.is_empty())
 }
 
-/// Refusals that were not reported in the last 24 hours, and visits that were given up.
+/// Refusals that were not reported in the last 24 hours, visits that were given up, and what must
+/// not be taken out of PassagePoint.
 pub(super) fn refusals(
     refusals: &[Refusal],
     cache: &mut Cache,
@@ -92,12 +96,13 @@ pub(super) fn refusals(
         log::warn!("{line}");
     }
     // Under -q nobody was told, nor on a full disk.
-    if log::log_enabled!(Level::Warn) && is_all_told() && !due.is_empty() {
+    if log::log_enabled!(Level::Warn) && can_tell() && !due.is_empty() {
         let (mut users, mut visits) = (Vec::new(), Vec::new());
-        for Refusal { appt, is_users, .. } in due {
-            match appt.key.primary_id.clone() {
-                Some(user) if *is_users => users.push(user),
-                _ => visits.push(appt.key.clone()),
+        for refusal in due {
+            let key = &refusal.appt.key;
+            match key.primary_id.clone() {
+                Some(user) if refusal.is_users() => users.push(user),
+                _ => visits.push(key.clone()),
             }
         }
         cache.mark_reported(&users, &visits, now)?;

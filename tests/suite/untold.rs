@@ -1,0 +1,75 @@
+//! Visits in doubt are not tried where nobody can be told that they may come to be registered twice.
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use crate::sandbox::{Fault, Sandbox, Service};
+use crate::support::{assert_says, good_sync, needy_sync, of_ada, one_json, one_person, state_of};
+
+/// A visit of which nobody knows whether it is registered, and a new one beside it.
+fn in_doubt() -> Sandbox {
+    let sandbox = one_person();
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.cut_after().times(1));
+    assert_eq!(sandbox.sync().code, 1);
+    sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+    sandbox.forget_requests();
+    sandbox
+}
+
+/// The visit in doubt stays so, the other one is registered, and the pass says by its status that it needs a person.
+fn assert_put_off(sandbox: &Sandbox, code: Option<i32>, how: &str) {
+    assert_eq!(code, Some(1), "{how}");
+    assert_eq!(state_of(sandbox, "cs_1"), "in doubt", "{how}");
+    assert_eq!(state_of(sandbox, "cs_2"), "registered", "{how}");
+    let preregs = sandbox.count_of(Service::PassagePoint, "createPreReg");
+    assert_eq!(preregs, 1, "{how}");
+}
+
+#[test]
+fn a_visit_in_doubt_is_not_tried_with_a_closed_or_full_standard_error_or_with_errors_switched_off()
+{
+    for how in ["2>&-", "2>/dev/full", "2>/dev/null"] {
+        let sandbox = in_doubt();
+        let pass = sandbox.command(&["sync"]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec \"$0\" \"$@\" {how}")]);
+        shell.arg(pass.get_program()).args(pass.get_args());
+        let status = shell
+            .current_dir(sandbox.path(""))
+            .status()
+            .expect("sh can be run");
+        assert_put_off(&sandbox, status.code(), how);
+        // Where somebody can be told, it is tried.
+        assert_says(
+            &needy_sync(&sandbox),
+            &["possibly registered twice", "cs_1"],
+        );
+        good_sync(&sandbox);
+    }
+    let sandbox = in_doubt();
+    let mut pass = sandbox.command(&["sync"]);
+    pass.env("RUST_LOG", "off").stderr(Stdio::piped());
+    let output = pass.output().expect("the program can be started");
+    assert_put_off(&sandbox, output.status.code(), "RUST_LOG=off");
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn it_counts_as_in_doubt() {
+    let sandbox = in_doubt();
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has it");
+    let mut pass = sandbox.command(&["--json", "sync"]);
+    let output = pass
+        .stderr(full)
+        .output()
+        .expect("the program can be started");
+    let summary = one_json(&output.into());
+    assert_eq!(
+        (&summary["in_doubt"], &summary["visits"]),
+        (&1.into(), &2.into())
+    );
+}
