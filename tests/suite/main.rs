@@ -51,3 +51,4 @@ mod trouble;
 mod typed_ids;
 mod untold;
 mod users;
+mod version_1;
