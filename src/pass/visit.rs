@@ -55,7 +55,7 @@ impl Pass<'_> {
     /// Registers one visit: the intent, the request, the outcome.
     fn register(&self, person: &Person, visit: &Visit, visitor: &mut Registrant) -> Result<()> {
         loop {
-            if self.is_covered(visit, &visitor.id)? || !self.may_be_tried(visit, &visitor.id)? {
+            if self.take_over(visit, &visitor.id)? || !self.may_be_tried(visit, &visitor.id)? {
                 return Ok(());
             }
             if let Err(failure) = self.passagepoint.ensure_token() {
@@ -93,13 +93,11 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether a pre-registration of the same visitor for the same destination covers the visit,
-    /// whatever booking it was made for. Then it serves this one too.
-    fn is_covered(&self, visit: &Visit, visitor: &VisitorId) -> Result<bool> {
+    /// Takes over the pre-registration of the same visitor for the same destination that covers
+    /// the visit, whatever booking it was made for. Says whether there is nothing more to do.
+    fn take_over(&self, visit: &Visit, visitor: &VisitorId) -> Result<bool> {
         let appts = self.cache().appts_of_visitor(visitor)?;
-        let mut others = appts
-            .iter()
-            .filter(|appt| self.is_elsewhere_of(appt, visit));
+        let mut others = appts.iter().filter(|appt| self.could_cover(appt, visit));
         let covers =
             |appt: &&Appt| !appt.has_intent() && appt.is_expected() && appt.covers(visit.ends_at);
         let Some(covering) = others.find(covers) else {
@@ -126,9 +124,7 @@ impl Pass<'_> {
     /// again first. Where it does not, a person must be told of this one before it is tried.
     fn may_be_tried(&self, visit: &Visit, visitor: &VisitorId) -> Result<bool> {
         let appts = self.cache().appts_of_visitor(visitor)?;
-        let mut others = appts
-            .iter()
-            .filter(|appt| self.is_elsewhere_of(appt, visit));
+        let mut others = appts.iter().filter(|appt| self.could_cover(appt, visit));
         let Some(doubtful) = others.find(|appt| appt.asked_ends_at >= Some(visit.ends_at)) else {
             return Ok(true);
         };
@@ -155,8 +151,9 @@ impl Pass<'_> {
         Ok(true)
     }
 
-    /// Whether the appointment is of another visit that begins no later, at the same destination.
-    fn is_elsewhere_of(&self, appt: &Appt, visit: &Visit) -> bool {
+    /// Whether the appointment is of another visit that begins no later, at the same destination,
+    /// so that its pre-registration may cover this one.
+    fn could_cover(&self, appt: &Appt, visit: &Visit) -> bool {
         let destination = appt.destination.as_ref().or_else(|| {
             let mapping = &self.config.passagepoint.location_mapping;
             mapping.get(&appt.key.lid?)
