@@ -3,8 +3,8 @@
 use anyhow::Result;
 use serde::Serialize;
 
+use super::Exit;
 use super::view::{self, ApptJson, Desk};
-use super::{Exit, parse_id};
 use crate::cli::{Cli, LookupUser};
 use crate::model::{Appt, Barcode, Card, PrimaryId, User, VisitorId};
 use crate::output::{moment, print_json, rfc3339};
@@ -21,7 +21,7 @@ pub(super) fn run(cli: &Cli, args: &LookupUser) -> Result<Exit> {
     let mut exit = Exit::Done;
     let mut lines = Vec::new();
     for typed in &args.primary_ids {
-        let primary_id = match parse_id(typed) {
+        let primary_id = match desk.parse_id(typed) {
             Ok(primary_id) => primary_id,
             Err(error) => {
                 log::error!("{error}");

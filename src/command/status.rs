@@ -9,6 +9,7 @@ use super::view::{self, ApptJson, Places};
 use super::{Exit, cache_path};
 use crate::cache::Cache;
 use crate::cli::{self, Cli};
+use crate::config::Config;
 use crate::messages::{ago, duration};
 use crate::model::{self, Appt, LastPass, LastingOutage, State, Summary, has_elapsed};
 use crate::output::{moment, print, print_json, rfc3339};
@@ -40,7 +41,8 @@ pub(super) fn run(cli: &Cli, args: &cli::Status) -> Result<Exit> {
     if cli.json {
         print_json([to_json(&found)])?;
     } else {
-        print(to_lines(&found, &Places::of(cli), now))?;
+        let config = Config::load(&cli.config).ok();
+        print(to_lines(&found, &Places::of(config.as_ref()), now))?;
     }
     let is_old = is_too_old(&found, args.max_age, now);
     let is_in_trouble = |appt: &Appt| matches!(appt.state, State::Refused | State::InDoubt);

@@ -7,10 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use textwrap::{Options, WordSplitter};
 
-use super::cache_path;
+use super::{cache_path, parse_id};
 use crate::cache::Cache;
 use crate::cli::Cli;
-use crate::config::Config;
+use crate::config::{Config, IdPattern};
 use crate::messages::{ago, booking_of, summary_line};
 use crate::model::{
     self, Appt, BookingId, LastPass, LocationId, PreregId, PrimaryId, Reason, State, has_elapsed,
@@ -28,10 +28,10 @@ pub(super) struct Places(BTreeMap<LocationId, String>);
 
 impl Places {
     /// Those of the configuration. Without one that can be read, locations have numbers only.
-    pub(super) fn of(cli: &Cli) -> Self {
-        let locations = Config::load(&cli.config).map(|config| config.libcal.locations);
-        let named = locations.into_iter().flatten();
-        Self(named.map(|location| (location.id, location.name)).collect())
+    pub(super) fn of(config: Option<&Config>) -> Self {
+        let locations = config.iter().flat_map(|config| &config.libcal.locations);
+        let named = locations.map(|location| (location.id, location.name.clone()));
+        Self(named.collect())
     }
 
     fn name(&self, lid: LocationId) -> String {
@@ -52,6 +52,8 @@ pub(super) struct Desk {
     pub(super) last_pass: Option<String>,
     /// The names of the locations.
     pub(super) places: Places,
+    /// What a primary ID looks like, if that is known.
+    pattern: Option<IdPattern>,
 }
 
 impl Desk {
@@ -62,12 +64,26 @@ impl Desk {
     pub(super) fn open(cli: &Cli) -> Result<Self> {
         let cache = Cache::open_existing(&cache_path(cli)?)?;
         let now = model::now();
+        let config = Config::load(&cli.config).ok();
         Ok(Self {
             last_pass: last_pass(&cache, now)?,
-            places: Places::of(cli),
+            places: Places::of(config.as_ref()),
+            pattern: config.and_then(|config| config.libcal.primary_id_pattern),
             cache,
             now,
         })
+    }
+
+    /// The primary ID in what was typed at the desk, read as on a booking form.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(super) fn parse_id(&self, typed: &str) -> Result<PrimaryId> {
+        let found = self
+            .pattern
+            .as_ref()
+            .and_then(|pattern| pattern.find(typed));
+        parse_id(found.as_deref().unwrap_or(typed))
     }
 
     /// Says that nothing is known of somebody or something.

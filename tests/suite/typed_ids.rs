@@ -112,8 +112,10 @@ fn an_id_is_found_within_what_was_typed() {
         let sandbox = with_pattern().booking(Booking::new("cs_1").by(typed));
         good_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{typed}");
-        let found = sandbox.run(&["lookup-user", "G10000001"]);
-        assert_says(&found.stdout, &["cs_1 of G10000001: registered"]);
+        for asked in ["G10000001", typed] {
+            let found = sandbox.run(&["lookup-user", asked]);
+            assert_says(&found.stdout, &["cs_1 of G10000001: registered"]);
+        }
     }
 }
 
