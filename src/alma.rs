@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 
 use chrono::Local;
 
-use crate::config::{self, Secret};
-use crate::http::{Client, Reply, Request, Verdict, encode, named, usual_verdict};
+use crate::config::{self, Network, Secret};
+use crate::http::{Agents, Client, Reply, Request, Verdict, encode, named, usual_verdict};
 use crate::model::{Outage, PrimaryId, Reason};
 use crate::pace::Pace;
 
@@ -20,13 +20,13 @@ use reply::{Code, Read, code_of, user_of};
 
 /// Alma as one run talks to it.
 pub struct Alma<'a> {
-    client: Client,
     config: &'a config::Alma,
     zones: Vec<Zone<'a>>,
 }
 
-/// One institution zone: a key, with its own pace.
+/// One institution zone: a key, with its own pace, and its own breakers.
 struct Zone<'a> {
+    client: Client,
     key: &'a Secret,
     pace: Pace,
     /// Why the key is of no use for the rest of the run, once that is known.
@@ -44,59 +44,72 @@ pub enum Answer {
     Refused(Reason),
 }
 
+/// That nothing can be said of an ID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoAnswer {
+    /// The outage.
+    pub outage: Outage,
+    /// Whether it is this ID that was asked for in vain; if not, others were before it.
+    pub was_tried: bool,
+}
+
 /// What one institution zone says of an ID.
 enum ZoneAnswer {
     Found(User),
     NotFound,
     Refused(Reason),
-    Outage(Outage),
+    Nothing(NoAnswer),
 }
 
 impl<'a> Alma<'a> {
-    /// Alma behind that client.
+    /// Alma over these agents.
     #[must_use]
-    pub fn new(client: Client, config: &'a config::Alma) -> Self {
+    pub fn new(agents: &Agents, network: &Network, config: &'a config::Alma) -> Self {
         let zone = |key| Zone {
+            client: Client::new("Alma", agents.clone(), network),
             key,
             pace: Pace::new(config.requests_per_second),
             rejected: OnceLock::new(),
         };
         Self {
-            client,
             config,
             zones: config.apikeys.iter().map(zone).collect(),
         }
     }
 
-    /// Finds a user by any identifier: `GET {users_endpt}/{id}`. They are asked for as it was
-    /// typed, for some identifiers are case-sensitive, and if nobody has that, for the
-    /// normalized form.
+    /// Finds a user by any identifier: `GET {users_endpt}/{id}`. They are asked for in each way
+    /// in which it was typed, for some identifiers are case-sensitive, and if nobody has any of
+    /// these, for the normalized form.
     ///
     /// # Errors
     /// The outage, where a zone did not answer and no other has the user: nothing can then
     /// be said of them.
-    pub fn find(&self, id: &PrimaryId) -> Result<Answer, Outage> {
-        let as_typed = self.find_by(id.typed());
-        if id.typed() == id.as_str() || as_typed != Ok(Answer::NotFound) {
-            return as_typed;
+    pub fn find(&self, id: &PrimaryId, spellings: &BTreeSet<String>) -> Result<Answer, NoAnswer> {
+        let normalized = Some(id.as_str()).filter(|id| !spellings.contains(*id));
+        // Lower case first: the normalized form finds most of those who are asked for in vain.
+        for one in spellings.iter().rev().map(String::as_str).chain(normalized) {
+            let answer = self.find_by(one);
+            if answer != Ok(Answer::NotFound) {
+                return answer;
+            }
         }
-        self.find_by(id.as_str())
+        Ok(Answer::NotFound)
     }
 
     /// Asks one institution zone after the other, until one has the user and lets them in.
-    fn find_by(&self, id: &str) -> Result<Answer, Outage> {
+    fn find_by(&self, id: &str) -> Result<Answer, NoAnswer> {
         let mut answer = Answer::NotFound;
-        let mut outage = None;
+        let mut nothing = None;
         for position in 0..self.zones.len() {
             match self.ask_zone(position, id) {
                 ZoneAnswer::Found(user) => return Ok(Answer::Found(user)),
                 ZoneAnswer::NotFound => {}
                 ZoneAnswer::Refused(_) if answer != Answer::NotFound => {}
                 ZoneAnswer::Refused(reason) => answer = Answer::Refused(reason),
-                ZoneAnswer::Outage(one) => outage = outage.or(Some(one)),
+                ZoneAnswer::Nothing(one) => nothing = nothing.or(Some(one)),
             }
         }
-        outage.map_or(Ok(answer), Err)
+        nothing.map_or(Ok(answer), Err)
     }
 
     /// Whether the key at that place of the list, from 0, is of use: it is asked for a
@@ -106,7 +119,7 @@ impl<'a> Alma<'a> {
     /// Why it is not.
     pub fn try_key(&self, position: usize) -> Result<(), Outage> {
         match self.ask_zone(position, "LIBCAL-PP-CHECK") {
-            ZoneAnswer::Outage(outage) => Err(outage),
+            ZoneAnswer::Nothing(nothing) => Err(nothing.outage),
             ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::Refused(_) => Ok(()),
         }
     }
@@ -127,9 +140,16 @@ impl<'a> Alma<'a> {
     fn ask_zone(&self, position: usize, id: &str) -> ZoneAnswer {
         let zone = &self.zones[position];
         if let Some(outage) = zone.rejected.get() {
-            return ZoneAnswer::Outage(outage.clone());
+            let outage = outage.clone();
+            return ZoneAnswer::Nothing(NoAnswer {
+                outage,
+                was_tried: false,
+            });
         }
-        let alma = |cause: String| ZoneAnswer::Outage(Outage::of("Alma", cause));
+        let nothing = |cause: String, was_tried| {
+            let outage = Outage::of("Alma", cause);
+            ZoneAnswer::Nothing(NoAnswer { outage, was_tried })
+        };
         let request = Request::get(format!(
             "{}/{}",
             self.config.users_endpt.as_str(),
@@ -141,10 +161,11 @@ impl<'a> Alma<'a> {
         )
         .header("Accept", "application/json")
         .verdict(verdict)
+        .about(id)
         .pace(&zone.pace);
-        let reply = match self.client.send(&request) {
+        let reply = match zone.client.send(&request) {
             Ok(reply) => reply,
-            Err(failure) => return alma(failure.cause),
+            Err(failure) => return nothing(failure.cause, failure.was_tried),
         };
         match code_of(&reply) {
             Some(Code::NotFound) => ZoneAnswer::NotFound,
@@ -163,9 +184,9 @@ impl<'a> Alma<'a> {
                     named(reply.status)
                 ),
             ),
-            Some(Code::Other) => alma(not_understood(&reply)),
+            Some(Code::Other) => nothing(not_understood(&reply), true),
             None => match user_of(&reply, self.config, Local::now().date_naive()) {
-                Read::Nothing => alma(not_understood(&reply)),
+                Read::Nothing => nothing(not_understood(&reply), true),
                 Read::NoActiveBarcode => ZoneAnswer::Refused(Reason::NoActiveBarcode),
                 Read::Refused(reason) => ZoneAnswer::Refused(reason),
                 Read::Found(user) => ZoneAnswer::Found(user),
@@ -177,7 +198,11 @@ impl<'a> Alma<'a> {
         let service = format!("Alma, {}", key_name(position));
         let outage = Outage { service, cause };
         let rejected = &self.zones[position].rejected;
-        ZoneAnswer::Outage(rejected.get_or_init(|| outage).clone())
+        let outage = rejected.get_or_init(|| outage).clone();
+        ZoneAnswer::Nothing(NoAnswer {
+            outage,
+            was_tried: false,
+        })
     }
 }
 

@@ -3,11 +3,11 @@
 //!
 //! It knows no service. What an answer says is for the service modules to read.
 
+mod breaker;
 mod request;
 
 pub use request::{Failure, Fate, Repeat, Reply, Request, Verdict, encode, usual_verdict};
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,13 +18,12 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
 use crate::config::Network;
+use breaker::Breakers;
 
 /// How long a service may make us wait with `Retry-After`.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The wait before the second try; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// A service that failed this many requests in a row is left alone for the rest of the run.
-const FAILURES_IN_A_ROW: u32 = 3;
 
 const HOST_NOT_FOUND: &str =
     "its host name is not known: check its address in the configuration, and the DNS";
@@ -66,6 +65,8 @@ fn agent(network: &Network, kept_connections: usize) -> Agent {
         .timeout_send_body(limit)
         .timeout_recv_response(limit)
         .timeout_recv_body(limit)
+        // Each connection has its own; the default of 128 KiB adds up.
+        .input_buffer_size(32 << 10)
         .max_idle_connections(3 * kept_connections)
         .max_idle_connections_per_host(kept_connections)
         .tls_config(
@@ -77,20 +78,12 @@ fn agent(network: &Network, kept_connections: usize) -> Agent {
         .into()
 }
 
-/// The way to one service: sends, tries again, and leaves the service alone once it keeps failing.
+/// The way to one service: sends, tries again, and leaves alone what keeps failing.
 pub struct Client {
     service: &'static str,
     agents: Agents,
     network: Network,
-    health: Mutex<Health>,
-}
-
-#[derive(Default)]
-struct Health {
-    /// Apart for requests that may be repeated and for those that may not: where visitors are made
-    /// and pre-registrations hang, the answers to the former must not hide the latter's failures.
-    failures_in_a_row: HashMap<Repeat, u32>,
-    left_alone: Option<String>,
+    breakers: Mutex<Breakers>,
 }
 
 impl Client {
@@ -101,7 +94,7 @@ impl Client {
             service,
             agents,
             network: network.clone(),
-            health: Mutex::default(),
+            breakers: Mutex::default(),
         }
     }
 
@@ -113,25 +106,30 @@ impl Client {
     pub fn send(&self, request: &Request<'_>) -> Result<Reply, Failure> {
         let mut tried = 0;
         loop {
-            self.is_left_alone()?;
+            self.check_breakers(&request.subject)?;
             if let Some(pace) = request.pace {
                 pace.wait();
             }
             tried += 1;
+            let mut is_gone = true;
             let (failure, wait, final_word) = match self.exchange(request) {
                 Err(failure) => (failure, None, false),
                 Ok(reply) => match (request.verdict)(&reply) {
                     Verdict::Answer => {
-                        self.health().failures_in_a_row.remove(&request.repeat);
+                        self.breakers().note_answer(&request.subject);
                         return Ok(reply);
                     }
-                    Verdict::Trouble => (self.in_trouble(&reply), reply.retry_after, false),
+                    Verdict::Trouble => {
+                        is_gone = false;
+                        (self.in_trouble(&reply), reply.retry_after, false)
+                    }
                     Verdict::TurnedAway => (self.turned_away(&reply), None, true),
                 },
             };
             let may_repeat = request.repeat == Repeat::Safe || failure.fate == Fate::NotProcessed;
             if final_word || !may_repeat || tried >= self.network.tries {
-                self.count_failure(request.repeat, &failure.cause);
+                let (subject, cause) = (&request.subject, &failure.cause);
+                self.breakers().note_failure(subject, cause, is_gone);
                 return Err(failure);
             }
             let wait =
@@ -141,29 +139,21 @@ impl Client {
         }
     }
 
-    /// Whether the service failed so often that it is left alone for the rest of the run.
+    /// Whether requests about that location, destination or person may be sent, or any if it is
+    /// empty: not once it, or the whole service, has failed too often in this run.
     ///
     /// # Errors
     /// The failure that made it so.
-    pub fn is_left_alone(&self) -> Result<(), Failure> {
-        match &self.health().left_alone {
-            Some(cause) => Err(Failure::not_processed(cause.clone())),
+    pub fn check_breakers(&self, subject: &str) -> Result<(), Failure> {
+        match self.breakers().open_for(subject) {
+            Some(cause) => Err(Failure::not_tried(cause)),
             None => Ok(()),
         }
     }
 
-    fn count_failure(&self, repeat: Repeat, cause: &str) {
-        let mut health = self.health();
-        let failures = health.failures_in_a_row.entry(repeat).or_default();
-        *failures += 1;
-        if *failures >= FAILURES_IN_A_ROW {
-            health.left_alone.get_or_insert_with(|| cause.to_owned());
-        }
-    }
-
     // A thread that panicked leaves the counters as good as they were.
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    fn breakers(&self) -> MutexGuard<'_, Breakers> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn exchange(&self, request: &Request<'_>) -> Result<Reply, Failure> {
@@ -223,17 +213,20 @@ impl Client {
             429 => Fate::NotProcessed,
             _ => Fate::Trouble,
         };
-        Failure { cause, fate }
+        Failure {
+            fate,
+            ..Failure::not_processed(cause)
+        }
     }
 
     fn turned_away(&self, reply: &Reply) -> Failure {
         match reply.status {
             300..=399 => Failure {
-                cause: format!(
+                fate: Fate::Trouble,
+                ..Failure::not_processed(format!(
                     "{} answered with a redirect ({}), which is not followed: check its address in the configuration",
                     self.service, reply.status
-                ),
-                fate: Fate::Trouble,
+                ))
             },
             status => Failure::not_processed(format!(
                 "{} turned us away: it answered {}",
@@ -275,8 +268,8 @@ impl Client {
             _ => (Fate::Unknown, "its answer is no readable HTTP".into()),
         };
         Failure {
-            cause: format!("{} does not answer: {what}", self.service),
             fate,
+            ..Failure::not_processed(format!("{} does not answer: {what}", self.service))
         }
     }
 }

@@ -132,6 +132,7 @@ impl<'a> LibCal<'a> {
             let request = Request::get(self.config.bookings_endpt.as_str().to_owned())
                 .query(&query)
                 .largest_answer(LARGEST_PAGE)
+                .about(location.to_string())
                 .header("Authorization", format!("Bearer {token}"));
             self.client.send(&request)
         };

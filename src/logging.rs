@@ -1,5 +1,6 @@
 //! What goes to standard error: this program's own records, one line each.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{IsTerminal, Write, stderr};
 use std::os::fd::AsFd;
@@ -35,14 +36,17 @@ pub fn start(cli: &Cli) {
 /// Whether a record could not be written, on a full disk say.
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Whether a person can be told of an error: errors are not switched off, all that was to be
-/// written so far could be, and it does not go to nowhere. (Where standard error is closed,
-/// Rust has it go to the null device.)
-#[must_use]
-pub fn can_tell() -> bool {
-    log::log_enabled!(target: "libcal_pp", Level::Error)
-        && !LOST.load(Ordering::Relaxed)
-        && !goes_nowhere()
+thread_local! {
+    /// How many records of this thread were written.
+    static WRITTEN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Whether what this logs reaches a person: it is written, and not to nowhere. (Where standard
+/// error is closed, Rust has it go to the null device.)
+pub fn was_told(log: impl FnOnce()) -> bool {
+    let before = WRITTEN.get();
+    log();
+    WRITTEN.get() > before && !LOST.load(Ordering::Relaxed) && !goes_nowhere()
 }
 
 fn goes_nowhere() -> bool {
@@ -59,8 +63,9 @@ struct Watched;
 impl Write for Watched {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let written = stderr().write(bytes);
-        if written.is_err() {
-            LOST.store(true, Ordering::Relaxed);
+        match written {
+            Ok(_) => WRITTEN.set(WRITTEN.get() + 1),
+            Err(_) => LOST.store(true, Ordering::Relaxed),
         }
         written
     }

@@ -98,12 +98,19 @@ impl Checked {
 type Ready<'p> = (&'p Person, Checked);
 
 impl<'a> Pass<'a> {
-    /// Registers all these people for their visits.
+    /// Registers all these people for their visits, in their order.
     ///
     /// # Errors
     /// Where the cache cannot be written: what is not done by then is left undone,
     /// for nothing may be asked of PassagePoint that cannot be remembered.
     pub fn carry_out(&self, people: &[Person]) -> Result<()> {
+        // Who failed before waits until all others are done, for they may hang again.
+        let mut turns = people.chunk_by(|one, next| one.turn() == next.turn());
+        turns.try_for_each(|people| self.register(people))
+    }
+
+    /// Registers people for their visits, several at once.
+    fn register(&self, people: &[Person]) -> Result<()> {
         if people.is_empty() {
             return Ok(());
         }

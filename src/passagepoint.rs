@@ -95,6 +95,7 @@ impl<'a> PassagePoint<'a> {
             Request::post(self.address(&self.config.create_visitor_endpt))
                 .query(&query)
                 .header("Content-Type", "application/json")
+                .about(&visitor.barcode.0)
                 .verdict(visitor_verdict)
         })?;
         if reply.text().contains(ALREADY_THERE) {
@@ -116,6 +117,7 @@ impl<'a> PassagePoint<'a> {
         let reply = self.ask(|| {
             Request::get(self.address(&self.config.unique_id_endpt))
                 .query(&[("uniqueId", &barcode.0)])
+                .about(&barcode.0)
                 .verdict(verdict)
         })?;
         if !reply.is_success() {
@@ -148,6 +150,7 @@ impl<'a> PassagePoint<'a> {
             Request::post(self.address(&self.config.create_prereg_endpt))
                 .json(&body)
                 .repeat(Repeat::OnlyIfNotProcessed)
+                .about(prereg.destination)
                 .verdict(verdict)
         })?;
         read_id(&reply, PreregId)
@@ -177,15 +180,23 @@ impl<'a> PassagePoint<'a> {
     /// # Errors
     /// [`Failure`] if the login fails, or if the service is left alone in this run.
     pub fn ensure_token(&self) -> Result<(), Failure> {
-        self.client.is_left_alone()?;
+        self.client.check_breakers("")?;
         self.session.token(None, &|| self.login())?;
         Ok(())
+    }
+
+    /// Whether visits at that destination may be asked for in this run.
+    ///
+    /// # Errors
+    /// [`Failure`] if it has failed too often, or the whole service.
+    pub fn check_destination(&self, destination: &str) -> Result<(), Failure> {
+        self.client.check_breakers(destination)
     }
 
     /// Why nothing more can be asked in this run, if that is so already.
     #[must_use]
     pub fn is_down(&self) -> Option<String> {
-        let left_alone = self.client.is_left_alone().err();
+        let left_alone = self.client.check_breakers("").err();
         left_alone
             .map(|failure| failure.cause)
             .or_else(|| self.session.failed())
@@ -312,11 +323,11 @@ fn with_error(status: u16, has_error: bool) -> String {
 /// A success that brings no id: whatever was asked for may have been done.
 fn not_understood(reply: &Reply) -> Failure {
     Failure {
-        cause: format!(
+        fate: Fate::Unknown,
+        ..Failure::not_processed(format!(
             "PassagePoint sent an answer that cannot be read ({})",
             named(reply.status)
-        ),
-        fate: Fate::Unknown,
+        ))
     }
 }
 

@@ -11,13 +11,14 @@ mod unlisted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 
+use crate::config::Location;
 use crate::libcal::{Row, Unreadable};
 use crate::model::{Appt, BookingId, Known, LocationId, PrimaryId, Reason, State, User, VisitKey};
 use decide::Planner;
 use listing::listed_visits;
-use people::by_start;
+use people::in_order;
 
 /// What the plan goes by, beside the rows and the cache.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +29,12 @@ pub struct Rules<'a> {
     pub destinations: &'a BTreeMap<LocationId, String>,
     /// Whether every list was read to its end.
     pub lists_are_complete: bool,
+    /// The locations whose lists were read.
+    pub locations: &'a [Location],
     /// How many days after today the lists go on.
     pub days: u32,
+    /// The offset from UTC of the library's clock, if no row tells it.
+    pub offset: FixedOffset,
     /// When the last full pass ended.
     pub last_pass: Option<DateTime<Utc>>,
     /// The present.
@@ -43,7 +48,7 @@ pub struct Plan {
     pub visits: Vec<Planned>,
     /// What the cache is to forget.
     pub forgotten: Vec<VisitKey>,
-    /// Who is to be registered for what, the soonest start first.
+    /// Who is to be registered for what: who failed in fewer passes first, then the soonest start.
     pub people: Vec<Person>,
 }
 
@@ -76,7 +81,8 @@ pub enum Decision {
     },
     /// Nothing until a person has looked: it was given up in doubt.
     GivenUp,
-    /// Nothing now: it is in doubt, and nobody can be told that it may be registered twice.
+    /// Nothing now: it is in doubt, and PassagePoint answered with a 5xx too often, or nobody can
+    /// be told that it may be registered twice.
     PutOff,
     /// Nothing but to tell a person that its pre-registration serves another booking.
     ServesAnother,
@@ -123,6 +129,8 @@ pub enum Why {
 pub struct Person {
     /// Their primary ID.
     pub primary_id: PrimaryId,
+    /// The ways in which it was typed.
+    pub spellings: BTreeSet<String>,
     /// The user, if the cache knows them.
     pub user: Option<User>,
     /// The first name as booked; may be blank.
@@ -148,6 +156,30 @@ pub struct Visit {
     pub destination: String,
     /// Why it is to be registered.
     pub why: Why,
+    /// In how many passes something failed that was asked about it, its person or its destination.
+    pub failures: u32,
+}
+
+impl Person {
+    /// In how many passes something failed that was asked about them or their destination; of
+    /// their visits the least.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        let failures = self.visits.iter().map(|visit| visit.failures);
+        failures.min().unwrap_or_default()
+    }
+
+    /// Who comes when: first those with whom nothing failed, then those with a visit in doubt,
+    /// for it may cover those of the others.
+    #[must_use]
+    pub fn turn(&self) -> u8 {
+        let is_doubt = |visit: &Visit| visit.why == Why::InDoubt;
+        match self.failures() {
+            0 => 0,
+            _ if self.visits.iter().any(is_doubt) => 1,
+            _ => 2,
+        }
+    }
 }
 
 impl Plan {
@@ -241,6 +273,6 @@ pub fn plan(rows: &[Row], unreadable: &[Unreadable], known: &Known, rules: &Rule
         planner.plan_unlisted(rows, &listed, &mut plan);
     }
     planner.note_shared(&mut plan.visits);
-    plan.people = by_start(people);
+    plan.people = in_order(people);
     plan
 }

@@ -10,13 +10,13 @@ pub use outages::{Effect, Incident, Report, follow, lines};
 pub use refusals::refusal_lines;
 
 use crate::fetch::Fetched;
-use crate::model::{Outage, State, Summary};
+use crate::model::{Outage, Reason, State, Summary};
 use crate::pass::{Deferred, Done};
 use crate::plan::{Decision, Plan};
 
 /// All that outages led to in a pass over so many locations.
 #[must_use]
-pub fn incidents(fetched: &Fetched, locations: usize, done: &Done) -> Vec<Incident> {
+pub fn incidents(fetched: &Fetched, locations: usize, plan: &Plan, done: &Done) -> Vec<Incident> {
     let mut incidents = Vec::new();
     let mut add = |outage: &Outage, effect, id: String| {
         let outage = outage.clone();
@@ -38,6 +38,18 @@ pub fn incidents(fetched: &Fetched, locations: usize, done: &Done) -> Vec<Incide
     }
     for Deferred { outage, appt, .. } in &done.in_doubt {
         add(outage, Effect::InDoubt, appt.key.booking_id.to_string());
+    }
+    // Until one of them is tried again, nobody knows whether all is well.
+    let put_off = plan.visits.iter();
+    for visit in put_off.filter(|visit| visit.decision == Decision::PutOff) {
+        if let Some(Reason::OutcomeUnknown(Some(cause))) = &visit.after.reason {
+            let outage = Outage::of("PassagePoint", cause.clone());
+            add(
+                &outage,
+                Effect::Waits,
+                visit.after.key.booking_id.to_string(),
+            );
+        }
     }
     for (outage, users) in &done.served_from_cache {
         for user in users {

@@ -80,7 +80,7 @@ impl Session {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let number = match &*state {
             State::Failed(cause) => {
-                return Err(Failure::not_processed(cause.clone()));
+                return Err(Failure::not_tried(cause.clone()));
             }
             State::Live(token) if Some(token.number) != ran_out => return Ok(token.clone()),
             State::Live(token) => token.number + 1,
@@ -95,7 +95,7 @@ impl Session {
             Err(failure) => {
                 // Whatever became of the login, what was to follow it was not sent.
                 *state = State::Failed(failure.cause.clone());
-                Err(Failure::not_processed(failure.cause))
+                Err(Failure::not_tried(failure.cause))
             }
         }
     }

@@ -11,7 +11,8 @@ use crate::model::{
 };
 
 const COLUMNS: &str = "appt_id, primary_id, lid, starts_at, ends_at, status, state, reason,
-     visitor_id, destination, prereg_id, attempts, asked_ends_at, changed_at, reported_at, registered_ends_at";
+     visitor_id, destination, prereg_id, attempts, asked_ends_at, changed_at, reported_at, registered_ends_at,
+     failures";
 /// As the index of the appointments by visit has it.
 const THIS_VISIT: &str = "appt_id = ?1 AND ifnull(primary_id, '') = ifnull(?2, '')
      AND ifnull(lid, '') = ifnull(?3, '') AND ifnull(starts_at, '') = ifnull(?4, '')";
@@ -155,11 +156,11 @@ fn find(connection: &Connection, key: &VisitKey) -> rusqlite::Result<Option<Appt
 pub(super) fn save(connection: &Connection, appt: &Appt) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO appts ({COLUMNS})
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
          ON CONFLICT ({VISIT}) DO UPDATE SET
              ends_at = ?5, status = ?6, state = ?7, reason = ?8, visitor_id = ?9, destination = ?10,
              prereg_id = ?11, attempts = ?12, asked_ends_at = ?13, changed_at = ?14, reported_at = ?15,
-             registered_ends_at = ?16"
+             registered_ends_at = ?16, failures = ?17"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     statement.execute(params_from_iter(values_of(appt)))?;
@@ -182,6 +183,7 @@ fn values_of(appt: &Appt) -> Vec<Box<dyn ToSql>> {
         Box::new(appt.changed_at.timestamp()),
         Box::new(seconds(appt.reported_at)),
         Box::new(seconds(appt.registered_ends_at)),
+        Box::new(appt.failures),
     ]);
     values
 }
@@ -236,5 +238,6 @@ fn appt_of(row: &Row<'_>) -> rusqlite::Result<Appt> {
         changed_at: required_time(row, 13)?,
         reported_at: time(row, 14)?,
         registered_ends_at: time(row, 15)?,
+        failures: row.get(16)?,
     })
 }

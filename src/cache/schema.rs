@@ -30,7 +30,7 @@ const TABLES: &str = "
         primary_id    TEXT,           -- null if the form has no valid one
         lid           INTEGER,
         starts_at     INTEGER,        -- null if the row cannot be read
-        ends_at       INTEGER,        -- as LibCal lists it
+        ends_at       INTEGER,        -- as LibCal lists it, or as registered if that is later
         status        TEXT,           -- LibCal's word
         state         TEXT NOT NULL,
         reason        TEXT,           -- a code with its detail, in JSON
@@ -41,7 +41,8 @@ const TABLES: &str = "
         asked_ends_at INTEGER,        -- set while an attempt's outcome is not known
         changed_at    INTEGER NOT NULL,
         reported_at   INTEGER,
-        registered_ends_at INTEGER    -- the end of the pre-registration
+        registered_ends_at INTEGER,   -- the end of the pre-registration
+        failures      INTEGER NOT NULL DEFAULT 0  -- passes in which something about it failed
     ) STRICT;
     CREATE INDEX appts_by_user ON appts (primary_id);
     CREATE INDEX appts_by_visitor ON appts (visitor_id);

@@ -238,8 +238,7 @@ fn rows_detail(
 }
 
 fn check_alma(list: &mut List, config: &Config, network: &Network, agents: &Agents) -> Result<()> {
-    let client = Client::new("Alma", agents.clone(), network);
-    let alma = Alma::new(client, &config.alma);
+    let alma = Alma::new(agents, network, &config.alma);
     for position in 0..config.alma.apikeys.len() {
         let accepted = alma.try_key(position).map(|()| "is accepted".into());
         let found = accepted.map_err(|outage: Outage| outage.cause);

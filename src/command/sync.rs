@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Local, TimeDelta, Utc};
 
 use super::Exit;
 use crate::alma::Alma;
@@ -22,7 +22,7 @@ use crate::fetch::{Fetched, fetch};
 use crate::http::{self, Agents, Client};
 use crate::libcal::LibCal;
 use crate::lock::{self, Acquired};
-use crate::logging::can_tell;
+use crate::logging::was_told;
 use crate::messages::{booking_of, duration, pluralize, summary_line};
 use crate::model::{self, LastingOutage, State, Summary};
 use crate::output::print_json;
@@ -46,7 +46,7 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
             None => None,
         };
         let cache = Cache::open_copy(path)?;
-        let is_lost = report_loss(&cache, path, last_pass)?;
+        let (is_lost, _) = report_loss(&cache, path, last_pass)?;
         return pass(cli, args, &config, cache, is_lost);
     }
     let mut lock = match lock::take(path)? {
@@ -54,8 +54,9 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
         Acquired::Ours(lock) => lock,
     };
     let mut cache = Cache::open_or_create(path)?;
-    let is_lost = report_loss(&cache, path, lock.last_pass())?;
-    let is_told = !is_lost || can_tell();
+    let (is_lost, is_told) = report_loss(&cache, path, lock.last_pass())?;
+    // If nobody could be told, the next pass tells.
+    let is_told = is_told || !is_lost;
     let number = 1 + lock
         .last_pass()
         .filter(|_| is_told)
@@ -74,16 +75,18 @@ fn pass_of(cache: &Cache) -> Result<Option<u64>> {
     Ok(cache.last_pass()?.map(|pass| pass.number))
 }
 
-/// Says so if the cache is not the one that the last pass left, whose number the lock has.
-fn report_loss(cache: &Cache, path: &Path, last_pass: Option<u64>) -> Result<bool> {
+/// Says so if the cache is not the one that the last pass left, whose number the lock has, and
+/// gives whether that is so and whether a person was told.
+fn report_loss(cache: &Cache, path: &Path, last_pass: Option<u64>) -> Result<(bool, bool)> {
     let is_lost = last_pass > pass_of(cache)?;
-    if is_lost {
-        log::error!(
-            "the cache {} was lost or replaced by an older copy: visits may be registered a second time; if you have a newer copy, restore it",
-            path.display()
-        );
-    }
-    Ok(is_lost)
+    let is_told = is_lost
+        && was_told(|| {
+            log::error!(
+                "the cache {} was lost or replaced by an older copy: visits may be registered a second time; if you have a newer copy, restore it",
+                path.display()
+            );
+        });
+    Ok((is_lost, is_told))
 }
 
 fn busy(age: Duration) -> Exit {
@@ -108,7 +111,7 @@ fn pass(cli: &Cli, args: &Sync, config: &Config, mut cache: Cache, is_lost: bool
     let (done, finished) = carry_out(config, agents, &mut cache, &mut plan, &outages, args);
     let mut refusals = plan.refusals();
     refusals.extend(done.refused.iter().cloned());
-    let told = warnings::outages(&fetched, config, &done, &mut cache, args.dry_run);
+    let told = warnings::outages((&fetched, &plan, &done), config, &mut cache, args.dry_run);
     let told = told.and_then(|attention| {
         Ok(attention | warnings::refusals(&refusals, &mut cache, now, args.dry_run)?)
     });
@@ -162,7 +165,9 @@ fn make_plan(
         destinations: &config.passagepoint.location_mapping,
         // What another day's lists lack may be on today's.
         lists_are_complete: fetched.failures.is_empty() && args.date.is_none(),
+        locations: &config.libcal.locations,
         days: config.libcal.days,
+        offset: *Local::now().offset(),
         last_pass: last_pass.map(|(ended_at, _)| ended_at),
         now,
     };
@@ -200,11 +205,11 @@ fn carry_out(
     outages: &[LastingOutage],
     args: &Sync,
 ) -> (Done, Result<()>) {
-    let alma = Client::new("Alma", agents.clone(), &config.network);
+    let alma = Alma::new(&agents, &config.network, &config.alma);
     let passagepoint = Client::new("PassagePoint", agents, &config.network);
     let pass = Pass {
         config,
-        alma: Alma::new(alma, &config.alma),
+        alma,
         passagepoint: PassagePoint::new(passagepoint, &config.passagepoint),
         cache: Mutex::new(cache),
         done: Mutex::default(),

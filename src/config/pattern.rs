@@ -26,13 +26,15 @@ impl IdPattern {
             built.map_err(|error| format!("is not a regular expression: {error}"))
         };
         // By itself first: within the group, a stray bracket would read otherwise.
-        let condensed = build(pattern)?;
-        if condensed.is_match("") {
+        let alone = build(pattern)?;
+        let matches_nothing = |text| alone.find_iter(text).any(|found| found.is_empty());
+        if ["", "a", "0", " "].into_iter().any(matches_nothing) {
             return Err("matches nothing at all too: say what an ID looks like".into());
         }
         Ok(Self {
-            as_typed: build(&format!(r"\b(?:{pattern})\b"))?,
-            condensed,
+            as_typed: build(&format!(r"\b(?P<whole_id>{pattern})\b"))?,
+            // A number that is too long is a mistake, and its beginning may be somebody else's ID.
+            condensed: build(&format!(r"(?:^|[^0-9])(?P<whole_id>{pattern})(?:$|[^0-9])"))?,
         })
     }
 
@@ -41,14 +43,10 @@ impl IdPattern {
     #[must_use]
     pub fn find(&self, typed: &str) -> Option<String> {
         let visible: String = typed.chars().filter(|c| !is_invisible(*c)).collect();
-        if let Some(found) = self.as_typed.find(&visible) {
-            return Some(found.as_str().to_owned());
-        }
         let condensed: String = visible.chars().filter(|c| !is_dropped(*c)).collect();
-        let mut found = self.condensed.find_iter(&condensed);
-        found
-            .find(|found| !cuts_a_number(&condensed, found.start(), found.end()))
-            .map(|found| found.as_str().to_owned())
+        let found = self.as_typed.captures(&visible);
+        let found = found.or_else(|| self.condensed.captures(&condensed))?;
+        Some(found.name("whole_id")?.as_str().to_owned())
     }
 }
 
@@ -59,15 +57,6 @@ fn is_dropped(c: char) -> bool {
             c,
             '-' | '\u{2010}'..='\u{2015}' | '.' | '\'' | '"' | '\u{2018}'..='\u{201f}' | '`' | '\u{b4}'
         )
-}
-
-/// Whether a match begins or ends within a run of digits: a number that is too long is a
-/// mistake, and its beginning may be the ID of somebody else.
-fn cuts_a_number(text: &str, start: usize, end: usize) -> bool {
-    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
-    let (before, found, after) = (&text[..start], &text[start..end], &text[end..]);
-    (is_digit(before.chars().next_back()) && is_digit(found.chars().next()))
-        || (is_digit(found.chars().next_back()) && is_digit(after.chars().next()))
 }
 
 impl fmt::Debug for IdPattern {
@@ -116,11 +105,13 @@ mod tests {
         assert_eq!(pattern.find("H123").as_deref(), Some("H123"));
         assert_eq!(pattern.find("xG12").as_deref(), Some("G12"));
         assert_eq!(pattern.find("G123"), None);
+        let pattern = IdPattern::read(r"G\d{7}|G\d{8}").unwrap();
+        assert_eq!(pattern.find("ID: g1234 5678").as_deref(), Some("g12345678"));
     }
 
     #[test]
     fn what_cannot_be_read_or_matches_nothing_is_an_error() {
-        for bad in ["G(", "[", "a)(b", "*", "", "G*"] {
+        for bad in ["G(", "[", "a)(b", "*", "", "G*", r"\b|G\d", r"G\d|\b", "^"] {
             assert!(IdPattern::read(bad).is_err(), "{bad}");
         }
     }

@@ -71,6 +71,8 @@ pub struct Failure {
     pub cause: String,
     /// What became of the request.
     pub fate: Fate,
+    /// Whether this very request was tried; if not, what came before it has failed too often.
+    pub was_tried: bool,
 }
 
 impl Failure {
@@ -80,6 +82,16 @@ impl Failure {
         Self {
             cause: cause.into(),
             fate: Fate::NotProcessed,
+            was_tried: true,
+        }
+    }
+
+    /// The failure of a request that was not even tried.
+    #[must_use]
+    pub fn not_tried(cause: impl Into<String>) -> Self {
+        Self {
+            was_tried: false,
+            ..Self::not_processed(cause)
         }
     }
 }
@@ -131,6 +143,8 @@ pub struct Request<'a> {
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Vec<u8>>,
     pub(super) repeat: Repeat,
+    /// The location, destination or person that it is about.
+    pub(super) subject: String,
     pub(super) verdict: fn(&Reply) -> Verdict,
     pub(super) pace: Option<&'a Pace>,
     /// In MiB.
@@ -157,6 +171,7 @@ impl<'a> Request<'a> {
             headers: Vec::new(),
             body,
             repeat: Repeat::Safe,
+            subject: String::new(),
             verdict: usual_verdict,
             pace: None,
             largest_answer: 1,
@@ -197,6 +212,14 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = repeat;
+        self
+    }
+
+    /// Says which location, destination or person the request is about: what fails for one of
+    /// them says nothing of the others.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = subject.into();
         self
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::config::IdPattern;
 use crate::json;
-use crate::model::{BookingId, InvalidId, LocationId, PrimaryId};
+use crate::model::{BookingId, InvalidId, LocationId, PrimaryId, is_invisible};
 
 /// The question of the booking form that asks for the primary ID.
 #[derive(Debug, Clone, Copy)]
@@ -111,12 +111,19 @@ pub(super) fn read(
         ends_at: ends_at.to_utc(),
         offset: *starts_at.offset(),
         cancelled,
-        first_name: text(&fields, "firstName").unwrap_or_default(),
-        last_name: text(&fields, "lastName").unwrap_or_default(),
-        email: text(&fields, "email").unwrap_or_default(),
+        first_name: visible(&fields, "firstName"),
+        last_name: visible(&fields, "lastName"),
+        email: visible(&fields, "email"),
         primary_id: primary_id(&fields, question),
         status: status.clone().ok_or_else(|| unreadable("no status"))?,
     })
+}
+
+/// A text without what cannot be seen; blank if there is none.
+fn visible(fields: &Map<String, Value>, name: &str) -> String {
+    let text = text(fields, name).unwrap_or_default();
+    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+    visible.trim().to_owned()
 }
 
 /// The ID on the booking form: the part of the answer that looks like one, if it is known what one looks like.

@@ -75,7 +75,7 @@ impl fmt::Display for State {
 pub struct Appt {
     /// Booking, person, place and start.
     pub key: VisitKey,
-    /// The end, as LibCal lists it.
+    /// The end, as LibCal lists it, or that of the pre-registration if it is later.
     pub ends_at: Option<DateTime<Utc>>,
     /// The end of the pre-registration, if there is one.
     pub registered_ends_at: Option<DateTime<Utc>>,
@@ -93,6 +93,9 @@ pub struct Appt {
     pub prereg_id: Option<PreregId>,
     /// How often the outcome was lost since the last one that is known.
     pub attempts: u32,
+    /// In how many passes something failed that was asked about it or its person, since the last
+    /// one in which nothing did.
+    pub failures: u32,
     /// The end that PassagePoint was last asked for, as long as the outcome is not known: an intent.
     pub asked_ends_at: Option<DateTime<Utc>>,
     /// Since when it is in this state; if a service refused it, when it last answered so.
@@ -116,6 +119,7 @@ impl Appt {
             destination: None,
             prereg_id: None,
             attempts: 0,
+            failures: 0,
             asked_ends_at: None,
             changed_at: now,
             reported_at: None,
@@ -163,7 +167,8 @@ impl Appt {
     #[must_use]
     pub fn is_expected(&self) -> bool {
         self.prereg_id.is_some()
-            && (self.state != State::Cancelled || self.reason == Some(Reason::Moved))
+            && (self.state != State::Cancelled
+                || matches!(self.reason, Some(Reason::Moved | Reason::Gone)))
     }
 
     /// The same in that state, for that reason. What is new was not reported yet.
@@ -186,18 +191,26 @@ impl Appt {
     pub fn refused(self, reason: Reason, now: DateTime<Utc>) -> Self {
         Self {
             changed_at: now,
+            failures: 0,
             ..self.with_state(State::Refused, Some(reason), now)
         }
     }
 
     /// Left to the next pass by an outage. That says nothing about it: a visit in doubt stays
-    /// so, and so does one that was refused.
+    /// so, and so does one that was refused. `is_its_own` says whether something failed that was
+    /// asked about it.
     #[must_use]
-    pub fn deferred(self, cause: &str, now: DateTime<Utc>) -> Self {
-        if self.state != State::Waiting {
+    pub fn deferred(self, cause: &str, is_its_own: bool, now: DateTime<Utc>) -> Self {
+        if self.state == State::InDoubt {
             return self;
         }
-        self.with_state(State::Waiting, Some(Reason::Outage(cause.to_owned())), now)
+        let failures = self.failures + u32::from(is_its_own);
+        let appt = Self { failures, ..self };
+        if appt.state == State::Refused {
+            return appt;
+        }
+        let reason = Reason::Outage(cause.to_owned());
+        appt.with_state(State::Waiting, Some(reason), now)
     }
 
     /// With the intent to register it until `ends_at`, and the attempt counted.
@@ -209,7 +222,10 @@ impl Appt {
         destination: &str,
         now: DateTime<Utc>,
     ) -> Self {
+        // A pre-registration of another visitor's, of an old card say, is no longer good for anything.
+        let is_same = self.visitor_id.as_ref() == Some(visitor_id);
         Self {
+            registered_ends_at: self.registered_ends_at.filter(|_| is_same),
             visitor_id: Some(visitor_id.clone()),
             destination: Some(destination.to_owned()),
             attempts: self.attempts + 1,
@@ -245,6 +261,7 @@ impl Appt {
     pub fn settled(self, now: DateTime<Utc>) -> Self {
         Self {
             attempts: 0,
+            failures: 0,
             asked_ends_at: None,
             ..self.with_state(State::Registered, None, now)
         }

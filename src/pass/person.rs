@@ -16,7 +16,8 @@ use crate::plan::{Person, Refusal, Visit};
 pub(super) enum Visitor {
     Is(VisitorId),
     Refused(Reason),
-    Outage(Outage),
+    /// Whether it is this person who was asked about in vain, or others before.
+    Outage(Outage, bool),
 }
 
 impl Pass<'_> {
@@ -44,16 +45,16 @@ impl Pass<'_> {
     /// Asks Alma about a person. Nothing comes back if their visits cannot be registered now.
     pub(super) fn check(&self, person: &Person) -> Result<Option<Checked>> {
         if let Some(cause) = self.passagepoint.is_down() {
-            self.defer_person(person, &Outage::of("PassagePoint", cause));
+            self.defer_person(person, &Outage::of("PassagePoint", cause), false);
             return Ok(None);
         }
         log::debug!("asking Alma about {}", person.primary_id);
         let stored = person.user.as_ref().and_then(User::card);
-        let reason = match self.alma.find(&person.primary_id) {
+        let reason = match self.alma.find(&person.primary_id, &person.spellings) {
             Ok(alma::Answer::Found(found)) => return Ok(Some(Checked::InAlma(found))),
-            Err(outage) => {
+            Err(alma::NoAnswer { outage, was_tried }) => {
                 let Some(card) = stored else {
-                    self.defer_person(person, &outage);
+                    self.defer_person(person, &outage, was_tried);
                     return Ok(None);
                 };
                 let mut done = self.done();
@@ -102,7 +103,10 @@ impl Pass<'_> {
                 Ok(Visitor::Refused(Reason::VisitorRefused(status)))
             }
             Ok(None) => Ok(Visitor::Refused(Reason::VisitorNotFound)),
-            Err(failure) => Ok(Visitor::Outage(Outage::of("PassagePoint", failure.cause))),
+            Err(failure) => {
+                let outage = Outage::of("PassagePoint", failure.cause);
+                Ok(Visitor::Outage(outage, failure.was_tried))
+            }
         }
     }
 
@@ -173,9 +177,9 @@ impl Pass<'_> {
     }
 
     /// Leaves all visits of a person to the next pass.
-    pub(super) fn defer_person(&self, person: &Person, outage: &Outage) {
+    pub(super) fn defer_person(&self, person: &Person, outage: &Outage, is_their_own: bool) {
         for visit in &person.visits {
-            self.defer(visit, outage);
+            self.defer(visit, outage, is_their_own);
         }
     }
 }

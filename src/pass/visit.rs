@@ -6,16 +6,20 @@ use super::person::Visitor;
 use super::{Checked, Deferred, Pass};
 use crate::alma;
 use crate::http::{Failure, Fate};
-use crate::logging::can_tell;
+use crate::logging::was_told;
 use crate::messages::booking_of;
-use crate::model::{Appt, MAX_ATTEMPTS, Outage, PreregId, Reason, State, VisitorId, now};
+use crate::model::{
+    Appt, Barcode, MAX_ATTEMPTS, Outage, PreregId, Reason, State, User, VisitorId, now,
+};
 use crate::output::span;
 use crate::passagepoint::{Answer, NewPrereg};
 use crate::plan::{Person, Refusal, Visit};
 
-/// A visitor's id, and whether PassagePoint gave it in this pass or the cache has it from another.
+/// Who is to be registered.
 struct Registrant {
     id: VisitorId,
+    barcode: Barcode,
+    /// Whether PassagePoint gave the id in this pass, or the cache has it from another.
     is_fresh: bool,
 }
 
@@ -25,41 +29,58 @@ enum Anew {
     Another,
     /// The same one, or none.
     TheSame,
-    /// Nothing can be said.
-    Outage(Outage),
+    /// Nothing can be said; whether it is this person who was asked about in vain.
+    Outage(Outage, bool),
 }
 
 impl Pass<'_> {
     /// Registers all visits of a person, with their visitor created first if need be.
     pub(super) fn register_person(&self, person: &Person, checked: Checked) -> Result<()> {
+        let barcode = checked.barcode().clone();
         let mut visitor = match checked {
             Checked::Stored(card) => Registrant {
                 id: card.visitor_id,
+                barcode,
                 is_fresh: false,
             },
             Checked::InAlma(found) => match self.make_visitor(person, &found)? {
-                Visitor::Is(id) => Registrant { id, is_fresh: true },
+                Visitor::Is(id) => Registrant {
+                    id,
+                    barcode,
+                    is_fresh: true,
+                },
                 Visitor::Refused(reason) => return self.refuse_person(person, &reason),
-                Visitor::Outage(outage) => {
-                    self.defer_person(person, &outage);
+                Visitor::Outage(outage, was_tried) => {
+                    self.defer_person(person, &outage, was_tried);
                     return Ok(());
                 }
             },
         };
         for visit in &person.visits {
-            self.register(person, visit, &mut visitor)?;
+            self.register_visit(person, visit, &mut visitor)?;
         }
         Ok(())
     }
 
     /// Registers one visit: the intent, the request, the outcome.
-    fn register(&self, person: &Person, visit: &Visit, visitor: &mut Registrant) -> Result<()> {
+    fn register_visit(
+        &self,
+        person: &Person,
+        visit: &Visit,
+        visitor: &mut Registrant,
+    ) -> Result<()> {
         loop {
-            if self.take_over(visit, &visitor.id)? || !self.may_be_tried(visit, &visitor.id)? {
+            let others = self.cache().appts_of_visitor(&visitor.id)?;
+            if self.take_over(visit, &others, &visitor.barcode)?
+                || !self.may_be_tried(visit, &others)
+            {
                 return Ok(());
             }
-            if let Err(failure) = self.passagepoint.ensure_token() {
-                self.defer(visit, &Outage::of("PassagePoint", failure.cause));
+            let passagepoint = &self.passagepoint;
+            let ready = passagepoint.ensure_token();
+            let ready = ready.and_then(|()| passagepoint.check_destination(&visit.destination));
+            if let Err(failure) = ready {
+                self.defer(visit, &Outage::of("PassagePoint", failure.cause), false);
                 return Ok(());
             }
             let appt = visit.appt.clone();
@@ -82,8 +103,8 @@ impl Pass<'_> {
                     match self.find_visitor_anew(person, visitor)? {
                         Anew::Another => {}
                         Anew::TheSame => return self.refuse_visit(visit, reason),
-                        Anew::Outage(outage) => {
-                            self.defer(visit, &outage);
+                        Anew::Outage(outage, was_tried) => {
+                            self.defer(visit, &outage, was_tried);
                             return Ok(());
                         }
                     }
@@ -95,12 +116,26 @@ impl Pass<'_> {
 
     /// Takes over the pre-registration of the same visitor for the same destination that covers
     /// the visit, whatever booking it was made for. Says whether there is nothing more to do.
-    fn take_over(&self, visit: &Visit, visitor: &VisitorId) -> Result<bool> {
-        let appts = self.cache().appts_of_visitor(visitor)?;
-        let mut others = appts.iter().filter(|appt| self.could_cover(appt, visit));
-        let covers =
-            |appt: &&Appt| !appt.has_intent() && appt.is_expected() && appt.covers(visit.ends_at);
-        let Some(covering) = others.find(covers) else {
+    fn take_over(&self, visit: &Visit, others: &[Appt], barcode: &Barcode) -> Result<bool> {
+        // Whatever else a cancelled booking's pre-registration serves, somebody may have taken it out.
+        let cancelled: Vec<_> = others
+            .iter()
+            .filter(|appt| !appt.is_expected())
+            .filter_map(|appt| appt.prereg_id.as_ref())
+            .collect();
+        let mut covering = None;
+        for appt in others {
+            let is_standing = appt
+                .prereg_id
+                .as_ref()
+                .is_some_and(|id| !cancelled.contains(&id));
+            let covers = is_standing && appt.covers(visit.ends_at) && self.could_cover(appt, visit);
+            if covers && self.is_of_barcode(appt, barcode)? {
+                covering = Some(appt);
+                break;
+            }
+        }
+        let Some(covering) = covering else {
             return Ok(false);
         };
         let (booking, appt) = (covering.key.booking_id.clone(), visit.appt.clone());
@@ -119,36 +154,53 @@ impl Pass<'_> {
         Ok(true)
     }
 
+    /// Whether the person of an appointment still has that barcode, as far as is known: after a
+    /// restore, PassagePoint may have given a visitor's id to somebody else.
+    fn is_of_barcode(&self, appt: &Appt, barcode: &Barcode) -> Result<bool> {
+        let Some(primary_id) = &appt.key.primary_id else {
+            return Ok(false);
+        };
+        let user = self.cache().user(primary_id)?;
+        let card = user.as_ref().and_then(User::card);
+        Ok(card.is_none_or(|card| card.barcode == *barcode))
+    }
+
     /// Whether nothing speaks against registering the visit. An attempt for another booking of
-    /// the visitor may cover it, and nobody knows whether it does: the next pass tries that one
-    /// again first. Where it does not, a person must be told of this one before it is tried.
-    fn may_be_tried(&self, visit: &Visit, visitor: &VisitorId) -> Result<bool> {
-        let appts = self.cache().appts_of_visitor(visitor)?;
-        let mut others = appts.iter().filter(|appt| self.could_cover(appt, visit));
-        let Some(doubtful) = others.find(|appt| appt.asked_ends_at >= Some(visit.ends_at)) else {
-            return Ok(true);
+    /// the visitor may cover it, and nobody knows whether it does. If it has failed in this very
+    /// pass, and for the first time, the next one tries it again first, and this one waits; else
+    /// a person must be told of this one before it is tried.
+    fn may_be_tried(&self, visit: &Visit, others: &[Appt]) -> bool {
+        let may_cover = |appt: &&Appt| {
+            appt.asked_ends_at >= Some(visit.ends_at) && self.could_cover(appt, visit)
+        };
+        let Some(doubtful) = others.iter().find(may_cover) else {
+            return true;
         };
         let other = &doubtful.key.booking_id;
-        if doubtful.state == State::InDoubt && doubtful.reason != Some(Reason::GivenUp) {
+        let is_of_this_pass = |deferred: &Deferred| deferred.appt.key == doubtful.key;
+        let is_fresh = self.done().in_doubt.iter().any(is_of_this_pass);
+        if is_fresh && doubtful.failures == 1 {
             self.put_off(
                 visit,
                 &format!("waits until it is known whether booking {other} is registered"),
             );
-            return Ok(false);
+            return false;
         }
-        log::error!(
-            "possibly registered twice: booking {} lies within booking {other}, of which it is not known whether it is registered; look in PassagePoint",
-            booking_of(&visit.appt.key)
-        );
-        if !can_tell() {
+        let is_told = was_told(|| {
+            log::error!(
+                "possibly registered twice: booking {} lies within booking {other}, of which it is not known whether it is registered; look in PassagePoint",
+                booking_of(&visit.appt.key)
+            );
+        });
+        self.done().possibly_doubled = true;
+        if !is_told {
             self.put_off(
                 visit,
                 "waits until somebody can be told that it may be registered twice",
             );
-            return Ok(false);
+            return false;
         }
-        self.done().possibly_doubled = true;
-        Ok(true)
+        true
     }
 
     /// Whether the appointment is of another visit that begins no later, at the same destination,
@@ -212,12 +264,12 @@ impl Pass<'_> {
     }
 
     fn not_registered(&self, visit: &Visit, intent: Appt, failure: Failure) -> Result<()> {
-        let Failure { cause, fate } = failure;
+        let Failure { cause, fate, .. } = failure;
         let reason = Reason::OutcomeUnknown(Some(cause.clone()));
         let outage = Outage::of("PassagePoint", cause);
         if fate == Fate::NotProcessed {
             self.retract_intent(visit)?;
-            self.defer(visit, &outage);
+            self.defer(visit, &outage, false);
             return Ok(());
         }
         if fate == Fate::Unknown && intent.attempts >= MAX_ATTEMPTS {
@@ -228,7 +280,12 @@ impl Pass<'_> {
             Fate::Trouble => visit.appt.attempts,
             _ => intent.attempts,
         };
-        let appt = Appt { attempts, ..intent }.with_state(State::InDoubt, Some(reason), now());
+        let appt = intent.with_state(State::InDoubt, Some(reason), now());
+        let appt = Appt {
+            attempts,
+            failures: visit.appt.failures + 1,
+            ..appt
+        };
         self.cache().save_appts([&appt], &[])?;
         let before = visit.appt.clone();
         self.done().in_doubt.push(Deferred {
@@ -264,17 +321,19 @@ impl Pass<'_> {
     /// Looks for the person's visitor as if they were new.
     fn find_visitor_anew(&self, person: &Person, visitor: &mut Registrant) -> Result<Anew> {
         visitor.is_fresh = true;
-        let found = match self.alma.find(&person.primary_id) {
+        let found = match self.alma.find(&person.primary_id, &person.spellings) {
             Ok(alma::Answer::Found(found)) => found,
             Ok(_) => return Ok(Anew::TheSame),
-            Err(outage) => return Ok(Anew::Outage(outage)),
+            Err(alma::NoAnswer { outage, was_tried }) => {
+                return Ok(Anew::Outage(outage, was_tried));
+            }
         };
         match self.make_visitor(person, &found)? {
             Visitor::Is(other) if other != visitor.id => {
                 visitor.id = other;
                 Ok(Anew::Another)
             }
-            Visitor::Outage(outage) => Ok(Anew::Outage(outage)),
+            Visitor::Outage(outage, was_tried) => Ok(Anew::Outage(outage, was_tried)),
             Visitor::Is(_) | Visitor::Refused(_) => Ok(Anew::TheSame),
         }
     }
@@ -305,11 +364,15 @@ impl Pass<'_> {
     }
 
     /// Leaves a visit to the next pass; what the cache has to know of it is written at the end.
-    pub(super) fn defer(&self, visit: &Visit, outage: &Outage) {
+    /// `is_its_own` says whether something failed that was asked about this visit or its person.
+    pub(super) fn defer(&self, visit: &Visit, outage: &Outage, is_its_own: bool) {
         let deferred = Deferred {
             outage: outage.clone(),
             before: visit.appt.clone(),
-            appt: visit.appt.clone().deferred(&outage.cause, now()),
+            appt: visit
+                .appt
+                .clone()
+                .deferred(&outage.cause, is_its_own, now()),
         };
         self.done().waiting.push(deferred);
     }

@@ -46,7 +46,7 @@ impl Planner<'_> {
         };
         if is_known {
             // It may be over because LibCal made it shorter.
-            let ends_at = listed.ends_at;
+            let ends_at = listed.ends_at.max(appt.registered_ends_at);
             return (Appt { ends_at, ..appt }, decision);
         }
         let (appt, found) = self.plan_listed(following(appt, listed), listed);
@@ -97,6 +97,11 @@ impl Planner<'_> {
         if appt.has_intent() && appt.attempts >= MAX_ATTEMPTS {
             let appt = appt.with_state(State::InDoubt, Some(Reason::GivenUp), now);
             return (appt, Decision::GivenUp);
+        }
+        // PassagePoint may have registered it each time.
+        let is_repeated = appt.has_intent() && appt.failures >= MAX_ATTEMPTS;
+        if is_repeated && !has_elapsed(appt.changed_at, now, REFUSAL_STANDS) {
+            return (appt, Decision::PutOff);
         }
         if let Some(lid) = appt.key.lid
             && !self.rules.destinations.contains_key(&lid)
@@ -174,7 +179,7 @@ impl Planner<'_> {
 fn following(appt: Appt, listed: &Listed<'_>) -> Appt {
     let status = listed.status.clone();
     Appt {
-        ends_at: listed.ends_at,
+        ends_at: listed.ends_at.max(appt.registered_ends_at),
         status,
         ..appt
     }

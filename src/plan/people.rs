@@ -1,12 +1,12 @@
 //! Who is to be registered for what.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Planner;
 use super::listing::Listed;
 use super::{Decision, Person, Planned, Visit, Why};
-use crate::model::PrimaryId;
+use crate::model::{PrimaryId, User};
 
 impl Planner<'_> {
     pub(super) fn visit_to_register(
@@ -24,6 +24,7 @@ impl Planner<'_> {
             ends_at: listed.ends_at?,
             destination: self.rules.destinations.get(&key.lid?)?.clone(),
             why,
+            failures: planned.after.failures,
         };
         Some((key.primary_id.clone()?, visit))
     }
@@ -38,17 +39,15 @@ impl Planner<'_> {
         let person = people.entry(id.clone()).or_insert_with(|| Person {
             user: self.known.users.get(&id).cloned(),
             primary_id: id,
+            spellings: BTreeSet::new(),
             first_name: String::new(),
             last_name: String::new(),
             email: String::new(),
             visits: Vec::new(),
         });
         for row in &listed.rows {
-            // Of several ways to type it, Alma is asked for one, and then for the normalized form.
-            if let Ok(id) = &row.primary_id
-                && id.typed() > person.primary_id.typed()
-            {
-                person.primary_id = id.clone();
+            if let Ok(id) = &row.primary_id {
+                person.spellings.insert(id.typed().to_owned());
             }
             take_if_blank(&mut person.first_name, &row.first_name);
             take_if_blank(&mut person.last_name, &row.last_name);
@@ -58,10 +57,30 @@ impl Planner<'_> {
     }
 }
 
-/// The people and their visits, the soonest start first. Of a person, what is in doubt comes
-/// before all else and the longer before the shorter, for it may cover what comes after it.
-pub(super) fn by_start(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
+/// The people and their visits: who failed in fewer passes first, so that what keeps failing keeps
+/// nobody else out, and then the soonest start. Of a person, what is in doubt comes before all
+/// else and the longer before the shorter, for it may cover what comes after it.
+pub(super) fn in_order(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     let mut people: Vec<_> = people.into_values().collect();
+    let visits = || people.iter().flat_map(|person| &person.visits);
+    // Where a visit came to be in doubt, the next one may hang as well.
+    let doubtful = visits().filter(|visit| visit.appt.has_intent() && visit.failures > 0);
+    let failing: BTreeSet<_> = doubtful.map(|visit| visit.destination.clone()).collect();
+    // What else is booked by the same person may come to be covered by what is in doubt.
+    let doubtful = visits().filter(|visit| visit.appt.has_intent());
+    let doubtful: Vec<_> = doubtful
+        .filter_map(|visit| visit.appt.visitor_id.clone())
+        .collect();
+    for person in &mut people {
+        let card = person.user.as_ref().and_then(User::card);
+        let has_doubt = person.visits.iter().any(|visit| visit.why == Why::InDoubt);
+        let is_doubtful =
+            !has_doubt && card.is_some_and(|card| doubtful.contains(&card.visitor_id));
+        for visit in &mut person.visits {
+            let goes_later = is_doubtful || failing.contains(&visit.destination);
+            visit.failures = visit.failures.max(goes_later.into());
+        }
+    }
     for person in &mut people {
         person.visits.sort_by_key(|visit| {
             (
@@ -71,7 +90,10 @@ pub(super) fn by_start(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
             )
         });
     }
-    people.sort_by_key(|person| person.visits.iter().map(|visit| visit.starts_at).min());
+    people.sort_by_key(|person| {
+        let starts = person.visits.iter().map(|visit| visit.starts_at);
+        (person.turn(), person.failures(), starts.min())
+    });
     people
 }
 

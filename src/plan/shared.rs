@@ -1,6 +1,6 @@
 //! Pre-registrations that serve more than one visit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Planner;
 use super::{Decision, Planned};
@@ -11,28 +11,30 @@ impl Planner<'_> {
     /// then nobody must take it out of PassagePoint.
     pub(super) fn note_shared(&self, visits: &mut [Planned]) {
         let now = self.rules.now;
-        let mut served = BTreeMap::new();
-        for Planned { after, .. } in visits.iter() {
-            if let Some(prereg) = &after.prereg_id
-                && after.state == State::Registered
-                && !after.is_over(now)
-            {
-                served.insert(prereg.0.clone(), after.key.booking_id.clone());
-            }
-        }
+        let planned: BTreeSet<_> = visits.iter().map(|visit| &visit.after.key).collect();
+        let known = self.known.appts.values().flatten();
+        // What is not listed now, for a list could not be read say, is what it was.
+        let others = known.filter(|appt| !planned.contains(&appt.key));
+        let all = visits.iter().map(|visit| &visit.after).chain(others);
+        let served: BTreeMap<_, _> = all
+            .filter(|appt| appt.state != State::Cancelled && !appt.is_over(now))
+            .filter_map(|appt| {
+                let prereg = appt.prereg_id.as_ref()?;
+                Some((prereg.0.clone(), appt.key.booking_id.clone()))
+            })
+            .collect();
         for visit in visits {
             let after = &visit.after;
             let was_shared = matches!(after.reason, Some(Reason::ServesAnother(_)));
-            let is_cancelled =
-                after.state == State::Cancelled && (after.reason.is_none() || was_shared);
-            if !is_cancelled || after.is_over(now) {
+            let may_be_taken_out = was_shared || matches!(after.reason, None | Some(Reason::Gone));
+            if after.state != State::Cancelled || !may_be_taken_out || after.is_over(now) {
                 continue;
             }
             let booking = after
                 .prereg_id
                 .as_ref()
                 .and_then(|prereg| served.get(&prereg.0));
-            if booking.is_none() && was_shared && !self.rules.lists_are_complete {
+            if booking.is_none() && !was_shared {
                 continue;
             }
             if booking.is_some() {

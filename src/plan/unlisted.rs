@@ -6,9 +6,9 @@ use chrono::{DateTime, Days, Utc};
 
 use super::decide::Planner;
 use super::listing::Listed;
-use super::{Decision, Plan, Planned};
+use super::{Decision, Plan, Planned, Rules};
 use crate::libcal::Row;
-use crate::model::{BookingId, Reason, State, VisitKey};
+use crate::model::{Appt, BookingId, Reason, State, VisitKey};
 
 impl Planner<'_> {
     /// What the cache has and LibCal no longer lists: visits of a booking that was moved on its
@@ -44,16 +44,16 @@ impl Planner<'_> {
                     continue;
                 }
                 Some(start) if is_moved(start, others) => Reason::Moved,
-                Some(start) if self.must_be_listed(start, rows) => Reason::Gone,
+                Some(start) if self.must_be_listed(appt, start, rows, listed) => Reason::Gone,
                 Some(_) => continue,
             };
             if reason == Reason::Moved && !appt.may_be_registered() {
                 plan.forgotten.push(appt.key.clone());
                 continue;
             }
-            // That it was cancelled, or moved, says more than that it is gone.
+            // How it came to be cancelled says more.
             let after = match appt.state {
-                State::Cancelled if reason == Reason::Gone => appt.clone(),
+                State::Cancelled => appt.clone(),
                 _ => appt.clone().with_state(State::Cancelled, Some(reason), now),
             };
             plan.visits.push(Planned {
@@ -64,18 +64,34 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether complete lists have a visit that is not over and starts then: if it goes on, or is
-    /// to come on one of the days that were asked for, by the library's clock.
-    fn must_be_listed(&self, start: DateTime<Utc>, rows: &[Row]) -> bool {
-        let now = self.rules.now;
-        if start <= now {
-            return true;
-        }
-        let Some(Row { offset, .. }) = rows.first() else {
+    /// Whether complete lists have a visit that is not over and starts then: if its location is
+    /// one of those that were asked for and has no row that cannot be read, and if it goes on, or
+    /// is to come on one of the days that were asked for, by the library's clock.
+    fn must_be_listed(
+        &self,
+        appt: &Appt,
+        start: DateTime<Utc>,
+        rows: &[Row],
+        listed: &BTreeMap<VisitKey, Listed<'_>>,
+    ) -> bool {
+        let Rules {
+            now,
+            days,
+            locations,
+            offset,
+            ..
+        } = self.rules;
+        let mut keys = listed.keys();
+        let is_unclear = keys.any(|key| key.starts_at.is_none() && key.lid == appt.key.lid);
+        let is_asked_for = locations
+            .iter()
+            .any(|location| Some(location.id) == appt.key.lid);
+        if is_unclear || !is_asked_for {
             return false;
-        };
+        }
+        let offset = rows.first().map_or(offset, |row| &row.offset);
         let day = |time: DateTime<Utc>| time.with_timezone(offset).date_naive();
-        day(start) <= day(now) + Days::new(self.rules.days.into())
+        start <= *now || day(start) <= day(*now) + Days::new((*days).into())
     }
 }
 

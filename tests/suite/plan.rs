@@ -28,7 +28,9 @@ fn planned_with(rows: &[Row], unreadable: &[Unreadable], known: &Known) -> Plan 
         statuses: &statuses,
         destinations: &destinations.into(),
         lists_are_complete: true,
+        locations: &[],
         days: 0,
+        offset: FixedOffset::west_opt(4 * 3600).expect("an offset"),
         last_pass: None,
         now: now(),
     };
@@ -179,7 +181,7 @@ fn any_known() -> impl Strategy<Value = Known> {
                 0 => asked.registered(PreregId("1".into()), now()),
                 1 => asked,
                 2 => appt.clone().refused(Reason::PreregRefused(422), now()),
-                _ => appt.clone().deferred("Alma is not responding", now()),
+                _ => appt.clone().deferred("Alma is not responding", true, now()),
             };
         }
         known

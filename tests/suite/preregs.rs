@@ -144,13 +144,14 @@ fn passagepoint_turning_us_away_is_an_outage() {
 }
 
 #[test]
-fn trouble_at_a_prereg_is_not_repeated_and_not_counted() {
+fn trouble_at_a_prereg_is_not_repeated_and_not_counted_and_after_three_in_a_row_tried_once_an_hour()
+{
     for status in [500, 502, 503] {
         let sandbox = one_person().config("Network.tries", "3");
+        // As a server may that registers, and says otherwise.
         sandbox.fault(on_prereg().answer_after(status, "text/html", "<h1>Oh no</h1>"));
-        // As often as it likes, for no attempt is counted.
         outage(&sandbox, &[&status.to_string(), "cs_1"]);
-        for pass in 2..=4 {
+        for pass in 2..=3 {
             assert_eq!(attempts(&sandbox), 0, "{status}");
             assert_eq!(state_of(&sandbox, "cs_1"), "in doubt", "{status}");
             outage(
@@ -159,12 +160,21 @@ fn trouble_at_a_prereg_is_not_repeated_and_not_counted() {
             );
             assert_eq!(requests_to(&sandbox, "createPreReg").len(), pass);
         }
+        for hour in 1..=2 {
+            for _ in 0..2 {
+                let said = outage_sync(&sandbox);
+                assert!(!said.contains("possibly registered twice"), "{said}");
+                assert_says(&said, &["1 visit waits", "cs_1", &status.to_string()]);
+            }
+            assert_eq!(requests_to(&sandbox, "createPreReg").len(), 2 + hour);
+            an_hour_later(&sandbox);
+            outage(&sandbox, &["possibly registered twice", "cs_1"]);
+        }
         sandbox.forget_requests();
         sandbox.clear_faults();
-        assert_says(
-            &needy_sync(&sandbox),
-            &["possibly registered twice", "cs_1"],
-        );
+        an_hour_later(&sandbox);
+        let said = needy_sync(&sandbox);
+        assert_says(&said, &["possibly registered twice", "cs_1", "again after"]);
         assert_eq!(state_of(&sandbox, "cs_1"), "registered", "{status}");
         good_sync(&sandbox);
         assert_eq!(requests_to(&sandbox, "createPreReg").len(), 1);

@@ -165,12 +165,12 @@ pub fn texts(sandbox: &Sandbox, query: &str) -> Vec<String> {
     found.collect::<Result<_, _>>().expect("only texts")
 }
 
-/// Makes every refusal one that was given an hour ago.
+/// Makes every refusal one that was given an hour ago, and every doubt one of then.
 pub fn an_hour_later(sandbox: &Sandbox) {
     sql(
         sandbox,
         "UPDATE users SET checked_at = checked_at - 3700 WHERE refusal IS NOT NULL;
-         UPDATE appts SET changed_at = changed_at - 3700 WHERE state = 'refused';",
+         UPDATE appts SET changed_at = changed_at - 3700 WHERE state IN ('refused', 'in doubt');",
     );
 }
 

@@ -47,12 +47,18 @@ fn a_visit_in_doubt_is_not_tried_with_a_closed_or_full_standard_error_or_with_er
         );
         good_sync(&sandbox);
     }
-    let sandbox = in_doubt();
-    let mut pass = sandbox.command(&["sync"]);
-    pass.env("RUST_LOG", "off").stderr(Stdio::piped());
-    let output = pass.output().expect("the program can be started");
-    assert_put_off(&sandbox, output.status.code(), "RUST_LOG=off");
-    assert!(output.stderr.is_empty());
+    for filter in [
+        "off",
+        "libcal_pp=error,libcal_pp::command=off",
+        "warn/nothing like this",
+    ] {
+        let sandbox = in_doubt();
+        let mut pass = sandbox.command(&["sync"]);
+        pass.env("RUST_LOG", filter).stderr(Stdio::piped());
+        let output = pass.output().expect("the program can be started");
+        assert_put_off(&sandbox, output.status.code(), filter);
+        assert!(output.stderr.is_empty(), "{filter}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use log::Level;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::fetch::Fetched;
-use crate::logging::can_tell;
+use crate::logging::was_told;
 use crate::messages::{booking_of, pluralize};
 use crate::model::{self, is_report_due};
 use crate::pass::Done;
@@ -26,27 +26,31 @@ pub(super) fn possibly_doubled(plan: &mut Plan) {
         .filter(|visit| visit.why == Why::InDoubt)
         .map(|visit| booking_of(&visit.appt.key))
         .collect();
+    if doubtful.is_empty() {
+        return;
+    }
     // An error even if it goes well: nobody else will ever say so.
-    log::error!(
-        "possibly registered twice: {}, tried again because the outcome of the last attempt is not known; look in PassagePoint ({})",
-        pluralize(doubtful.len(), "visit"),
-        doubtful.join(", ")
-    );
-    if !can_tell() {
+    let is_told = was_told(|| {
+        log::error!(
+            "possibly registered twice: {}, tried again because the outcome of the last attempt is not known; look in PassagePoint ({})",
+            pluralize(doubtful.len(), "visit"),
+            doubtful.join(", ")
+        );
+    });
+    if !is_told {
         plan.put_off_doubts();
     }
 }
 
 /// Outages, what they kept from being done, and those that are over.
 pub(super) fn outages(
-    fetched: &Fetched,
+    (fetched, plan, done): (&Fetched, &Plan, &Done),
     config: &Config,
-    done: &Done,
     cache: &mut Cache,
     is_dry_run: bool,
 ) -> Result<bool> {
     let now = model::now();
-    let incidents = incidents(fetched, config.libcal.locations.len(), done);
+    let incidents = incidents(fetched, config.libcal.locations.len(), plan, done);
     let met: BTreeMap<_, _> = incidents
         .iter()
         .map(|incident| (incident.outage.service.as_str(), &incident.outage))
@@ -56,15 +60,12 @@ pub(super) fn outages(
     let due = incidents
         .iter()
         .filter(|incident| report.due.contains(&incident.outage.service));
-    for line in lines(due) {
-        log::error!("{line}");
-    }
-    for line in &report.over {
-        log::warn!("{line}");
-    }
-    if can_tell() {
+    let lines = lines(due);
+    if was_told(|| lines.iter().for_each(|line| log::error!("{line}"))) {
         report.mark_reported(now);
-    } else {
+    }
+    let is_told = was_told(|| report.over.iter().for_each(|line| log::warn!("{line}")));
+    if !is_told && !report.over.is_empty() && log::log_enabled!(Level::Warn) {
         // The next pass tells that they are over.
         report.ended.clear();
     }
@@ -92,11 +93,9 @@ pub(super) fn refusals(
     for line in refusal_lines(&waiting) {
         log::info!("still waiting for a person: {line}");
     }
-    for line in refusal_lines(&due) {
-        log::warn!("{line}");
-    }
-    // Under -q nobody was told, nor on a full disk.
-    if log::log_enabled!(Level::Warn) && can_tell() && !due.is_empty() {
+    // Under -q nobody is told, nor on a full disk.
+    let lines = refusal_lines(&due);
+    if was_told(|| lines.iter().for_each(|line| log::warn!("{line}"))) {
         let (mut users, mut visits) = (Vec::new(), Vec::new());
         for refusal in due {
             let key = &refusal.appt.key;
