@@ -1,6 +1,8 @@
 //! Any bookings of a few people over a day: passes until nothing is new leave every approved visit covered by a
 //! pre-registration, and none that was covered by another one when it was made.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
@@ -82,6 +84,10 @@ fn apply(change: &Change, day: &mut [Booked]) {
     }
 }
 
+fn is_approved(booked: &Booked) -> bool {
+    ["Confirmed", "Mediated Approved"].contains(&booked.status)
+}
+
 fn list(sandbox: &Sandbox, day: &[Booked]) {
     sandbox.world().rows.clear();
     for (n, booked) in day.iter().enumerate() {
@@ -118,29 +124,33 @@ fn check(bookings: &[Booked], changes: &[Vec<Change>]) -> Result<(), TestCaseErr
         .user(ada.identifier("ada", "NETID", None))
         .user(User::new("G10000002").barcode("21000002"));
     let mut day = bookings.to_vec();
-    // What may have been taken out by hand covers nothing, from the pass on that saw it cancelled.
-    let mut cancelled: Vec<(usize, Expected)> = Vec::new();
+    // The visits that each booking has had, and the pre-registrations that covered one of them when
+    // a pass first saw the booking cancelled: somebody may have taken those out by hand.
+    let mut visits = vec![Vec::new(); day.len()];
+    let mut gone = BTreeSet::new();
     for changes in std::iter::once(&Vec::new()).chain(changes) {
         for change in changes {
             apply(change, &mut day);
         }
         list(&sandbox, &day);
         let before = sandbox.world().preregs.len();
-        let gone = day
-            .iter()
-            .filter(|booked| booked.status.starts_with("Cancelled"));
-        cancelled.extend(gone.map(|booked| (before, expected(&sandbox, booked))));
+        for (booked, had) in day.iter().zip(&mut visits) {
+            if is_approved(booked) {
+                had.push(expected(&sandbox, booked));
+            } else if booked.status.starts_with("Cancelled") {
+                let made = sandbox.world().in_order();
+                gone.extend((0..before).filter(|n| had.iter().any(|it| covers(&made[*n], it))));
+                had.clear();
+            }
+        }
         for pass in 0.. {
             let run = sandbox.sync();
             prop_assert!(run.code <= 1 && pass < 4, "{:?}", run);
             let made = sandbox.world().in_order();
             for (n, later) in made.iter().enumerate().skip(before) {
-                let standing = made[..n].iter().filter(|earlier| {
-                    !cancelled
-                        .iter()
-                        .any(|(since, visit)| n >= *since && visit == *earlier)
-                });
-                let covered: Vec<_> = standing.filter(|earlier| covers(earlier, later)).collect();
+                let standing = (0..n).filter(|earlier| !gone.contains(earlier));
+                let covering = standing.map(|earlier| &made[earlier]);
+                let covered: Vec<_> = covering.filter(|it| covers(it, later)).collect();
                 prop_assert!(
                     covered.is_empty(),
                     "{:?} is covered by {:?}",
@@ -152,10 +162,7 @@ fn check(bookings: &[Booked], changes: &[Vec<Change>]) -> Result<(), TestCaseErr
                 break;
             }
         }
-        for booked in day
-            .iter()
-            .filter(|it| ["Confirmed", "Mediated Approved"].contains(&it.status))
-        {
+        for booked in day.iter().filter(|it| is_approved(it)) {
             let visit = expected(&sandbox, booked);
             let made = sandbox.world().in_order();
             prop_assert!(
