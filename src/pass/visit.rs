@@ -114,16 +114,20 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes over the pre-registration of the same visitor for the same destination that covers
-    /// the visit, whatever booking it was made for. Says whether there is nothing more to do.
-    fn take_over(&self, visit: &Visit, others: &[Appt], barcode: &Barcode) -> Result<bool> {
+    /// The appointment whose pre-registration covers the visit: of the same visitor, for the same
+    /// destination, whatever booking it was made for.
+    fn covering<'a>(
+        &self,
+        visit: &Visit,
+        others: &'a [Appt],
+        barcode: &Barcode,
+    ) -> Result<Option<&'a Appt>> {
         // Whatever else a cancelled booking's pre-registration serves, somebody may have taken it out.
         let cancelled: Vec<_> = others
             .iter()
             .filter(|appt| !appt.is_expected())
             .filter_map(|appt| appt.prereg_id.as_ref())
             .collect();
-        let mut covering = None;
         for appt in others {
             let is_standing = appt
                 .prereg_id
@@ -131,11 +135,16 @@ impl Pass<'_> {
                 .is_some_and(|id| !cancelled.contains(&id));
             let covers = is_standing && appt.covers(visit.ends_at) && self.could_cover(appt, visit);
             if covers && self.is_of_barcode(appt, barcode)? {
-                covering = Some(appt);
-                break;
+                return Ok(Some(appt));
             }
         }
-        let Some(covering) = covering else {
+        Ok(None)
+    }
+
+    /// Takes over the pre-registration that covers the visit, if there is one. Says whether there
+    /// is nothing more to do.
+    fn take_over(&self, visit: &Visit, others: &[Appt], barcode: &Barcode) -> Result<bool> {
+        let Some(covering) = self.covering(visit, others, barcode)? else {
             return Ok(false);
         };
         let (booking, appt) = (covering.key.booking_id.clone(), visit.appt.clone());

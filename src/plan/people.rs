@@ -64,8 +64,8 @@ pub(super) fn in_order(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     let mut people: Vec<_> = people.into_values().collect();
     let visits = || people.iter().flat_map(|person| &person.visits);
     // Where a visit came to be in doubt, the next one may hang as well.
-    let doubtful = visits().filter(|visit| visit.appt.has_intent() && visit.failures > 0);
-    let failing: BTreeSet<_> = doubtful.map(|visit| visit.destination.clone()).collect();
+    let failed = visits().filter(|visit| visit.appt.has_intent() && visit.failures > 0);
+    let failing: BTreeSet<_> = failed.map(|visit| visit.destination.clone()).collect();
     // What else is booked by the same person may come to be covered by what is in doubt.
     let doubtful = visits().filter(|visit| visit.appt.has_intent());
     let doubtful: Vec<_> = doubtful
@@ -80,8 +80,6 @@ pub(super) fn in_order(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
             let goes_later = is_doubtful || failing.contains(&visit.destination);
             visit.failures = visit.failures.max(goes_later.into());
         }
-    }
-    for person in &mut people {
         person.visits.sort_by_key(|visit| {
             (
                 visit.why != Why::InDoubt,

@@ -100,3 +100,20 @@ fn the_example_crontab_has_lines_that_cron_and_the_program_take() {
         assert!(cli.config.is_absolute());
     }
 }
+
+#[test]
+fn every_table_of_the_readme_has_all_its_cells() {
+    let text = std::fs::read_to_string(shipped("README.md")).unwrap();
+    let mut columns = None;
+    let mut rows = 0;
+    for line in text.lines() {
+        if !line.starts_with('|') {
+            columns = None;
+            continue;
+        }
+        let cells = line.matches('|').count() - 1;
+        assert_eq!(cells, *columns.get_or_insert(cells), "{line}");
+        rows += 1;
+    }
+    assert!(rows > 0, "no tables were found");
+}

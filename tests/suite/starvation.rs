@@ -22,6 +22,11 @@ fn registered(sandbox: &Sandbox, lid: i64) -> i64 {
     )
 }
 
+/// What is asked of PassagePoint about the first destination.
+fn on_main() -> Fault {
+    Fault::on(Service::PassagePoint).when(|seen| seen.body.contains("LibCal Main"))
+}
+
 /// Twelve visits at either destination, those of the first one earlier.
 fn two_destinations(concurrency: &str) -> Sandbox {
     let sandbox = Sandbox::new()
@@ -37,11 +42,7 @@ fn two_destinations(concurrency: &str) -> Sandbox {
 fn a_destination_that_answers_500_does_not_keep_the_visits_of_the_other_out() {
     for concurrency in ["1", "8"] {
         let sandbox = two_destinations(concurrency);
-        sandbox.fault(
-            Fault::on(Service::PassagePoint)
-                .when(|seen| seen.body.contains("LibCal Main"))
-                .answer(500, "text/plain", "oh no"),
-        );
+        sandbox.fault(on_main().answer(500, "text/plain", "oh no"));
         outage_sync(&sandbox);
         assert_eq!(registered(&sandbox, 10332), 12, "{concurrency}");
         let in_doubt = rows_of(&sandbox, "appts WHERE state = 'in doubt'");
@@ -53,11 +54,7 @@ fn a_destination_that_answers_500_does_not_keep_the_visits_of_the_other_out() {
 fn a_destination_that_hangs_does_not_keep_the_visits_of_the_other_out_for_more_than_a_pass() {
     for concurrency in ["1", "8"] {
         let sandbox = two_destinations(concurrency);
-        sandbox.fault(
-            Fault::on(Service::PassagePoint)
-                .when(|seen| seen.body.contains("LibCal Main"))
-                .hang(Duration::from_secs(60)),
-        );
+        sandbox.fault(on_main().hang(Duration::from_secs(60)));
         outage_sync(&sandbox);
         outage_sync(&sandbox);
         assert_eq!(registered(&sandbox, 10332), 12, "{concurrency}");
@@ -78,11 +75,7 @@ fn a_destination_that_hangs_does_not_keep_known_users_out_of_the_other_for_more_
                 sandbox.add_booking(booking.minutes(from, from + 60));
             }
         }
-        sandbox.fault(
-            Fault::on(Service::PassagePoint)
-                .when(|seen| seen.body.contains("LibCal Main"))
-                .hang(Duration::from_secs(60)),
-        );
+        sandbox.fault(on_main().hang(Duration::from_secs(60)));
         outage_sync(&sandbox);
         outage_sync(&sandbox);
         let again = "appts WHERE appt_id LIKE 'cs_againS%' AND state = 'registered'";
