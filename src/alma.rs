@@ -9,8 +9,7 @@ pub use reply::User;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use chrono::Local;
-
+use crate::clock::local_now;
 use crate::config::{self, Network, Secret};
 use crate::http::{Agents, Client, Reply, Request, Verdict, encode, named, usual_verdict};
 use crate::model::{Outage, PrimaryId, Reason};
@@ -185,7 +184,7 @@ impl<'a> Alma<'a> {
                 ),
             ),
             Some(Code::Other) => nothing(not_understood(&reply), true),
-            None => match user_of(&reply, self.config, Local::now().date_naive()) {
+            None => match user_of(&reply, self.config, local_now().date_naive()) {
                 Read::Nothing => nothing(not_understood(&reply), true),
                 Read::NoActiveBarcode => ZoneAnswer::Refused(Reason::NoActiveBarcode),
                 Read::Refused(reason) => ZoneAnswer::Refused(reason),

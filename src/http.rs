@@ -17,6 +17,7 @@ use ureq::http::{self, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
+use crate::clock::now;
 use crate::config::Network;
 use breaker::Breakers;
 
@@ -325,7 +326,7 @@ fn retry_after(value: &str) -> Option<Duration> {
         seconds
     } else {
         let until = chrono::DateTime::parse_from_rfc2822(value.trim()).ok()?;
-        u64::try_from((until.to_utc() - chrono::Utc::now()).num_seconds()).unwrap_or(0)
+        u64::try_from((until.to_utc() - now()).num_seconds()).unwrap_or(0)
     };
     Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }

@@ -16,6 +16,7 @@
 pub mod alma;
 pub mod cache;
 pub mod cli;
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod fetch;

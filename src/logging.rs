@@ -13,6 +13,7 @@ use env_logger::fmt::Formatter;
 use log::{Level, LevelFilter, Record};
 
 use crate::cli::Cli;
+use crate::clock::local_now;
 use crate::output::printable;
 
 /// Sets up logging as the command line asks: quiet where no one looks, telling on a
@@ -83,7 +84,7 @@ fn write_record(out: &mut Formatter, record: &Record<'_>) -> std::io::Result<()>
     }
     let level = record.level();
     if log::max_level() >= LevelFilter::Debug {
-        write!(out, "{} ", chrono::Local::now().format("%F %T"))?;
+        write!(out, "{} ", local_now().format("%F %T"))?;
     }
     let style = out.default_level_style(level);
     match level {

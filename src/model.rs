@@ -15,7 +15,7 @@ pub use reason::Reason;
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// How often a visit in doubt is tried before it waits for a person.
 pub const MAX_ATTEMPTS: u32 = 3;
@@ -23,12 +23,6 @@ pub const MAX_ATTEMPTS: u32 = 3;
 pub const REFUSAL_STANDS: TimeDelta = TimeDelta::hours(1);
 /// How long nothing is said again of what was reported and still stands.
 pub const REPORT_INTERVAL: TimeDelta = TimeDelta::hours(24);
-
-/// The present, to the second, as the cache keeps times.
-#[must_use]
-pub fn now() -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(0)
-}
 
 /// Whether so much time has gone by since then. A time in the future counts as long past:
 /// it comes from a clock that ran ahead, and must not block anything until then.
@@ -172,6 +166,7 @@ pub struct LastPass {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::now;
 
     #[test]
     fn a_time_in_the_future_counts_as_long_past() {

@@ -5,6 +5,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, ffi};
 
 use super::appts::{KNOWN_END, VISIT};
+use crate::clock::now;
 use crate::model::PrimaryId;
 
 /// The version of the tables below, as `PRAGMA user_version` has it.
@@ -98,7 +99,7 @@ const FROM_VERSION_1: &str = "
                  WHEN asked_ends_at IS NULL THEN NULL
                  WHEN attempts >= 3 THEN '\"given_up\"' ELSE '{\"outcome_unknown\":null}' END,
             (SELECT visitor_id FROM old_users u WHERE u.primary_id = old_appts.primary_id),
-            prereg_id, attempts, asked_ends_at, ifnull(cancelled_at, unixepoch()),
+            prereg_id, attempts, asked_ends_at, ifnull(cancelled_at, present()),
             (SELECT reported_at FROM old_refusals WHERE kind = 'doubt' AND subject = appt_id),
             CASE WHEN prereg_id IS NOT NULL THEN ends_at END
         FROM old_appts ORDER BY asked_ends_at;
@@ -116,12 +117,12 @@ const FROM_VERSION_1: &str = "
 /// normalized, nothing that has no id or bytes for one. (`trim` makes a text of a number.)
 const FROM_PYTHON: &str = "
     INSERT OR REPLACE INTO users (primary_id, barcode, visitor_id, seen_at)
-        SELECT normalized(trim(primary_id)), trim(barcode), trim(visitor_id), unixepoch()
+        SELECT normalized(trim(primary_id)), trim(barcode), trim(visitor_id), present()
         FROM old_users
         WHERE 'blob' NOT IN (typeof(primary_id), typeof(barcode), typeof(visitor_id)) AND
             normalized(trim(primary_id)) <> '' AND trim(barcode) <> '' AND trim(visitor_id) <> '';
     INSERT OR IGNORE INTO appts (appt_id, prereg_id, state, reason, changed_at)
-        SELECT trim(appt_id), trim(prereg_id), 'registered', '\"taken_over\"', unixepoch()
+        SELECT trim(appt_id), trim(prereg_id), 'registered', '\"taken_over\"', present()
         FROM old_appts
         WHERE 'blob' NOT IN (typeof(appt_id), typeof(prereg_id)) AND trim(appt_id) <> '' AND trim(prereg_id) <> '';
     DROP TABLE old_users;
@@ -189,6 +190,9 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
             Ok(id) => id.as_str().to_owned(),
             Err(_) => typed,
         }))
+    })?;
+    connection.create_scalar_function("present", 0, FunctionFlags::SQLITE_UTF8, |_| {
+        Ok(now().timestamp())
     })?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match kind(&transaction)? {

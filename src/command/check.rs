@@ -14,11 +14,12 @@ use super::{Exit, view};
 use crate::alma::Alma;
 use crate::cache::{Cache, Counts, Survey};
 use crate::cli::Cli;
+use crate::clock;
 use crate::config::{Config, Location, Network, Wrong};
 use crate::http::{self, Agents, Client, Failure};
 use crate::libcal::{LibCal, Listing, Row, status};
 use crate::messages::pluralize;
-use crate::model::{self, InvalidId, Outage};
+use crate::model::{InvalidId, Outage};
 use crate::output::{print_checked, print_json};
 use crate::passagepoint::PassagePoint;
 
@@ -115,7 +116,7 @@ fn cache_detail(path: &Path) -> Result<String, String> {
                 .into(),
         ],
         Survey::Ours(counts, last_pass) => {
-            let last_pass = view::last_pass_lines(last_pass.as_ref(), model::now());
+            let last_pass = view::last_pass_lines(last_pass.as_ref(), clock::now());
             [vec![counted_in(counts)], last_pass].concat()
         }
     };

@@ -6,8 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Exit, cache_path, parse_id};
 use crate::cache::{Cache, Pruned, What};
 use crate::cli::{Cli, Prune};
+use crate::clock::now;
 use crate::messages::pluralize;
-use crate::model::{BookingId, REPORT_INTERVAL, now};
+use crate::model::{BookingId, REPORT_INTERVAL};
 use crate::output::{print, print_json};
 
 pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {

@@ -9,9 +9,10 @@ use super::view::{self, ApptJson, Places};
 use super::{Exit, cache_path};
 use crate::cache::Cache;
 use crate::cli::{self, Cli};
+use crate::clock;
 use crate::config::Config;
 use crate::messages::{ago, duration};
-use crate::model::{self, Appt, LastPass, LastingOutage, State, Summary, has_elapsed};
+use crate::model::{Appt, LastPass, LastingOutage, State, Summary, has_elapsed};
 use crate::output::{moment, print, print_json, rfc3339};
 
 /// The states of which each visit has lines of its own.
@@ -32,7 +33,7 @@ struct Found {
 
 pub(super) fn run(cli: &Cli, args: &cli::Status) -> Result<Exit> {
     let cache = Cache::open_existing(&cache_path(cli)?)?;
-    let now = model::now();
+    let now = clock::now();
     let found = Found {
         last_pass: cache.last_pass()?,
         outages: cache.outages()?,

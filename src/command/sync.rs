@@ -11,12 +11,13 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use chrono::{DateTime, Local, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Exit;
 use crate::alma::Alma;
 use crate::cache::Cache;
 use crate::cli::{Cli, Sync};
+use crate::clock::{self, local_now};
 use crate::config::Config;
 use crate::fetch::{Fetched, fetch};
 use crate::http::{self, Agents, Client};
@@ -24,7 +25,7 @@ use crate::libcal::LibCal;
 use crate::lock::{self, Acquired};
 use crate::logging::was_told;
 use crate::messages::{booking_of, duration, pluralize, summary_line};
-use crate::model::{self, LastingOutage, State, Summary};
+use crate::model::{LastingOutage, State, Summary};
 use crate::output::print_json;
 use crate::pass::{Done, Pass};
 use crate::passagepoint::PassagePoint;
@@ -63,7 +64,7 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
         .max(pass_of(&cache)?)
         .unwrap_or(0);
     // Of another day, a pass says nothing of who is expected today.
-    cache.begin_pass(number, args.date.is_none().then(model::now))?;
+    cache.begin_pass(number, args.date.is_none().then(clock::now))?;
     if is_told {
         lock.record(number)?;
     }
@@ -103,7 +104,7 @@ fn busy(age: Duration) -> Exit {
 
 fn pass(cli: &Cli, args: &Sync, config: &Config, mut cache: Cache, is_lost: bool) -> Result<Exit> {
     let started = Instant::now();
-    let now = model::now();
+    let now = clock::now();
     let agents = http::agents(&config.network);
     let fetched = read_rows(config, &agents, args);
     let mut plan = make_plan(config, &fetched, &mut cache, args, now)?;
@@ -131,7 +132,7 @@ fn pass(cli: &Cli, args: &Sync, config: &Config, mut cache: Cache, is_lost: bool
     finished?;
     let needs_attention = told? || is_lost || done.possibly_doubled || plan.has_doubts();
     if args.date.is_none() {
-        cache.end_pass(&summary, model::now())?;
+        cache.end_pass(&summary, clock::now())?;
     }
     Ok(if needs_attention {
         Exit::AttentionNeeded
@@ -167,7 +168,7 @@ fn make_plan(
         lists_are_complete: fetched.failures.is_empty() && args.date.is_none(),
         locations: &config.libcal.locations,
         days: config.libcal.days,
-        offset: *Local::now().offset(),
+        offset: *local_now().offset(),
         last_pass: last_pass.map(|(ended_at, _)| ended_at),
         now,
     };

@@ -10,10 +10,11 @@ use textwrap::{Options, WordSplitter};
 use super::{cache_path, parse_id};
 use crate::cache::Cache;
 use crate::cli::Cli;
+use crate::clock;
 use crate::config::{Config, IdPattern};
 use crate::messages::{ago, booking_of, summary_line};
 use crate::model::{
-    self, Appt, BookingId, LastPass, LocationId, PreregId, PrimaryId, Reason, State, has_elapsed,
+    Appt, BookingId, LastPass, LocationId, PreregId, PrimaryId, Reason, State, has_elapsed,
 };
 use crate::output::{moment, print, rfc3339, span};
 
@@ -63,7 +64,7 @@ impl Desk {
     /// Where there is none that can be read.
     pub(super) fn open(cli: &Cli) -> Result<Self> {
         let cache = Cache::open_existing(&cache_path(cli)?)?;
-        let now = model::now();
+        let now = clock::now();
         let config = Config::load(&cli.config).ok();
         Ok(Self {
             last_pass: last_pass(&cache, now)?,

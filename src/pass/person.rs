@@ -5,10 +5,9 @@ use chrono::TimeDelta;
 
 use super::{Checked, Pass};
 use crate::alma;
+use crate::clock::now;
 use crate::http::Failure;
-use crate::model::{
-    Appt, Card, Outage, Reason, Standing, State, User, VisitorId, has_elapsed, now,
-};
+use crate::model::{Appt, Card, Outage, Reason, Standing, State, User, VisitorId, has_elapsed};
 use crate::passagepoint::{Answer, NewVisitor};
 use crate::plan::{Person, Refusal, Visit};
 

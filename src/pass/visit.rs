@@ -5,12 +5,11 @@ use anyhow::Result;
 use super::person::Visitor;
 use super::{Checked, Deferred, Pass};
 use crate::alma;
+use crate::clock::now;
 use crate::http::{Failure, Fate};
 use crate::logging::was_told;
 use crate::messages::booking_of;
-use crate::model::{
-    Appt, Barcode, MAX_ATTEMPTS, Outage, PreregId, Reason, State, User, VisitorId, now,
-};
+use crate::model::{Appt, Barcode, MAX_ATTEMPTS, Outage, PreregId, Reason, State, User, VisitorId};
 use crate::output::span;
 use crate::passagepoint::{Answer, NewPrereg};
 use crate::plan::{Person, Refusal, Visit};

@@ -179,7 +179,7 @@ fn line(effect: Effect, cause: &str, group: &Group) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::now;
+    use crate::clock::now;
 
     /// What passes so many minutes apart say of an outage, if `met` says whether each meets it.
     fn said(met: &[(i64, bool)]) -> Vec<&'static str> {

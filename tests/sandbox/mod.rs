@@ -7,6 +7,7 @@
 
 mod alma;
 mod booking;
+pub mod clock;
 mod config;
 mod fault;
 mod http;
@@ -22,10 +23,12 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rusqlite::functions::FunctionFlags;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -46,6 +49,8 @@ pub struct Sandbox {
     dir: TempDir,
     binary: Option<PathBuf>,
     now: i64,
+    /// By how many seconds the program's clock is ahead of this machine's.
+    clock_offset: AtomicI64,
     shared: Arc<Shared>,
     servers: Arc<Mutex<[Server; 3]>>,
     config: Mutex<Value>,
@@ -55,7 +60,8 @@ pub struct Sandbox {
 impl Sandbox {
     /// No user, no booking; two zones, two locations, two destinations; a configuration that fits.
     pub fn new() -> Self {
-        let now = chrono::Utc::now().timestamp();
+        let clock_offset = clock::offset_of_suite();
+        let now = chrono::Utc::now().timestamp() + clock_offset;
         let world = World::new(now);
         let shared = Arc::new(Shared::new(world));
         let servers = Service::ALL.map(|service| Server::open(service, &shared));
@@ -70,6 +76,7 @@ impl Sandbox {
             dir: tempfile::tempdir().expect("a temporary directory"),
             binary: option_env!("CARGO_BIN_EXE_libcal-pp").map(PathBuf::from),
             now,
+            clock_offset: clock_offset.into(),
             shared,
             servers: Arc::new(Mutex::new(servers)),
             config: Mutex::new(config),
@@ -119,6 +126,16 @@ impl Sandbox {
     /// The sandbox's present, in Unix seconds; it does not move.
     pub fn now(&self) -> i64 {
         self.now
+    }
+
+    /// Has so many minutes go by for the program's clock; a negative number sets it back.
+    pub fn pass_time(&self, minutes: i64) {
+        self.clock_offset.fetch_add(minutes * 60, Ordering::Relaxed);
+    }
+
+    /// What the program's clock says, in Unix seconds.
+    pub fn clock(&self) -> i64 {
+        chrono::Utc::now().timestamp() + self.clock_offset.load(Ordering::Relaxed)
     }
 
     /// Adds a user to Alma.
@@ -309,9 +326,16 @@ impl Sandbox {
         self.dir.path().join(name)
     }
 
-    /// The program's cache, which is created if it is not there.
+    /// The program's cache, which is created if it is not there. `clock()` is what its statements may call the
+    /// present, in Unix seconds.
     pub fn cache(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.path("cache.db")).expect("cache.db can be opened")
+        let cache =
+            rusqlite::Connection::open(self.path("cache.db")).expect("cache.db can be opened");
+        let now = self.clock();
+        cache
+            .create_scalar_function("clock", 0, FunctionFlags::SQLITE_UTF8, move |_| Ok(now))
+            .expect("a name that is free");
+        cache
     }
 }
 
@@ -348,6 +372,10 @@ impl Sandbox {
             .env("PATH", path)
             .env("TZ", "UTC")
             .stdin(Stdio::null());
+        let clock_offset = self.clock_offset.load(Ordering::Relaxed);
+        if clock_offset != 0 {
+            command.env("LIBCAL_PP_CLOCK_OFFSET", clock_offset.to_string());
+        }
         command
     }
 }

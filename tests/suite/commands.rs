@@ -266,7 +266,8 @@ fn a_visit_that_was_given_up_counts_as_in_doubt_and_not_as_refused() {
 fn a_pass_of_another_day_is_not_taken_for_a_full_one() {
     let sandbox = one_person();
     let ended = "SELECT ifnull(ended_at, 'never') || '' FROM last_pass";
-    let tomorrow = chrono::Local::now() + chrono::TimeDelta::days(1);
+    let tomorrow = sandbox.clock() + 86_400;
+    let tomorrow = chrono::DateTime::from_timestamp(tomorrow, 0).expect("a time");
     let of_tomorrow = format!("--date={}", tomorrow.format("%F"));
     assert_eq!(sandbox.run(&["sync", &of_tomorrow]).code, 0);
     assert_eq!(texts(&sandbox, ended), ["never"]);

@@ -173,7 +173,7 @@ fn the_passes_have_stopped() {
     let sandbox = one_person();
     good_sync(&sandbox);
     let hours = |hours: i64| {
-        let sql_text = format!("UPDATE last_pass SET ended_at = unixepoch() - {hours} * 3600 - 60");
+        let sql_text = format!("UPDATE last_pass SET ended_at = clock() - {hours} * 3600 - 60");
         sql(&sandbox, &sql_text);
         sandbox.run(&["lookup-user", "G10000001"])
     };

@@ -173,8 +173,8 @@ fn a_refused_user_and_a_row_that_cannot_be_read_are_remembered_for_a_day() {
         sql(
             &sandbox,
             &format!(
-                "UPDATE users SET checked_at = unixepoch() - {hours_ago} * 3600;
-                 UPDATE appts SET changed_at = unixepoch() - {hours_ago} * 3600"
+                "UPDATE users SET checked_at = clock() - {hours_ago} * 3600;
+                 UPDATE appts SET changed_at = clock() - {hours_ago} * 3600"
             ),
         );
         prune(&sandbox, &[]);
@@ -217,7 +217,7 @@ fn a_visit_that_may_be_registered_for_longer_is_kept_until_that_end() {
     );
     prune(&sandbox, &[]);
     assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
-    let asked = "UPDATE appts SET asked_ends_at = unixepoch() - 60";
+    let asked = "UPDATE appts SET asked_ends_at = clock() - 60";
     sql(&sandbox, asked);
     prune(&sandbox, &[]);
     assert!(!is_known(&sandbox, "lookup-appt", "cs_1"));

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::sandbox::Run;
+use crate::sandbox::clock::offset_of_suite;
 
 /// The demo with these arguments. Cargo builds examples only if all tests are run: asked for a few by name, it would
 /// leave an old demo there, or none.
@@ -19,6 +20,11 @@ fn demo(args: &[&str]) -> Command {
     let mut command = Command::new(demo);
     command.args(args);
     command
+}
+
+/// The clock of the suite, by which the demo makes its day.
+fn clock() -> [(&'static str, String); 1] {
+    [("LIBCAL_PP_CLOCK_OFFSET", offset_of_suite().to_string())]
 }
 
 /// The demo with `--serve`, ended when dropped.
@@ -83,7 +89,8 @@ impl Served {
         program
             .arg("--config")
             .arg(self.config())
-            .args(args.split(' '));
+            .args(args.split(' '))
+            .envs(clock());
         Run::of(program)
     }
 }
@@ -101,7 +108,7 @@ fn what_the_served_demo_says_to_type_works() {
     assert_eq!(served.commands.len(), 7, "{:?}", served.commands);
     for line in &served.commands {
         let mut shell = Command::new("sh");
-        shell.args(["-c", line]);
+        shell.args(["-c", line]).envs(clock());
         let run = Run::of(shell);
         // A pass, a dry run and the status tell of who lost the card and who is not in Alma.
         let tells = [" sync", " sync --dry-run", " status"];

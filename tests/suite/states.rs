@@ -265,7 +265,7 @@ fn a_visit_that_became_longer_is_not_over_when_its_first_end_is() {
     // Its first end is over, and PassagePoint will not have the second.
     crate::support::sql(
         &sandbox,
-        "UPDATE appts SET registered_ends_at = unixepoch() - 60, ends_at = unixepoch() - 60",
+        "UPDATE appts SET registered_ends_at = clock() - 60, ends_at = clock() - 60",
     );
     sandbox.fault(on_prereg().answer(422, "text/plain", "no"));
     needy_sync(&sandbox);

@@ -167,7 +167,7 @@ fn a_last_full_pass_that_is_older_than_max_age_needs_a_person() {
     let sandbox = one_person();
     good_sync(&sandbox);
     let ended = |minutes: i64| {
-        let set = format!("UPDATE last_pass SET ended_at = unixepoch() - {minutes} * 60");
+        let set = format!("UPDATE last_pass SET ended_at = clock() - {minutes} * 60");
         sql(&sandbox, &set);
     };
     ended(14);

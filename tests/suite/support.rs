@@ -204,5 +204,10 @@ pub fn as_somebody(sandbox: &Sandbox, args: &[&str]) -> Run {
     other.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
     other.arg(program).args(command.get_args());
     other.current_dir(sandbox.path(""));
+    other.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     Run::of(other)
 }

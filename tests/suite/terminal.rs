@@ -18,7 +18,11 @@ pub fn on_terminal(sandbox: &Sandbox, args: &[&str], variables: &[(&str, &str)])
         .current_dir(sandbox.path(""))
         .stdin(Stdio::null())
         .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .envs(
+            program
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
         .env("TERM", "xterm")
         .envs(variables.iter().copied());
     Run::of(script)

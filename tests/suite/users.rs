@@ -205,7 +205,8 @@ fn whom_version_1_refused_is_asked_about_after_an_hour_and_not_reported_again() 
     // They had a barcode once, which does not let them in.
     let no_barcode =
         "no active barcode in Alma: give the user''s card a barcode with the status ACTIVE";
-    let known = "INSERT INTO users VALUES ('G10000002', '21000002', '7', unixepoch() - 300, unixepoch() - 300);";
+    let known =
+        "INSERT INTO users VALUES ('G10000002', '21000002', '7', clock() - 300, clock() - 300);";
     let rows = [
         known,
         &refused_1("G404", NOT_IN_ALMA),

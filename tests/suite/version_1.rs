@@ -26,7 +26,7 @@ const VERSION_1: &str = "
     CREATE TABLE last_pass (id INTEGER PRIMARY KEY CHECK (id = 1), started_at INTEGER NOT NULL, ended_at INTEGER,
         rows INTEGER, visits INTEGER, already_registered INTEGER, registered INTEGER, refused INTEGER,
         in_doubt INTEGER, failed INTEGER, ended INTEGER, seconds REAL) STRICT;
-    INSERT INTO last_pass VALUES (1, unixepoch() - 301, unixepoch() - 300, 5, 4, 1, 0, 2, 1, 0, 0, 1.5);
+    INSERT INTO last_pass VALUES (1, clock() - 301, clock() - 300, 5, 4, 1, 0, 2, 1, 0, 0, 1.5);
     PRAGMA user_version = 1;
 ";
 pub const NOT_IN_ALMA: &str =
@@ -53,8 +53,8 @@ pub fn appt_1(sandbox: &Sandbox, book_id: &str, [from, to]: [i64; 2], rest: [&st
 /// The rows of a user of version 1 whom Alma refused a few minutes ago, of which a person was told an hour before.
 pub fn refused_1(primary_id: &str, reason: &str) -> String {
     format!(
-        "INSERT INTO refusals VALUES ('{primary_id}', 'user', '{primary_id}', '{reason}', unixepoch() - 300, unixepoch() - 3900);
-         INSERT INTO refusals VALUES ('cs_of_{primary_id}', 'user''s booking', '{primary_id}', '{reason}', unixepoch() - 300, NULL);"
+        "INSERT INTO refusals VALUES ('{primary_id}', 'user', '{primary_id}', '{reason}', clock() - 300, clock() - 3900);
+         INSERT INTO refusals VALUES ('cs_of_{primary_id}', 'user''s booking', '{primary_id}', '{reason}', clock() - 300, NULL);"
     )
 }
 
@@ -68,12 +68,12 @@ pub fn day_of_version_1() -> Sandbox {
         .booking(Booking::new("cs_of_G404").by("G404"));
     let visitor = sandbox.add_visitor("21000001");
     let rows = [
-        format!("INSERT INTO users VALUES ('G10000001', '21000001', '{visitor}', unixepoch() - 300, unixepoch() - 300);"),
+        format!("INSERT INTO users VALUES ('G10000001', '21000001', '{visitor}', clock() - 300, clock() - 300);"),
         appt_1(&sandbox, "cs_registered", [30, 90], ["'901'", "0", "NULL", "NULL"]),
-        appt_1(&sandbox, "cs_cancelled", [100, 160], ["'902'", "0", "NULL", "unixepoch() - 600"]),
+        appt_1(&sandbox, "cs_cancelled", [100, 160], ["'902'", "0", "NULL", "clock() - 600"]),
         appt_1(&sandbox, "cs_doubt", [200, 260], ["NULL", "1", "260", "NULL"]),
         appt_1(&sandbox, "cs_given_up", [300, 360], ["NULL", "3", "360", "NULL"]),
-        "INSERT INTO refusals VALUES ('cs_given_up', 'doubt', 'G10000001', 'in doubt after 3 attempts: look in PassagePoint', unixepoch() - 300, unixepoch() - 300);".to_owned(),
+        "INSERT INTO refusals VALUES ('cs_given_up', 'doubt', 'G10000001', 'in doubt after 3 attempts: look in PassagePoint', clock() - 300, clock() - 300);".to_owned(),
         refused_1("G404", NOT_IN_ALMA),
     ];
     version_1(&sandbox, &rows.concat());

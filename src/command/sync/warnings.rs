@@ -9,11 +9,12 @@ use chrono::{DateTime, Utc};
 use log::Level;
 
 use crate::cache::Cache;
+use crate::clock;
 use crate::config::Config;
 use crate::fetch::Fetched;
 use crate::logging::was_told;
 use crate::messages::{booking_of, pluralize};
-use crate::model::{self, is_report_due};
+use crate::model::is_report_due;
 use crate::pass::Done;
 use crate::plan::{Plan, Refusal, Why};
 use crate::report::{follow, incidents, lines, refusal_lines};
@@ -49,7 +50,7 @@ pub(super) fn outages(
     cache: &mut Cache,
     is_dry_run: bool,
 ) -> Result<bool> {
-    let now = model::now();
+    let now = clock::now();
     let incidents = incidents(fetched, config.libcal.locations.len(), plan, done);
     let met: BTreeMap<_, _> = incidents
         .iter()
