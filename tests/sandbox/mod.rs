@@ -10,6 +10,7 @@ mod booking;
 pub mod clock;
 mod config;
 mod fault;
+mod held;
 mod http;
 mod libcal;
 mod passagepoint;
@@ -34,8 +35,9 @@ use tempfile::TempDir;
 
 pub use self::booking::{Booking, FORM_FIELD, Row};
 pub use self::fault::Fault;
+pub use self::held::Held;
 pub use self::http::{Answer, Seen, Service};
-pub use self::run::Run;
+pub use self::run::{DEADLINE, Run};
 pub use self::user::{Identifier, User};
 pub use self::world::{
     Denial, Expected, FormSpelling, NotFoundShape, PreReg, Visitor, VisitorList, World,
@@ -229,9 +231,14 @@ impl Sandbox {
 
     /// How many requests a service got whose path contains this.
     pub fn count_of(&self, service: Service, part: &str) -> usize {
+        self.requests_to(service, part).len()
+    }
+
+    /// The requests that a service got whose path contains this.
+    pub fn requests_to(&self, service: Service, part: &str) -> Vec<Seen> {
         let mut requests = self.requests();
         requests.retain(|seen| seen.service == service && seen.path.contains(part));
-        requests.len()
+        requests
     }
 
     /// Puts a fault in force, until [`Sandbox::clear_faults`].

@@ -5,8 +5,8 @@ use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
-use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{assert_says, good_sync, warnings};
+use crate::sandbox::{Fault, Run, Sandbox, Service};
+use crate::support::{add_people, assert_says, good_sync, warnings};
 
 /// What the program may hold in memory at the most, in KiB. Eight replies come at once, and one of a mebibyte of
 /// nothing but empty lists takes twenty times that once it is read.
@@ -19,11 +19,7 @@ fn many_people() -> Sandbox {
     let sandbox = Sandbox::new()
         .config("Network.concurrency", "8")
         .config("Network.timeout_seconds", "60");
-    for n in 0..PEOPLE {
-        let id = format!("G{n:08}");
-        sandbox.add_user(User::new(&id).barcode(&format!("2{n:07}")));
-        sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&id));
-    }
+    add_people(&sandbox, PEOPLE);
     sandbox
 }
 

@@ -3,45 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Command;
 
 use rusqlite::Connection;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{assert_right, bytes, good_sync, holds, needy_sync, one_person, sql, texts};
-
-/// A pass that waits for the answer to one request until it is killed.
-struct HangingSync(Child);
-
-impl HangingSync {
-    /// Begins a pass whose n-th request hangs, and returns when that has arrived.
-    fn at(sandbox: &Sandbox, n: usize, mut command: Command) -> Self {
-        sandbox.set_config("Network.timeout_seconds", "600");
-        sandbox.fault(Fault::at(n).hang(Duration::from_secs(600)));
-        let (arrived, wait) = mpsc::channel();
-        sandbox.on_request(Fault::at(n), true, move || {
-            arrived.send(()).expect("the test waits");
-        });
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let pass = Self(command.spawn().expect("the program can be started"));
-        let patience = Duration::from_secs(30);
-        wait.recv_timeout(patience).expect("a request in time");
-        pass
-    }
-
-    fn of(sandbox: &Sandbox) -> Self {
-        Self::at(sandbox, 1, sandbox.command(&["sync"]))
-    }
-}
-
-impl Drop for HangingSync {
-    fn drop(&mut self) {
-        self.0.kill().expect("the pass can be killed");
-        self.0.wait().expect("the pass can be waited for");
-    }
-}
 
 /// A run that must end for the sake of the cache: in one line that says all this, and PassagePoint not asked.
 pub fn assert_cache_refused(sandbox: &Sandbox, run: &Run, named: &[&str]) {
@@ -73,13 +40,13 @@ fn the_cache_has_a_version_and_a_write_ahead_log() {
 #[test]
 fn its_files_are_for_their_owner_only_whatever_the_umask() {
     for umask in ["000", "022", "077"] {
-        let sandbox = one_person();
+        let sandbox = one_person().config("Network.timeout_seconds", "600");
         let pass = sandbox.command(&["sync"]);
         let mut shell = Command::new("sh");
         let script = format!("umask {umask}; exec \"$0\" \"$@\"");
         shell.args(["-c", &script]).arg(pass.get_program());
         shell.args(pass.get_args()).current_dir(sandbox.path(""));
-        let _pass = HangingSync::at(&sandbox, 1, shell);
+        let _pass = sandbox.hold_run(shell, Fault::at(1), true);
         for name in ["cache.db", "cache.db-wal", "cache.db-shm", "cache.db.lock"] {
             let mode = fs::metadata(sandbox.path(name))
                 .expect(name)
@@ -195,13 +162,9 @@ fn no_name_or_address_of_a_patron_is_ever_in_the_files() {
                 .person(first, last, email),
         )
         .config("Network.concurrency", "1");
-    // A token, two lists, twice Alma about cs_2, once about cs_1, login, visitor: then comes the pre-registration.
-    let prereg = 9;
-    drop(HangingSync::at(
-        &sandbox,
-        prereg,
-        sandbox.command(&["sync"]),
-    ));
+    let prereg = || Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg().cut_before());
+    sandbox.hold(prereg(), true).kill();
     assert_eq!(sandbox.count_of(Service::PassagePoint, "createPreReg"), 1);
     // Killed in its midst, a pass leaves the write-ahead log behind.
     let when_killed = bytes(&sandbox);
@@ -342,8 +305,8 @@ fn a_cache_that_takes_no_more_keeps_passagepoint_from_being_asked() {
 
 #[test]
 fn a_second_sync_leaves_the_field_to_the_first() {
-    let sandbox = one_person();
-    let first = HangingSync::of(&sandbox);
+    let sandbox = one_person().config("Network.timeout_seconds", "600");
+    let first = sandbox.hold(Fault::at(1), true);
     let arrived = sandbox.arrived();
     let second = sandbox.sync();
     assert_eq!(
@@ -362,17 +325,16 @@ fn a_second_sync_leaves_the_field_to_the_first() {
         "another name of the same cache: {by_link:#?}"
     );
     assert_eq!(sandbox.arrived(), arrived, "the second sends nothing");
-    drop(first);
-    sandbox.clear_faults();
+    first.kill();
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
 }
 
 #[test]
 fn the_look_ups_the_status_and_prune_work_while_a_pass_runs() {
-    let sandbox = one_person();
+    let sandbox = one_person().config("Network.timeout_seconds", "600");
     good_sync(&sandbox);
-    let _pass = HangingSync::of(&sandbox);
+    let _pass = sandbox.hold(Fault::at(1), true);
     for args in [
         &["lookup-user", "G10000001"][..],
         &["lookup-appt", "cs_1"],

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::day::{Step, end_well, small_day, steps_of_a_clean_pass};
+use crate::day::{end_well, small_day, steps_of_a_clean_pass};
 use crate::sandbox::{Fault, Run, Sandbox};
 
 /// Runs a pass in which just one request meets the fault, for each request, and then clean ones. Gives how many
@@ -176,25 +176,8 @@ fn for_each_kill(before: bool) -> usize {
         if before {
             sandbox.fault(step.request().cut_before());
         }
-        kill_at(&sandbox, step, before);
+        sandbox.hold(step.request(), before).kill();
         twice += end_well(&sandbox, Vec::new(), &format!("killed at request {n}"));
     }
     twice
-}
-
-/// Begins a pass and ends it with SIGKILL while that request waits.
-fn kill_at(sandbox: &Sandbox, step: &Step, before: bool) {
-    let (arrived, wait) = std::sync::mpsc::channel();
-    let (killed, go_on) = std::sync::mpsc::channel();
-    sandbox.on_request(step.request(), before, move || {
-        arrived.send(()).expect("the test waits");
-        go_on.recv().expect("the test kills the pass");
-    });
-    let mut pass = sandbox.spawn(&["sync"]);
-    let patience = Duration::from_secs(30);
-    wait.recv_timeout(patience).expect("a request in time");
-    pass.kill().expect("the pass can be killed");
-    let run = Run::finish(pass);
-    assert_eq!(run.code, -1, "killed, and not ended by itself: {run:#?}");
-    killed.send(()).expect("the request waits");
 }

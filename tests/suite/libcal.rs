@@ -25,12 +25,6 @@ fn one_place() -> Sandbox {
     )
 }
 
-fn requests_to(sandbox: &Sandbox, part: &str) -> Vec<Seen> {
-    let mut requests = sandbox.requests();
-    requests.retain(|seen| seen.service == Service::LibCal && seen.path.contains(part));
-    requests
-}
-
 /// Only requests for this location's list.
 fn list_of(lid: &'static str) -> Fault {
     let asks = move |seen: &Seen| seen.parameter("lid") == Some(lid);
@@ -46,7 +40,7 @@ fn assert_only_libcal_was_asked(sandbox: &Sandbox) {
 fn the_token_is_asked_for_with_a_form_of_three_fields() {
     let sandbox = one_person();
     good_sync(&sandbox);
-    let requests = requests_to(&sandbox, "token");
+    let requests = sandbox.requests_to(Service::LibCal, "token");
     assert_eq!(requests.len(), 1, "one for both locations");
     let request = &requests[0];
     assert_eq!(request.method, "POST");
@@ -121,7 +115,7 @@ fn a_reply_without_a_token_is_an_outage() {
 
 /// The query of each list request, by location.
 fn questions(sandbox: &Sandbox) -> BTreeMap<String, Vec<(String, String)>> {
-    let requests = requests_to(sandbox, "bookings").into_iter();
+    let requests = sandbox.requests_to(Service::LibCal, "bookings").into_iter();
     let question = |seen: Seen| {
         assert_eq!(seen.method, "GET");
         let mut query = seen.query;
@@ -181,7 +175,7 @@ fn the_forms_answers_come_from_systems_of_either_spelling() {
 fn the_token_stands_in_a_bearer_header_and_in_no_address() {
     let sandbox = one_person();
     good_sync(&sandbox);
-    for seen in requests_to(&sandbox, "bookings") {
+    for seen in sandbox.requests_to(Service::LibCal, "bookings") {
         let header = seen.header("authorization").unwrap_or_default();
         let token = header.strip_prefix("Bearer ").expect("a bearer token");
         assert!(!seen.raw_target.contains(token));
@@ -206,7 +200,8 @@ fn a_token_that_expires_between_two_pages_is_renewed_once() {
             2,
             "{denial:?}: one, and a second in its place"
         );
-        let pages: Vec<_> = requests_to(&sandbox, "bookings")
+        let pages: Vec<_> = sandbox
+            .requests_to(Service::LibCal, "bookings")
             .iter()
             .map(|seen| seen.parameter("page").unwrap_or_default().to_owned())
             .collect();

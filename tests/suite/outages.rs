@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{assert_says, refusals, rows_of, warnings};
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service};
+use crate::support::{add_people, assert_says, refusals, rows_of, warnings};
 
 const PEOPLE: usize = 1000;
 /// Time-out and tries of these tests, and how long a pass may take: a small multiple of both, with room for a busy machine.
@@ -28,11 +28,7 @@ fn a_thousand_bookings() -> Sandbox {
         .config("Network.timeout_seconds", TIMEOUT)
         .config("Network.tries", TRIES)
         .config("Network.concurrency", "8");
-    for n in 0..PEOPLE {
-        let id = format!("G{n:08}");
-        sandbox.add_user(User::new(&id).barcode(&format!("2{n:07}")));
-        sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&id));
-    }
+    add_people(&sandbox, PEOPLE);
     sandbox
 }
 
@@ -124,13 +120,13 @@ fn alma_down_is_one_line_and_known_users_still_get_in() {
         let rest = sandbox.world().rows.split_off(2);
         assert_eq!(sandbox.sync().code, 0, "two people become known");
         sandbox.world().rows.extend(rest);
-        sandbox.add_booking(Booking::new("cs_known").by("G00000000").minutes(100, 160));
+        sandbox.add_booking(Booking::new("cs_known").by("G10000001").minutes(100, 160));
         sandbox.fault(break_it(Fault::on(Service::Alma)));
         let said = tells_soon(&sandbox, way);
         assert_eq!(said.lines().count(), 1, "{way}: {said}");
         assert_says(&said, &["Alma", "998 visits wait"]);
         assert_eq!(in_state(&sandbox, "waiting"), 998, "{way}");
-        let known = sandbox.visit("20000000", "LibCal Main", 100, 160);
+        let known = sandbox.visit("21000001", "LibCal Main", 100, 160);
         assert!(sandbox.expected().contains(&known), "{way}");
     }
 }

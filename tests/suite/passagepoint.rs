@@ -12,12 +12,6 @@ use crate::support::{
 
 const ALREADY: &str = r#"{"error":{"code":"ALREADY_EXIST_UNIQUE_ID"}}"#;
 
-fn requests_to(sandbox: &Sandbox, part: &str) -> Vec<Seen> {
-    let mut requests = sandbox.requests();
-    requests.retain(|seen| seen.service == Service::PassagePoint && seen.path.contains(part));
-    requests
-}
-
 /// How many visits were asked for, or were about to be, without an outcome.
 fn intents(sandbox: &Sandbox) -> i64 {
     rows_of(sandbox, "appts WHERE asked_ends_at IS NOT NULL")
@@ -31,7 +25,7 @@ fn on(path: &str) -> Fault {
 fn the_login_is_json_and_its_token_a_header_of_all_that_follows() {
     let sandbox = one_person();
     good_sync(&sandbox);
-    let logins = requests_to(&sandbox, "auth/login");
+    let logins = sandbox.requests_to(Service::PassagePoint, "auth/login");
     assert_eq!(logins.len(), 1);
     assert_eq!(logins[0].method, "POST");
     assert!(logins[0].is_of_type("application/json"));
@@ -41,7 +35,7 @@ fn the_login_is_json_and_its_token_a_header_of_all_that_follows() {
     drop(world);
     assert_eq!(body, wanted);
     for path in ["person/createVisitor", "visit/createPreReg"] {
-        let requests = requests_to(&sandbox, path);
+        let requests = sandbox.requests_to(Service::PassagePoint, path);
         assert_eq!(requests.len(), 1, "{path}");
         let token = requests[0].header("token").expect("a token");
         assert!(!requests[0].raw_target.contains(token));
@@ -55,7 +49,11 @@ fn a_login_that_is_turned_away_names_its_keys_and_leaves_no_intent() {
         sandbox.world().denial = denial;
         let says = ["PassagePoint.username", "PassagePoint.password", "cs_1"];
         outage(&sandbox, &says);
-        assert_eq!(requests_to(&sandbox, "").len(), 1, "one login for all");
+        assert_eq!(
+            sandbox.requests_to(Service::PassagePoint, "").len(),
+            1,
+            "one login for all"
+        );
         assert_eq!(intents(&sandbox), 0, "{denial:?}");
         let waiting = rows_of(&sandbox, "appts WHERE state = 'waiting'");
         assert_eq!(waiting, 4, "{denial:?}");
@@ -110,7 +108,11 @@ fn a_login_without_a_token_is_an_outage() {
         let sandbox = one_person().config("Network.tries", "1");
         sandbox.fault(on("auth/login").answer(status, content_type, body));
         outage(&sandbox, &["PassagePoint", "cs_1"]);
-        assert_eq!(requests_to(&sandbox, "").len(), 1, "{status} {body:?}");
+        assert_eq!(
+            sandbox.requests_to(Service::PassagePoint, "").len(),
+            1,
+            "{status} {body:?}"
+        );
         assert_eq!(intents(&sandbox), 0, "{status} {body:?}");
         assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{status} {body:?}");
     }
@@ -124,7 +126,9 @@ fn a_token_that_expires_in_the_middle_is_renewed_once_for_all() {
         sandbox.on_request(Fault::at(at), true, move || world.world().expire_tokens());
         good_sync(&sandbox);
         assert_eq!(
-            requests_to(&sandbox, "auth/login").len(),
+            sandbox
+                .requests_to(Service::PassagePoint, "auth/login")
+                .len(),
             2,
             "at request {at}: one, and a second in its place"
         );
@@ -139,8 +143,18 @@ fn a_fresh_token_that_is_turned_away_is_an_outage_and_no_loop() {
         let sandbox = one_person();
         sandbox.fault(on(path).answer(401, "application/json", r#"{"error":"no"}"#));
         outage(&sandbox, &["PassagePoint", "401", "cs_1"]);
-        assert_eq!(requests_to(&sandbox, "auth/login").len(), 2, "{path}");
-        assert_eq!(requests_to(&sandbox, path).len(), 2, "{path}");
+        assert_eq!(
+            sandbox
+                .requests_to(Service::PassagePoint, "auth/login")
+                .len(),
+            2,
+            "{path}"
+        );
+        assert_eq!(
+            sandbox.requests_to(Service::PassagePoint, path).len(),
+            2,
+            "{path}"
+        );
         assert_eq!(intents(&sandbox), 0, "{path}: nothing is in doubt");
         assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{path}");
 
@@ -160,7 +174,7 @@ fn a_visitor_is_made_with_six_parameters_and_no_body() {
             "zoe+door@example.edu",
         ));
     good_sync(&sandbox);
-    let requests = requests_to(&sandbox, "createVisitor");
+    let requests = sandbox.requests_to(Service::PassagePoint, "createVisitor");
     assert_eq!(requests.len(), 1);
     let request = &requests[0];
     assert_eq!((&*request.method, &*request.body), ("POST", ""));
@@ -195,7 +209,7 @@ fn a_missing_email_address_is_left_out() {
         let user = User::new("G10000001").barcode("21000001");
         let sandbox = Sandbox::new().user(user).booking(row);
         good_sync(&sandbox);
-        let requests = requests_to(&sandbox, "createVisitor");
+        let requests = sandbox.requests_to(Service::PassagePoint, "createVisitor");
         assert_eq!(requests[0].parameter("email"), None);
         assert_eq!(sandbox.world().visitors[0].email, None);
     }
@@ -213,8 +227,14 @@ fn a_visitor_who_is_there_already_is_looked_up() {
             let case = format!("{status} {list:?}");
             assert_eq!(sandbox.world().visitors.len(), 1, "{case}");
             assert_eq!(sandbox.world().preregs[0].visitor_id, id, "{case}");
-            assert_eq!(requests_to(&sandbox, "createVisitor").len(), 1, "{case}");
-            let lookups = requests_to(&sandbox, "byUniqueId");
+            assert_eq!(
+                sandbox
+                    .requests_to(Service::PassagePoint, "createVisitor")
+                    .len(),
+                1,
+                "{case}"
+            );
+            let lookups = sandbox.requests_to(Service::PassagePoint, "byUniqueId");
             assert_eq!(lookups.len(), 1, "{case}");
             assert_eq!(lookups[0].parameter("uniqueId"), Some("21000001"));
         }
@@ -339,7 +359,11 @@ fn what_is_safe_to_repeat_is_asked_again_when_the_connection_is_cut() {
             }
             sandbox.fault(break_off(on(path).times(1)));
             good_sync(&sandbox);
-            assert_eq!(requests_to(&sandbox, path).len(), 2, "{path}");
+            assert_eq!(
+                sandbox.requests_to(Service::PassagePoint, path).len(),
+                2,
+                "{path}"
+            );
             assert_eq!(sandbox.expected().len(), 1, "{path}");
             assert_eq!(sandbox.world().visitors.len(), 1, "{path}");
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User};
+use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
 use crate::support::{
     an_hour_later, assert_right, assert_says, good_sync, needy_sync, one_person, outage,
     outage_sync, people, recovered_sync, refusal, refusals, rows_of, state_of,
@@ -11,12 +11,6 @@ use crate::support::{
 /// The appointments that are registered, and those of which nobody knows whether they are.
 const REGISTERED: &str = "appts WHERE prereg_id IS NOT NULL";
 const IN_DOUBT: &str = "appts WHERE asked_ends_at IS NOT NULL";
-
-fn requests_to(sandbox: &Sandbox, part: &str) -> Vec<Seen> {
-    let mut requests = sandbox.requests();
-    requests.retain(|seen| seen.service == Service::PassagePoint && seen.path.contains(part));
-    requests
-}
 
 fn on_prereg() -> Fault {
     Fault::on(Service::PassagePoint).path("createPreReg")
@@ -34,7 +28,13 @@ fn attempts(sandbox: &Sandbox) -> i64 {
 /// A pass that is not known to have registered `cs_1` asked for it once; the next, all being well again, says
 /// so beforehand and registers it.
 fn assert_in_doubt_until_the_next_pass(sandbox: &Sandbox, case: &str) {
-    assert_eq!(requests_to(sandbox, "createPreReg").len(), 1, "{case}");
+    assert_eq!(
+        sandbox
+            .requests_to(Service::PassagePoint, "createPreReg")
+            .len(),
+        1,
+        "{case}"
+    );
     assert_eq!(state_of(sandbox, "cs_1"), "in doubt", "{case}");
     let before = sandbox.expected().len();
     sandbox.clear_faults();
@@ -51,7 +51,7 @@ fn assert_in_doubt_until_the_next_pass(sandbox: &Sandbox, case: &str) {
 fn a_prereg_is_four_strings_with_the_times_in_unix_seconds() {
     let sandbox = one_person();
     good_sync(&sandbox);
-    let requests = requests_to(&sandbox, "createPreReg");
+    let requests = sandbox.requests_to(Service::PassagePoint, "createPreReg");
     assert_eq!(requests.len(), 1);
     let request = &requests[0];
     assert_eq!(request.method, "POST");
@@ -105,10 +105,19 @@ fn a_prereg_refused_again_after_an_hour_is_not_reported_again() {
     an_hour_later(&sandbox);
     sandbox.forget_requests();
     good_sync(&sandbox);
-    assert_eq!(requests_to(&sandbox, "createPreReg").len(), 1);
+    assert_eq!(
+        sandbox
+            .requests_to(Service::PassagePoint, "createPreReg")
+            .len(),
+        1
+    );
     sandbox.forget_requests();
     good_sync(&sandbox);
-    assert_eq!(requests_to(&sandbox, "").len(), 0, "the hour begins anew");
+    assert_eq!(
+        sandbox.requests_to(Service::PassagePoint, "").len(),
+        0,
+        "the hour begins anew"
+    );
 }
 
 #[test]
@@ -129,7 +138,11 @@ fn passagepoint_turning_us_away_is_an_outage() {
         let fault = Fault::on(Service::PassagePoint).path(path);
         sandbox.fault(fault.answer(403, "application/json", r#"{"error":"no right"}"#));
         outage(&sandbox, &["PassagePoint", "403", "cs_1"]);
-        assert_eq!(requests_to(&sandbox, path).len(), 1, "{path}");
+        assert_eq!(
+            sandbox.requests_to(Service::PassagePoint, path).len(),
+            1,
+            "{path}"
+        );
         assert_eq!(
             rows_of(&sandbox, IN_DOUBT),
             0,
@@ -158,7 +171,12 @@ fn trouble_at_a_prereg_is_not_repeated_and_not_counted_and_after_three_in_a_row_
                 &sandbox,
                 &["possibly registered twice", "cs_1", &status.to_string()],
             );
-            assert_eq!(requests_to(&sandbox, "createPreReg").len(), pass);
+            assert_eq!(
+                sandbox
+                    .requests_to(Service::PassagePoint, "createPreReg")
+                    .len(),
+                pass
+            );
         }
         for hour in 1..=2 {
             for _ in 0..2 {
@@ -166,7 +184,12 @@ fn trouble_at_a_prereg_is_not_repeated_and_not_counted_and_after_three_in_a_row_
                 assert!(!said.contains("possibly registered twice"), "{said}");
                 assert_says(&said, &["1 visit waits", "cs_1", &status.to_string()]);
             }
-            assert_eq!(requests_to(&sandbox, "createPreReg").len(), 2 + hour);
+            assert_eq!(
+                sandbox
+                    .requests_to(Service::PassagePoint, "createPreReg")
+                    .len(),
+                2 + hour
+            );
             an_hour_later(&sandbox);
             outage(&sandbox, &["possibly registered twice", "cs_1"]);
         }
@@ -177,7 +200,12 @@ fn trouble_at_a_prereg_is_not_repeated_and_not_counted_and_after_three_in_a_row_
         assert_says(&said, &["possibly registered twice", "cs_1", "again after"]);
         assert_eq!(state_of(&sandbox, "cs_1"), "registered", "{status}");
         good_sync(&sandbox);
-        assert_eq!(requests_to(&sandbox, "createPreReg").len(), 1);
+        assert_eq!(
+            sandbox
+                .requests_to(Service::PassagePoint, "createPreReg")
+                .len(),
+            1
+        );
     }
 }
 
@@ -255,7 +283,13 @@ fn after_three_answers_that_cannot_be_read_a_visit_is_given_up_and_reported() {
         assert!(run.stderr.lines().all(is_over), "told already: {run:#?}");
         assert_eq!(state_of(&sandbox, "cs_1"), "in doubt", "{body}");
         // Only the other booking was asked for.
-        assert_eq!(requests_to(&sandbox, "createPreReg").len(), 1, "{body}");
+        assert_eq!(
+            sandbox
+                .requests_to(Service::PassagePoint, "createPreReg")
+                .len(),
+            1,
+            "{body}"
+        );
         let other = sandbox.visit("21000002", "LibCal Main", 30, 90);
         assert_eq!(sandbox.expected(), [other], "{body}");
     }
@@ -295,7 +329,13 @@ fn a_prereg_that_came_too_soon_or_with_an_old_token_is_asked_again() {
         let sandbox = one_person();
         sandbox.fault(on_prereg().times(1).answer(status, "text/plain", ""));
         good_sync(&sandbox);
-        assert_eq!(requests_to(&sandbox, "createPreReg").len(), 2, "{status}");
+        assert_eq!(
+            sandbox
+                .requests_to(Service::PassagePoint, "createPreReg")
+                .len(),
+            2,
+            "{status}"
+        );
         assert_eq!(sandbox.expected().len(), 1, "{status}");
     }
 }
@@ -330,8 +370,18 @@ fn a_stored_visitor_that_is_gone_is_found_anew_in_the_same_pass() {
         sandbox.visit("21000001", "LibCal Main", 200, 260),
     ];
     assert_eq!(sandbox.expected(), expected);
-    assert_eq!(requests_to(&sandbox, "createVisitor").len(), 1);
-    assert_eq!(requests_to(&sandbox, "createPreReg").len(), 3);
+    assert_eq!(
+        sandbox
+            .requests_to(Service::PassagePoint, "createVisitor")
+            .len(),
+        1
+    );
+    assert_eq!(
+        sandbox
+            .requests_to(Service::PassagePoint, "createPreReg")
+            .len(),
+        3
+    );
     assert_eq!(refusals(&sandbox), 0);
     let stored: String = sandbox
         .cache()

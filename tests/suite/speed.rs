@@ -1,12 +1,9 @@
 //! What a pass does at the same time. How long that takes is for `cargo bench`.
 
 use std::sync::mpsc::channel;
-use std::time::Duration;
 
-use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
-use crate::support::{good_sync, needy_sync, of_ada, one_person, with_ada};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::sandbox::{Booking, DEADLINE, Fault, Sandbox, Service, User};
+use crate::support::{add_people, good_sync, needy_sync, of_ada, one_person, with_ada};
 
 #[test]
 fn passagepoint_is_logged_in_to_while_alma_is_asked() {
@@ -16,7 +13,7 @@ fn passagepoint_is_logged_in_to_while_alma_is_asked() {
     sandbox.on_request(login, true, move || logged_in.send(()).expect("Alma waits"));
     // Alma answers when the login has come, and only then.
     sandbox.on_request(Fault::on(Service::Alma), true, move || {
-        wait.recv_timeout(PATIENCE).expect("a login meanwhile");
+        wait.recv_timeout(DEADLINE).expect("a login meanwhile");
     });
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
@@ -38,7 +35,7 @@ fn alma_is_asked_for_the_next_person_while_one_is_registered() {
     });
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.on_request(prereg, true, move || {
-        wait.recv_timeout(PATIENCE)
+        wait.recv_timeout(DEADLINE)
             .expect("the second person meanwhile");
     });
     good_sync(&sandbox);
@@ -54,7 +51,7 @@ fn all_lists_are_asked_for_at_once() {
         asked.send(()).expect("the first waits");
     });
     sandbox.on_request(list(1), true, move || {
-        wait.recv_timeout(PATIENCE)
+        wait.recv_timeout(DEADLINE)
             .expect("the second list meanwhile");
     });
     good_sync(&sandbox);
@@ -90,11 +87,7 @@ fn nobody_asks_alma_once_passagepoint_is_known_to_be_down() {
     let sandbox = Sandbox::new()
         .config("Network.tries", "1")
         .config("Network.concurrency", "1");
-    for n in 10..60 {
-        let id = format!("G100000{n}");
-        sandbox.add_user(User::new(&id).barcode(&format!("210000{n}")));
-        sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&id));
-    }
+    add_people(&sandbox, 50);
     sandbox.stop(Service::PassagePoint);
     let first = sandbox.sync();
     assert_eq!((first.code, first.stderr.as_str()), (1, ""));

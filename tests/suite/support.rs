@@ -82,15 +82,20 @@ pub fn one_person() -> Sandbox {
     with_ada().booking(of_ada("cs_1"))
 }
 
-/// So many users with a barcode, each with one booking.
+/// A sandbox with so many people.
 pub fn people(number: usize) -> Sandbox {
     let sandbox = Sandbox::new();
+    add_people(&sandbox, number);
+    sandbox
+}
+
+/// Adds so many users, `G10000001` with the barcode 21000001 and so on, each with one booking, `cs_1` and so on.
+pub fn add_people(sandbox: &Sandbox, number: usize) {
     for n in 1..=number {
-        let id = format!("G1000000{n}");
-        sandbox.add_user(User::new(&id).barcode(&format!("2100000{n}")));
+        let id = format!("G1{n:07}");
+        sandbox.add_user(User::new(&id).barcode(&format!("21{n:06}")));
         sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&id));
     }
-    sandbox
 }
 
 /// Runs a pass that meets an outage: it says all of this and no secret, and remembers no refusal.

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+use crate::sandbox::{DEADLINE, Fault, Run, Sandbox, Service};
 use crate::support::{
-    assert_right, assert_says, good_sync, needy_sync, of_ada, one_json, one_person, outage_sync,
-    rows_of, state_of, with_ada,
+    add_people, assert_right, assert_says, good_sync, needy_sync, of_ada, one_json, one_person,
+    outage_sync, people, rows_of, state_of, with_ada,
 };
+
+fn on_prereg() -> Fault {
+    Fault::on(Service::PassagePoint).path("createPreReg")
+}
 
 #[test]
 fn one_location_that_cannot_be_read_leaves_the_other_working() {
@@ -59,27 +63,15 @@ fn an_intent_is_on_the_disk_before_its_request_leaves() {
         1,
         Some(3600),
     );
-    assert_eq!(receiver.recv().unwrap(), Ok(intent));
-}
-
-/// Runs a pass and kills it when it has asked for a pre-registration.
-fn kill_at_prereg(sandbox: &Sandbox) {
-    sandbox.forget_requests();
-    let mut child = sandbox.spawn(&["sync"]);
-    while sandbox.count_of(Service::PassagePoint, "createPreReg") == 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    assert_eq!(receiver.try_recv().unwrap(), Ok(intent));
 }
 
 #[test]
 fn a_visit_whose_pass_was_killed_three_times_is_given_up_and_reported_by_the_next() {
     let sandbox = with_ada().booking(of_ada("cs_1"));
-    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
-    sandbox.fault(prereg.hang(Duration::from_secs(60)));
+    sandbox.fault(on_prereg().cut_before());
     for _ in 0..3 {
-        kill_at_prereg(&sandbox);
+        sandbox.hold(on_prereg(), true).kill();
     }
     sandbox.clear_faults();
     sandbox.forget_requests();
@@ -92,15 +84,8 @@ fn a_visit_whose_pass_was_killed_three_times_is_given_up_and_reported_by_the_nex
 #[test]
 fn a_pass_killed_after_passagepoint_acted_says_so_when_it_tries_again() {
     let sandbox = with_ada().booking(of_ada("cs_1"));
-    sandbox.fault(
-        Fault::on(Service::PassagePoint)
-            .path("createPreReg")
-            .hang_after(Duration::from_secs(60)),
-    );
-    kill_at_prereg(&sandbox);
+    sandbox.hold(on_prereg(), false).kill();
     assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
-
-    sandbox.clear_faults();
     let said = needy_sync(&sandbox);
     assert!(
         said.contains("possibly registered twice") && said.contains("cs_1"),
@@ -187,18 +172,9 @@ fn the_attempt_by_which_a_visit_is_given_up_does_not_tell_that_passagepoint_is_r
 
 /// Runs a pass, and forgets `cs_1` while that request of it waits. Gives both runs, the pass last.
 fn forget_at(sandbox: &Sandbox, request: Fault) -> [Run; 2] {
-    let (arrived, wait) = std::sync::mpsc::channel();
-    let (pruned, go_on) = std::sync::mpsc::channel();
-    sandbox.on_request(request, true, move || {
-        arrived.send(()).expect("the test waits");
-        go_on.recv().expect("the test prunes");
-    });
-    let pass = sandbox.spawn(&["--json", "sync"]);
-    let patience = Duration::from_secs(30);
-    wait.recv_timeout(patience).expect("a request in time");
+    let pass = sandbox.hold_run(sandbox.command(&["--json", "sync"]), request, true);
     let prune = sandbox.run(&["prune", "--appt", "cs_1"]);
-    pruned.send(()).expect("the pass waits");
-    [prune, Run::finish(pass)]
+    [prune, pass.go_on()]
 }
 
 #[test]
@@ -235,11 +211,7 @@ fn a_service_that_keeps_failing_is_left_alone() {
     let sandbox = Sandbox::new()
         .config("Network.tries", "1")
         .config("Network.concurrency", "1");
-    for n in 0..50 {
-        let id = format!("G{n:08}");
-        sandbox.add_user(User::new(&id).barcode(&format!("2{n:07}")));
-        sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&id));
-    }
+    add_people(&sandbox, 50);
     sandbox.fault(
         Fault::on(Service::PassagePoint)
             .path("createVisitor")
@@ -257,24 +229,20 @@ fn a_service_that_keeps_failing_is_left_alone() {
 
 #[test]
 fn several_people_are_seen_to_at_once() {
-    let sandbox = Sandbox::new().config("Network.concurrency", "8");
-    for n in 0..8 {
-        let id = format!("G{n:08}");
-        sandbox.add_user(User::new(&id).barcode(&format!("2{n:07}")));
-        sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&id));
-    }
-    sandbox.latency(Duration::from_millis(100));
+    let sandbox = people(8)
+        .config("Network.concurrency", "8")
+        .config("Network.timeout_seconds", "60");
+    let alma = |nth| Fault::on(Service::Alma).nth(nth);
+    let (asked, wait) = std::sync::mpsc::channel();
+    sandbox.on_request(alma(8), true, move || {
+        asked.send(()).expect("the first waits");
+    });
+    // The first is answered when Alma has been asked about the last, and only then.
+    sandbox.on_request(alma(1), true, move || {
+        wait.recv_timeout(DEADLINE).expect("all eight at once");
+    });
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 8);
-    let asked = sandbox
-        .requests()
-        .into_iter()
-        .filter(|seen| seen.service == Service::Alma);
-    let asked: Vec<_> = asked.map(|seen| seen.at).collect();
-    assert!(
-        *asked.last().unwrap() - asked[0] < Duration::from_millis(100),
-        "none waited for another's answer"
-    );
 }
 
 #[test]
