@@ -13,6 +13,7 @@ mod users;
 pub use prune::{Pruned, What};
 pub use survey::{Counts, Survey};
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -22,8 +23,9 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, anyhow, bail};
 use chrono::{DateTime, Utc};
 use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, backup};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, backup, ffi};
 
+use crate::files;
 use crate::model::{BookingId, Known, PrimaryId};
 use schema::Kind;
 
@@ -56,11 +58,12 @@ impl Cache {
     pub fn open_existing(path: &Path) -> Result<Self> {
         let mut cache = Self::connect(path)?;
         // What comes to be ours was perhaps made by a program that let everybody read it.
-        if let Ok(Kind::Pythons | Kind::Nothing) = schema::kind(&cache.connection) {
-            fs::set_permissions(path, Permissions::from_mode(0o600))
-                .with_context(|| format!("cannot protect the cache {}", path.display()))?;
+        let kind = schema::kind(&cache.connection);
+        let kind = cache.explained(kind)?;
+        if matches!(kind, Kind::Pythons | Kind::Nothing) {
+            protect(path)?;
         }
-        let prepared = schema::prepare(&mut cache.connection);
+        let prepared = schema::prepare(&mut cache.connection, kind);
         cache.explained(prepared)?;
         Ok(cache)
     }
@@ -83,7 +86,9 @@ impl Cache {
                 .and_then(|backup| backup.run_to_completion(1000, Duration::from_millis(5), None));
             copy.explained(copied)?;
         }
-        let prepared = schema::prepare(&mut copy.connection);
+        let kind = schema::kind(&copy.connection);
+        let kind = copy.explained(kind)?;
+        let prepared = schema::prepare(&mut copy.connection, kind);
         copy.explained(prepared)?;
         Ok(copy)
     }
@@ -117,6 +122,7 @@ impl Cache {
                 path.display()
             );
         }
+        mend_leftovers(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         // A name such as `:memory:` or `file:x?mode=memory` would be no file to SQLite.
         let opened = std::path::absolute(path).map_or_else(
@@ -133,6 +139,13 @@ impl Cache {
             .set_prepared_statement_cache_capacity(STATEMENTS);
         let patient = cache.connection.busy_timeout(BUSY_TIMEOUT);
         cache.explained(patient)?;
+        // SQLite opens what it may not write for reading alone, and says so only when asked. What
+        // it then puts beside it has the same mode, and would be in the way of every later pass.
+        let writable = match cache.connection.is_readonly("main") {
+            Ok(true) => Err(sqlite_error(ffi::SQLITE_READONLY)),
+            found => found,
+        };
+        cache.explained(writable)?;
         Ok(cache)
     }
 
@@ -227,9 +240,7 @@ fn create_private(path: &Path) -> Result<()> {
         .open(path);
     match made {
         // The mode of a new file is subject to the umask; this one is not.
-        Ok(file) => file
-            .set_permissions(Permissions::from_mode(0o600))
-            .with_context(|| format!("cannot protect the cache {}", path.display())),
+        Ok(file) => files::make_private(&file).with_context(|| cannot_protect(path)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.exists() => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => bail!(
             "cannot make the cache {}: its folder is not there: make it, or name another with Cache.path or --db",
@@ -238,6 +249,50 @@ fn create_private(path: &Path) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(dangling(path)),
         Err(error) => Err(anyhow!("cannot make the cache {}: {error}", path.display())),
     }
+}
+
+/// Lets nobody but its owner read what becomes our cache: a file of this account, which may be
+/// reached by a link. By its path, for to open and close it here would take SQLite's locks off it.
+fn protect(path: &Path) -> Result<()> {
+    let found = path.metadata().with_context(|| cannot_protect(path))?;
+    if !files::is_ours(&found) {
+        bail!(
+            "the cache {} belongs to another account: run the command as that account, or give the file to this one with chown",
+            path.display()
+        );
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o600)).with_context(|| cannot_protect(path))
+}
+
+fn cannot_protect(path: &Path) -> String {
+    format!("cannot protect the cache {}", path.display())
+}
+
+/// What SQLite keeps beside the cache, which it reaches by no link.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+/// Makes writable again what SQLite keeps beside the cache, as far as it is ours: made while the
+/// cache was read-only, it is too. Where that is not possible, SQLite says what is wrong.
+fn mend_leftovers(path: &Path) {
+    for suffix in ["-wal", "-shm"] {
+        let found = files::open_no_follow(&beside(path, suffix), OpenOptions::new().read(true));
+        if let Ok(file) = found
+            && let Ok(metadata) = file.metadata()
+            && files::is_ours(&metadata)
+            && metadata.permissions().mode() & 0o200 == 0
+        {
+            let _ = files::make_private(&file);
+        }
+    }
+}
+
+fn sqlite_error(code: i32) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
 }
 
 fn dangling(path: &Path) -> Error {
@@ -274,7 +329,9 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
             BUSY_TIMEOUT.as_secs()
         ),
         Some(ErrorCode::DatabaseCorrupt) => {
-            format!("the cache {path} is damaged: put a backup in its place, or move it away")
+            format!(
+                "the cache {path} is damaged: remove {path}-wal and {path}-shm if they are there, then put a backup in its place, or move it away"
+            )
         }
         _ => format!("the cache {path} cannot be used: {error}"),
     }

@@ -20,6 +20,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod fetch;
+pub mod files;
 pub mod http;
 pub mod json;
 pub mod libcal;

@@ -4,13 +4,15 @@
 //! stays, and keeps the number of the last pass, by which a lost cache is noticed.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
+
+use crate::files;
 
 /// The lock, held as long as this lives.
 pub struct Lock {
@@ -60,19 +62,11 @@ pub fn take(cache: &Path) -> Result<Acquired> {
             folder.display()
         );
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| cannot_lock(&path))?;
+    let file = open(&path, OpenOptions::new().create(true).mode(0o600))?;
     let taken = take_file(file, path)?;
     if let Acquired::Ours(lock) = &taken {
         // The mode of a new file is subject to the umask; this one is not.
-        lock.file
-            .set_permissions(Permissions::from_mode(0o600))
+        files::make_private(&lock.file)
             // From now on the lock is held.
             .and_then(|()| lock.file.set_modified(SystemTime::now()))
             .with_context(|| cannot_lock(&lock.path))?;
@@ -86,12 +80,51 @@ pub fn take(cache: &Path) -> Result<Acquired> {
 /// # Errors
 /// Where the lock's file is there and cannot be locked.
 pub fn take_if_there(cache: &Path) -> Result<Option<Acquired>> {
-    let path = path_for(cache);
-    match File::open(&path) {
-        Ok(file) => take_file(file, path).map(Some),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| cannot_lock(&path)),
+    match open_if_there(cache)? {
+        Some((file, path)) => take_file(file, path).map(Some),
+        None => Ok(None),
     }
+}
+
+/// Finds out whether the lock could be taken, as far as its file goes, and takes it not.
+///
+/// # Errors
+/// Where the lock's file is there and cannot be used.
+pub fn check(cache: &Path) -> Result<()> {
+    open_if_there(cache).map(|_| ())
+}
+
+fn open_if_there(cache: &Path) -> Result<Option<(File, PathBuf)>> {
+    let path = path_for(cache);
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        _ => open(&path, &mut OpenOptions::new()).map(|file| Some((file, path))),
+    }
+}
+
+/// Opens the lock's file, and nothing but a file of this account: it is written to, and its mode is
+/// changed, so that whoever may make a link in that folder could have us do that to any file.
+fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
+    let options = options.read(true).write(true).truncate(false);
+    let shown = path.display();
+    let file = match files::open_no_follow(path, options) {
+        Ok(file) => file,
+        Err(_) if path.is_symlink() => {
+            bail!("the lock {shown} is a link: remove it, the next sync makes a file there")
+        }
+        Err(_) if path.exists() && !path.is_file() => {
+            bail!(
+                "the lock {shown} is not a regular file: remove it, the next sync makes one there"
+            )
+        }
+        Err(error) => return Err(error).with_context(|| cannot_lock(path)),
+    };
+    if !files::is_ours(&file.metadata().with_context(|| cannot_lock(path))?) {
+        bail!(
+            "the lock {shown} belongs to another account: run the command as the account that runs the sync, or give that the file with chown"
+        );
+    }
+    Ok(file)
 }
 
 /// Locks the file and reads the number in it.

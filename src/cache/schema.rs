@@ -2,7 +2,7 @@
 
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, ffi};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, ffi};
 
 use super::appts::{KNOWN_END, VISIT};
 use crate::clock::now;
@@ -72,6 +72,22 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
+/// The columns of version 1, by which it is known.
+const VERSION_1: &str = "
+    CREATE TABLE users (primary_id, barcode, visitor_id, checked_at, seen_at);
+    CREATE TABLE appts (appt_id, primary_id, lid, starts_at, ends_at, prereg_id, attempts,
+        asked_ends_at, cancelled_at);
+    CREATE TABLE refusals (subject, kind, primary_id, reason, refused_at, reported_at);
+    CREATE TABLE last_pass (id, started_at, ended_at, rows, visits, already_registered, registered,
+        refused, in_doubt, failed, ended, seconds);
+";
+
+/// Those of the Python program, which has these two tables and no other.
+const PYTHONS: &str = "
+    CREATE TABLE users (primary_id, barcode, visitor_id);
+    CREATE TABLE appts (appt_id, prereg_id);
+";
+
 /// The tables of version 1, out of the way of those above. A user's refusal is kept with the
 /// user; the others are found again by the next pass.
 const FROM_VERSION_1: &str = "
@@ -131,13 +147,13 @@ const FROM_PYTHON: &str = "
 
 /// Sets up the connection, makes the tables if there are none and takes older ones over.
 /// All or nothing: it is one transaction.
-pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn prepare(connection: &mut Connection, kind: Kind) -> rusqlite::Result<()> {
     connection.pragma_update(None, "secure_delete", true)?;
     // Every commit reaches the disk: an intent must be there before its request leaves.
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Or SQLite would prepare a statement anew for each value that is bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    if version(connection)? != VERSION {
+    if kind != Kind::Ours {
         make_tables(connection)?;
     }
     if journal_mode(connection)? == "delete" {
@@ -159,28 +175,38 @@ pub(super) enum Kind {
     Nothing,
 }
 
-/// Finds out what the file holds.
+/// What the file holds, told by its version, its tables and their columns.
 pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
-    match version(connection)? {
-        VERSION => return Ok(Kind::Ours),
-        1 => return Ok(Kind::Version1),
-        0 => {}
+    // In one transaction: another process may take an older one over in the meantime.
+    let snapshot = connection.unchecked_transaction()?;
+    kind_within(&snapshot)
+}
+
+fn kind_within(connection: &Transaction<'_>) -> rusqlite::Result<Kind> {
+    let (kind, tables) = match version(connection)? {
+        VERSION => (Kind::Ours, TABLES),
+        1 => (Kind::Version1, VERSION_1),
+        0 if table_names(connection)?.is_empty() => return Ok(Kind::Nothing),
+        0 => (Kind::Pythons, PYTHONS),
         later => {
             return Err(refuse(&format!(
                 "it was made by a later version of libcal-pp (its version is {later}, this program knows {VERSION}): update the program"
             )));
         }
+    };
+    let expected = Connection::open_in_memory()?;
+    expected.execute_batch(tables)?;
+    let names = table_names(&expected)?;
+    let mut is_kind = kind != Kind::Pythons || table_names(connection)? == names;
+    for table in &names {
+        is_kind = is_kind && columns(connection, table)? == columns(&expected, table)?;
     }
-    let tables = table_names(connection)?;
-    if tables.is_empty() {
-        Ok(Kind::Nothing)
-    } else if is_pythons(connection, &tables)? {
-        Ok(Kind::Pythons)
-    } else {
-        Err(refuse(
-            "it is some other program's SQLite file: name another with Cache.path or --db",
-        ))
+    if is_kind {
+        return Ok(kind);
     }
+    Err(refuse(
+        "it is some other program's SQLite file: name another with Cache.path or --db",
+    ))
 }
 
 fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -195,7 +221,7 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
         Ok(now().timestamp())
     })?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    match kind(&transaction)? {
+    match kind_within(&transaction)? {
         // Another process was faster.
         Kind::Ours => return Ok(()),
         Kind::Nothing => create_tables(&transaction)?,
@@ -244,23 +270,12 @@ fn table_names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         .collect()
 }
 
-/// Whether these are the two tables of the Python program.
-fn is_pythons(connection: &Connection, tables: &[String]) -> rusqlite::Result<bool> {
-    if tables != ["appts", "users"] {
-        return Ok(false);
-    }
-    let has = |table: &str, columns: &[&str]| -> rusqlite::Result<bool> {
-        let sql = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
-        for column in columns {
-            let params: [&dyn ToSql; 2] = [&table, column];
-            if connection.query_row(sql, params, |row| row.get::<_, i64>(0))? == 0 {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    };
-    Ok(has("users", &["primary_id", "barcode", "visitor_id"])?
-        && has("appts", &["appt_id", "prereg_id"])?)
+/// The names of a table's columns, sorted; none if there is no such table.
+fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare("SELECT name FROM pragma_table_info(?1) ORDER BY name")?
+        .query_map([table], |row| row.get(0))?
+        .collect()
 }
 
 fn refuse(why: &str) -> rusqlite::Error {
@@ -269,4 +284,52 @@ fn refuse(why: &str) -> rusqlite::Error {
         extended_code: ffi::SQLITE_ERROR,
     };
     rusqlite::Error::SqliteFailure(code, Some(why.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_commit_reaches_the_disk_and_what_is_deleted_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = Connection::open(folder.path().join("cache.db")).unwrap();
+        connection
+            .execute_batch("PRAGMA synchronous = OFF; PRAGMA secure_delete = OFF")
+            .unwrap();
+        prepare(&mut connection, Kind::Nothing).unwrap();
+        let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        // FULL: NORMAL would not sync the write-ahead log at a commit.
+        assert_eq!(value("synchronous"), Ok(2));
+        assert_eq!(value("secure_delete"), Ok(1));
+        assert_eq!(journal_mode(&connection).as_deref(), Ok("wal"));
+    }
+
+    #[test]
+    fn a_file_is_known_by_its_tables() {
+        let kind_of = |statements: &str| {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch(statements).unwrap();
+            kind(&connection).ok()
+        };
+        let with_version =
+            |tables, version| kind_of(&format!("{tables} PRAGMA user_version = {version};"));
+        assert_eq!(kind_of(""), Some(Kind::Nothing));
+        assert_eq!(kind_of(PYTHONS), Some(Kind::Pythons));
+        assert_eq!(with_version(VERSION_1, 1), Some(Kind::Version1));
+        assert_eq!(with_version(TABLES, 2), Some(Kind::Ours));
+        for (tables, version) in [
+            (PYTHONS, 1),
+            (PYTHONS, 2),
+            (VERSION_1, 2),
+            (VERSION_1, 0),
+            (TABLES, 1),
+            (TABLES, 0),
+            (TABLES, 3),
+            ("", 1),
+            ("", 2),
+        ] {
+            assert_eq!(with_version(tables, version), None, "{version}: {tables}");
+        }
+    }
 }

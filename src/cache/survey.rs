@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Result, anyhow, bail};
 use rusqlite::{Connection, ffi};
 
-use super::Cache;
 use super::passes::last_pass;
 use super::schema::{Kind, kind};
+use super::{Cache, sqlite_error};
 use crate::model::LastPass;
 
 /// What stands in a cache.
@@ -48,10 +48,11 @@ impl Cache {
 
 fn survey(connection: &Connection) -> rusqlite::Result<Survey> {
     let kind = kind(connection)?;
-    // SQLite opens what it may not write for reading alone, and says so only when asked.
-    if connection.is_readonly("main")? {
-        let error = ffi::Error::new(ffi::SQLITE_READONLY);
-        return Err(rusqlite::Error::SqliteFailure(error, None));
+    // Whether a transaction could begin, which changes nothing.
+    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+    let sound: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if sound != "ok" {
+        return Err(sqlite_error(ffi::SQLITE_CORRUPT));
     }
     let count = |sql| connection.query_row(sql, [], |row| row.get::<_, u32>(0));
     let counts = || -> rusqlite::Result<Counts> {

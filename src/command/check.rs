@@ -18,6 +18,7 @@ use crate::clock;
 use crate::config::{Config, Location, Network, Wrong};
 use crate::http::{self, Agents, Client, Failure};
 use crate::libcal::{LibCal, Listing, Row, status};
+use crate::lock;
 use crate::messages::pluralize;
 use crate::model::{InvalidId, Outage};
 use crate::output::{print_checked, print_json};
@@ -108,7 +109,8 @@ fn cache_detail(path: &Path) -> Result<String, String> {
             pluralize(counts.appts, "appointment")
         )
     };
-    let mut parts = match Cache::survey(path).map_err(|error| format!("{error:#}"))? {
+    let survey = Cache::survey(path).and_then(|survey| lock::check(path).map(|()| survey));
+    let mut parts = match survey.map_err(|error| format!("{error:#}"))? {
         Survey::None => vec![format!("{shown} is not there yet: the first sync makes it")],
         Survey::Older(counts) => vec![
             counted_in(counts),

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::cache::assert_cache_refused;
-use crate::sandbox::{Run, Sandbox};
-use crate::support::{NOBODY, as_somebody, good_sync, is_root, of_ada, one_person};
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+use crate::support::{
+    NOBODY, as_somebody, assert_says, good_sync, is_root, of_ada, one_person, sql,
+};
 
 /// A registered visit and one that is to be registered, and the cache locked by another process.
 fn locked() -> (Sandbox, Connection) {
@@ -82,6 +84,109 @@ fn a_cache_that_is_read_only_is_named_and_nothing_is_registered() {
             "{checked:#?}"
         );
         allow(&sandbox.path("cache.db"), 0o600);
+        if is_root() {
+            chown(sandbox.path("cache.db.lock"), Some(0), None).expect("root may");
+        }
         good_sync(&sandbox);
+    }
+}
+
+#[test]
+fn a_cache_that_is_read_only_is_left_with_nothing_beside_it_that_cannot_be_written_later() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    if is_root() {
+        for name in ["cache.db", "cache.db.lock"] {
+            chown(sandbox.path(name), Some(NOBODY), None).expect("root may");
+        }
+    }
+    allow(&sandbox.path("config.yml"), 0o644);
+    allow(&sandbox.path(""), 0o777);
+    allow(&sandbox.path("cache.db"), 0o444);
+    for args in [
+        &["sync"][..],
+        &["status"],
+        &["lookup-appt", "cs_1"],
+        &["check"],
+        &["prune"],
+    ] {
+        let run = as_somebody(&sandbox, args);
+        assert_eq!(run.code, 1, "{run:#?}");
+        let said = run.stdout + &run.stderr;
+        assert_says(&said, &["cache.db", "cannot be written"]);
+        for name in ["cache.db-wal", "cache.db-shm"] {
+            assert!(!sandbox.path(name).exists(), "{args:?} left {name}");
+        }
+    }
+    allow(&sandbox.path("cache.db"), 0o600);
+    let run = as_somebody(&sandbox, &["sync"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert_eq!(as_somebody(&sandbox, &["check"]).code, 0);
+}
+
+#[test]
+fn check_finds_what_keeps_a_pass_from_writing() {
+    // The log of another account beside a cache of ours, which we can neither write nor mend.
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    if !is_root() {
+        return;
+    }
+    for name in ["cache.db", "cache.db.lock"] {
+        chown(sandbox.path(name), Some(NOBODY), None).expect("root may");
+    }
+    allow(&sandbox.path("config.yml"), 0o644);
+    allow(&sandbox.path(""), 0o777);
+    fs::write(sandbox.path("cache.db-wal"), "").expect("root may");
+    allow(&sandbox.path("cache.db-wal"), 0o444);
+    sandbox.forget_requests();
+    let run = as_somebody(&sandbox, &["sync"]);
+    assert_cache_refused(&sandbox, &run, &["cache.db", "cannot be written"]);
+    let checked = as_somebody(&sandbox, &["check"]);
+    assert_eq!(checked.code, 1, "{checked:#?}");
+    assert!(
+        checked.stdout.contains("FAIL  cache: the cache "),
+        "{checked:#?}"
+    );
+}
+
+/// The pass ends as soon as the cache fails one of its threads: the others stop at their next person.
+#[test]
+fn a_cache_that_fails_one_thread_ends_the_work_of_all() {
+    const PEOPLE: usize = 40;
+    // Who asks Alma keeps a refusal; who registers keeps an intent.
+    let no = "BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    let refusal =
+        format!("CREATE TRIGGER full BEFORE INSERT ON users WHEN NEW.refusal IS NOT NULL {no};");
+    let intent = format!(
+        "CREATE TRIGGER full BEFORE UPDATE ON appts WHEN NEW.appt_id = 'cs_0' AND NEW.state = 'in doubt' {no};"
+    );
+    for (trigger, first, service, path) in [
+        (refusal, "G404", Service::Alma, "users"),
+        (intent, "G20000000", Service::PassagePoint, "createPreReg"),
+    ] {
+        let sandbox = one_person().config("Network.concurrency", "2");
+        sandbox.remove_rows("cs_1");
+        good_sync(&sandbox);
+        sql(&sandbox, &trigger);
+        sandbox.add_booking(Booking::new("cs_0").by(first).minutes(10, 60));
+        for n in 0..PEOPLE {
+            let id = format!("G2000000{n}");
+            sandbox.add_user(User::new(&id).barcode(&format!("2200000{n}")));
+            if n > 0 {
+                let booking = Booking::new(&format!("cs_{n}")).by(&id);
+                sandbox.add_booking(booking);
+            }
+        }
+        sandbox.fault(
+            Fault::on(service)
+                .path(path)
+                .delay(Duration::from_millis(150)),
+        );
+        let run = sandbox.sync();
+        assert_eq!(run.code, 1, "{run:#?}");
+        assert_says(&run.stderr, &["cache.db", "no room"]);
+        let asked = sandbox.count_of(service, path);
+        assert!(asked < PEOPLE / 2, "{service:?} was asked {asked} times");
     }
 }

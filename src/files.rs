@@ -1,0 +1,41 @@
+//! Files that nobody else may have put there: how they are opened, and whose they are.
+//!
+//! What is in them is for [`crate::lock`] and [`crate::cache`] to say.
+
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+
+/// Opens what is there as a file, or makes one where `options` say so. A link is not followed, and a
+/// pipe or a device does not keep us waiting.
+///
+/// # Errors
+/// Where it cannot be opened, or is no regular file.
+pub fn open_no_follow(path: &Path, options: &mut OpenOptions) -> Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = options
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(Error::new(ErrorKind::InvalidInput, "not a regular file"))
+}
+
+/// Whether a file belongs to the account that runs this.
+#[must_use]
+pub fn is_ours(file: &Metadata) -> bool {
+    file.uid() == geteuid().as_raw()
+}
+
+/// Lets a file's owner read and write it, and nobody else do anything.
+///
+/// # Errors
+/// Where it is somebody else's.
+pub fn make_private(file: &File) -> Result<()> {
+    file.set_permissions(Permissions::from_mode(0o600))
+}
