@@ -1,12 +1,17 @@
 //! What is deleted from the cache, and that it is gone from the file.
 
-use anyhow::Result;
-use chrono::{DateTime, Utc};
-use rusqlite::{Connection, Params, Transaction, params};
+use std::time::Duration;
 
-use super::Cache;
+use anyhow::{Result, bail};
+use chrono::{DateTime, Utc};
+use rusqlite::{Params, Row, Transaction, params};
+
 use super::appts::KNOWN_END;
+use super::{Cache, beside};
 use crate::model::{BookingId, PrimaryId};
+
+/// How long a reader may keep the write-ahead log from being emptied. The program's own read for milliseconds.
+const READERS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What to delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +56,30 @@ impl Cache {
             }
             Ok(pruned)
         });
-        let pruned = self.explained(pruned)?;
-        if !dry_run {
-            let emptied = empty_wal(&self.connection);
-            self.explained(emptied)?;
+        self.explained(pruned)
+    }
+
+    /// Moves all that is in the write-ahead log to the cache itself and empties the log, so that
+    /// nothing deleted can be read from either. Waits a little for those who read the cache.
+    ///
+    /// # Errors
+    /// Where somebody reads it all the while, and where it cannot be written.
+    pub fn empty_log(&self) -> Result<()> {
+        let emptied = self
+            .connection
+            .busy_timeout(READERS_PATIENCE)
+            .and_then(|()| {
+                let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+                let is_busy = |row: &Row<'_>| row.get::<_, bool>(0);
+                self.connection.query_row(checkpoint, [], is_busy)
+            });
+        if self.explained(emptied)? {
+            bail!(
+                "what was deleted is still in {}, for another command or program reads the cache: run `libcal-pp prune` again when none does",
+                beside(&self.path, "-wal").display()
+            );
         }
-        Ok(pruned)
+        Ok(())
     }
 
     /// How many visits that are or may be registered this would have the next sync take
@@ -129,10 +152,4 @@ fn prune_one(
         }
     }
     Ok(())
-}
-
-/// Moves all that is in the write-ahead log to the cache itself and empties the log,
-/// so that nothing deleted can be read from either.
-fn empty_wal(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }

@@ -13,7 +13,7 @@ use crate::output::{print, print_json};
 
 pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     let mut cache = Cache::open_existing(&cache_path(cli)?)?;
-    let now = now();
+    let now = present(&cache)?;
     let what = what_to_delete(args, now)?;
     warn_of_doubles(&cache, &what, now)?;
     let pruned = cache.prune(&what, args.dry_run)?;
@@ -25,7 +25,17 @@ pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
         );
     }
     tell(cli, args, &pruned)?;
+    if !args.dry_run {
+        cache.empty_log()?;
+    }
     Ok(Exit::Done)
+}
+
+/// The earlier of the clock and the end of the last full pass, by which all that was listed then is
+/// still there: a clock that runs ahead deletes nothing of it.
+fn present(cache: &Cache) -> Result<DateTime<Utc>> {
+    let last_pass = cache.last_pass()?.and_then(|pass| pass.ended);
+    Ok(last_pass.map_or_else(now, |(ended_at, _)| ended_at.min(now())))
 }
 
 fn what_to_delete(args: &Prune, now: DateTime<Utc>) -> Result<Vec<What>> {

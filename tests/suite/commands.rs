@@ -306,3 +306,34 @@ fn a_date_is_passed_on_to_libcal_and_none_otherwise() {
         assert_eq!(lists.len(), 2, "{date:?}");
     }
 }
+
+#[test]
+fn what_nobody_reads_to_its_end_changes_nothing_else() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.add_booking(Booking::new("cs_404").by("G404"));
+    needy_sync(&sandbox);
+    for (args, code) in [
+        (&["sync", "--json"][..], 0),
+        (&["sync", "--dry-run"], 0),
+        (&["lookup-user", "G10000001"], 0),
+        (&["lookup-user", "G10000001", "G999"], 1),
+        (&["--json", "lookup-appt", "cs_1"], 0),
+        (&["status"], 1),
+        (&["--json", "status"], 1),
+        (&["prune", "--dry-run"], 0),
+        (&["check"], 0),
+        (&["--json", "check"], 0),
+        (&["--help"], 0),
+    ] {
+        let whole = sandbox.run(args);
+        assert_ne!(whole.stdout, "", "{args:?}");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = sandbox.command(args);
+        command.stdout(writer).stderr(Stdio::piped());
+        let run = Run::finish(command.spawn().expect("the program can be started"));
+        assert_eq!((run.code, whole.code), (code, code), "{args:?}: {run:#?}");
+        assert_eq!(run.stderr, whole.stderr, "{args:?}");
+    }
+}

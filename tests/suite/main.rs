@@ -40,6 +40,7 @@ mod planted;
 mod preregs;
 mod privacy;
 mod prune;
+mod prune_limits;
 mod random_days;
 mod right_person;
 mod serve;

@@ -132,6 +132,28 @@ fn an_unknown_destination_is_named_with_its_key_and_the_other_place_works() {
 }
 
 #[test]
+fn a_row_of_a_location_without_a_destination_is_refused_and_named_with_the_key() {
+    // LibCal lists in a location's list what is another location's: a row says itself whose it is.
+    let sandbox = one_person().booking(
+        Booking::new("cs_2")
+            .by("G10000001")
+            .minutes(100, 160)
+            .with("lid", json!(999)),
+    );
+    let says = [
+        "cs_2",
+        "location 999, which has no destination",
+        "add it to PassagePoint.location_mapping",
+    ];
+    refusal(&sandbox, &says);
+    assert_eq!(state_of(&sandbox, "cs_2"), "refused");
+    let first = sandbox.visit("21000001", "LibCal Main", 30, 90);
+    assert_eq!(sandbox.expected(), [first]);
+    let told = sandbox.run(&["lookup-appt", "cs_2"]).stdout;
+    assert_says(&told, &["refused", "has no destination"]);
+}
+
+#[test]
 fn passagepoint_turning_us_away_is_an_outage() {
     for path in ["createVisitor", "createPreReg"] {
         let sandbox = one_person();

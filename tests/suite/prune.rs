@@ -6,10 +6,10 @@ use crate::support::{
     python_cache, recovered_sync, rows_of, sql, state_of, with_ada,
 };
 
-const DAY: i64 = 24 * 3600;
+pub const DAY: i64 = 24 * 3600;
 
 /// Two people with a booking each, registered.
-fn two_registered() -> Sandbox {
+pub fn two_registered() -> Sandbox {
     let sandbox = Sandbox::new()
         .user(User::new("G10000001").barcode("21000001"))
         .user(User::new("G10000002").barcode("21000002"))
@@ -20,7 +20,7 @@ fn two_registered() -> Sandbox {
 }
 
 /// Makes an appointment one that ended so many days ago.
-fn ended(sandbox: &Sandbox, book_id: &str, days: i64) {
+pub fn ended(sandbox: &Sandbox, book_id: &str, days: i64) {
     let shift = days * DAY + 2 * 3600;
     sql(
         sandbox,
@@ -31,14 +31,14 @@ fn ended(sandbox: &Sandbox, book_id: &str, days: i64) {
 }
 
 /// Runs `prune`, which must not need a person.
-fn prune(sandbox: &Sandbox, args: &[&str]) -> Run {
+pub fn prune(sandbox: &Sandbox, args: &[&str]) -> Run {
     let run = sandbox.run(&[&["prune"], args].concat());
     assert_eq!(run.code, 0, "{run:#?}");
     run
 }
 
 /// How many appointments and users there are.
-fn counts(sandbox: &Sandbox) -> [i64; 2] {
+pub fn counts(sandbox: &Sandbox) -> [i64; 2] {
     ["appts", "users"].map(|table| rows_of(sandbox, table))
 }
 
@@ -46,7 +46,7 @@ fn on_prereg() -> Fault {
     Fault::on(Service::PassagePoint).path("createPreReg")
 }
 
-fn is_known(sandbox: &Sandbox, command: &str, id: &str) -> bool {
+pub fn is_known(sandbox: &Sandbox, command: &str, id: &str) -> bool {
     sandbox.run(&[command, id]).code == 0
 }
 
@@ -217,7 +217,7 @@ fn a_visit_that_may_be_registered_for_longer_is_kept_until_that_end() {
     );
     prune(&sandbox, &[]);
     assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
-    let asked = "UPDATE appts SET asked_ends_at = clock() - 60";
+    let asked = "UPDATE appts SET asked_ends_at = clock() - 600";
     sql(&sandbox, asked);
     prune(&sandbox, &[]);
     assert!(!is_known(&sandbox, "lookup-appt", "cs_1"));
