@@ -242,10 +242,6 @@ fn create_private(path: &Path) -> Result<()> {
         // The mode of a new file is subject to the umask; this one is not.
         Ok(file) => files::make_private(&file).with_context(|| cannot_protect(path)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.exists() => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
-            "cannot make the cache {}: its folder is not there: make it, or name another with Cache.path or --db",
-            path.display()
-        ),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(dangling(path)),
         Err(error) => Err(anyhow!("cannot make the cache {}: {error}", path.display())),
     }
@@ -334,5 +330,72 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
             )
         }
         _ => format!("the cache {path} cannot be used: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_of_sqlite_is_one_line_that_names_the_file_and_what_to_do() {
+        for (code, says) in [
+            (ffi::SQLITE_NOTADB, "move it away, or name another"),
+            (
+                ffi::SQLITE_READONLY,
+                "cannot be written: give its owner the right",
+            ),
+            (
+                ffi::SQLITE_CANTOPEN,
+                "run the command as the account that runs the sync",
+            ),
+            (
+                ffi::SQLITE_PERM,
+                "run the command as the account that runs the sync",
+            ),
+            (ffi::SQLITE_FULL, "the disk is full"),
+            (
+                ffi::SQLITE_IOERR,
+                "look whether the disk is full or failing",
+            ),
+            (
+                ffi::SQLITE_BUSY,
+                "was locked by another program for 20 s: end that program",
+            ),
+            (
+                ffi::SQLITE_LOCKED,
+                "was locked by another program for 20 s: end that program",
+            ),
+            (
+                ffi::SQLITE_CORRUPT,
+                "is damaged: remove var/cache.db-wal and var/cache.db-shm",
+            ),
+            (ffi::SQLITE_CONSTRAINT, "cannot be used: Error code 19"),
+        ] {
+            let told = explain(Path::new("var/cache.db"), &sqlite_error(code));
+            assert!(
+                told.contains("var/cache.db") && told.contains(says),
+                "{told}"
+            );
+            assert_eq!(told.lines().count(), 1, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_an_error_and_not_another_time() {
+        let connection = Connection::open_in_memory().unwrap();
+        let read = |sql: &str| {
+            connection.query_one(sql, [], |row| Ok((time(row, 0), required_time(row, 0))))
+        };
+        let moment = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        assert_eq!(
+            read("SELECT 1790000000").unwrap(),
+            (Ok(Some(moment)), Ok(moment))
+        );
+        let (time, required) = read("SELECT NULL").unwrap();
+        assert_eq!(time, Ok(None));
+        assert!(required.is_err());
+        let (time, required) = read("SELECT 9223372036854775807").unwrap();
+        assert!(time.is_err() && required.is_err());
     }
 }

@@ -150,6 +150,40 @@ fn check_finds_what_keeps_a_pass_from_writing() {
     );
 }
 
+#[test]
+fn a_lock_or_a_folder_that_may_not_be_written_is_named() {
+    for (lock, folder, says) in [
+        (
+            0o000,
+            0o777,
+            ["cannot lock", "cache.db.lock", "check the rights"],
+        ),
+        (
+            0o600,
+            0o555,
+            ["cannot make the cache", "cache.db", "ermission denied"],
+        ),
+    ] {
+        let sandbox = one_person();
+        fs::write(sandbox.path("cache.db.lock"), "").expect("a file");
+        if is_root() {
+            chown(sandbox.path("cache.db.lock"), Some(NOBODY), None).expect("root may");
+        }
+        allow(&sandbox.path("cache.db.lock"), lock);
+        allow(&sandbox.path("config.yml"), 0o644);
+        allow(&sandbox.path(""), 0o755);
+        // The copy of the program is made before the folder is closed.
+        as_somebody(&sandbox, &["--version"]);
+        allow(&sandbox.path(""), folder);
+        let run = as_somebody(&sandbox, &["sync"]);
+        assert_cache_refused(&sandbox, &run, &says);
+        let checked = as_somebody(&sandbox, &["check"]);
+        allow(&sandbox.path(""), 0o755);
+        assert_eq!(checked.code, 1, "{checked:#?}");
+        assert!(checked.stdout.contains("FAIL  cache: "), "{checked:#?}");
+    }
+}
+
 /// The pass ends as soon as the cache fails one of its threads: the others stop at their next person.
 #[test]
 fn a_cache_that_fails_one_thread_ends_the_work_of_all() {
