@@ -26,7 +26,7 @@ use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, backup, ffi};
 
 use crate::files;
-use crate::model::{BookingId, Known, PrimaryId};
+use crate::model::{BookingId, Known, PrimaryId, Reason, Report};
 use schema::Kind;
 
 /// How long another process may keep the cache locked.
@@ -216,6 +216,16 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime<Utc>>>
             Box::new(FromSqlError::OutOfRange(seconds)),
         )),
     }
+}
+
+/// The report whose reason is in that column and its moment in the next, if there was one.
+fn report(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Report>> {
+    let reason: Option<String> = row.get(column)?;
+    let report = reason.zip(time(row, column + 1)?);
+    Ok(report.map(|(reason, at)| Report {
+        reason: Reason::from_code(&reason),
+        at,
+    }))
 }
 
 /// The moment in that column, which must have one.

@@ -11,7 +11,7 @@ pub use appt::{Appt, State, VisitKey};
 pub use ids::{
     Barcode, BookingId, InvalidId, LocationId, PreregId, PrimaryId, VisitorId, is_invisible,
 };
-pub use reason::Reason;
+pub use reason::{Reason, Report};
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -46,8 +46,8 @@ pub struct User {
     pub standing: Standing,
     /// When Alma was last asked; nothing for a user taken over from the Python program.
     pub checked_at: Option<DateTime<Utc>>,
-    /// When the refusal was last reported.
-    pub reported_at: Option<DateTime<Utc>>,
+    /// The refusal of theirs that was last reported, be it the present one or one before.
+    pub report: Option<Report>,
 }
 
 /// Whether a user can be registered.
@@ -85,6 +85,12 @@ impl User {
             Standing::Card(_) => None,
             Standing::Refused(reason) => Some(reason),
         }
+    }
+
+    /// When their refusal was last reported, if it was.
+    #[must_use]
+    pub fn reported_at(&self) -> Option<DateTime<Utc>> {
+        Report::time_of(self.report.as_ref(), self.refusal())
     }
 }
 

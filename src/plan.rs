@@ -29,6 +29,8 @@ pub struct Rules<'a> {
     pub destinations: &'a BTreeMap<LocationId, String>,
     /// Whether every list was read to its end.
     pub lists_are_complete: bool,
+    /// The locations whose lists ended early.
+    pub cut_short: &'a BTreeSet<LocationId>,
     /// The locations whose lists were read.
     pub locations: &'a [Location],
     /// How many days after today the lists go on.
@@ -222,7 +224,7 @@ impl Plan {
         let refusal = |visit: &Planned| {
             let reported_at = match visit.decision {
                 Decision::Refused { reported_at } => reported_at,
-                Decision::GivenUp | Decision::ServesAnother => visit.after.reported_at,
+                Decision::GivenUp | Decision::ServesAnother => visit.after.reported_at(),
                 _ => return None,
             };
             Some(Refusal {

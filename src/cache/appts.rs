@@ -5,14 +5,14 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row, TransactionBehavior, params_from_iter};
 
-use super::{Cache, required_time, seconds, time};
+use super::{Cache, report, required_time, seconds, time};
 use crate::model::{
     Appt, BookingId, LocationId, PreregId, PrimaryId, Reason, State, VisitKey, VisitorId,
 };
 
 const COLUMNS: &str = "appt_id, primary_id, lid, starts_at, ends_at, status, state, reason,
-     visitor_id, destination, prereg_id, attempts, asked_ends_at, changed_at, reported_at, registered_ends_at,
-     failures";
+     visitor_id, destination, prereg_id, attempts, asked_ends_at, changed_at, reported, reported_at,
+     registered_ends_at, failures";
 /// As the index of the appointments by visit has it.
 const THIS_VISIT: &str = "appt_id = ?1 AND ifnull(primary_id, '') = ifnull(?2, '')
      AND ifnull(lid, '') = ifnull(?3, '') AND ifnull(starts_at, '') = ifnull(?4, '')";
@@ -156,11 +156,11 @@ fn find(connection: &Connection, key: &VisitKey) -> rusqlite::Result<Option<Appt
 pub(super) fn save(connection: &Connection, appt: &Appt) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO appts ({COLUMNS})
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
          ON CONFLICT ({VISIT}) DO UPDATE SET
              ends_at = ?5, status = ?6, state = ?7, reason = ?8, visitor_id = ?9, destination = ?10,
-             prereg_id = ?11, attempts = ?12, asked_ends_at = ?13, changed_at = ?14, reported_at = ?15,
-             registered_ends_at = ?16, failures = ?17"
+             prereg_id = ?11, attempts = ?12, asked_ends_at = ?13, changed_at = ?14, reported = ?15,
+             reported_at = ?16, registered_ends_at = ?17, failures = ?18"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     statement.execute(params_from_iter(values_of(appt)))?;
@@ -181,7 +181,8 @@ fn values_of(appt: &Appt) -> Vec<Box<dyn ToSql>> {
         Box::new(appt.attempts),
         Box::new(seconds(appt.asked_ends_at)),
         Box::new(appt.changed_at.timestamp()),
-        Box::new(seconds(appt.reported_at)),
+        Box::new(appt.report.as_ref().map(|report| report.reason.to_code())),
+        Box::new(seconds(appt.report.as_ref().map(|report| report.at))),
         Box::new(seconds(appt.registered_ends_at)),
         Box::new(appt.failures),
     ]);
@@ -195,7 +196,7 @@ pub(super) fn mark_reported(
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
     let sql = format!(
-        "UPDATE appts SET reported_at = {} WHERE {THIS_VISIT}",
+        "UPDATE appts SET reported = reason, reported_at = {} WHERE {THIS_VISIT}",
         now.timestamp()
     );
     for key in visits {
@@ -236,8 +237,8 @@ fn appt_of(row: &Row<'_>) -> rusqlite::Result<Appt> {
         attempts: row.get(11)?,
         asked_ends_at: time(row, 12)?,
         changed_at: required_time(row, 13)?,
-        reported_at: time(row, 14)?,
-        registered_ends_at: time(row, 15)?,
-        failures: row.get(16)?,
+        report: report(row, 14)?,
+        registered_ends_at: time(row, 16)?,
+        failures: row.get(17)?,
     })
 }

@@ -20,7 +20,8 @@ const TABLES: &str = "
         visitor_id  TEXT,
         refusal     TEXT,              -- a reason in JSON; then there is no barcode
         checked_at  INTEGER,           -- when Alma was last asked
-        reported_at INTEGER,           -- when the refusal was last reported
+        reported    TEXT,              -- the refusal that was last reported, this one or one before
+        reported_at INTEGER,           -- when that was
         seen_at     INTEGER NOT NULL,  -- when a booking last named the user, to the day
         CHECK (refusal IS NOT NULL OR (barcode IS NOT NULL AND visitor_id IS NOT NULL))
     ) STRICT;
@@ -41,7 +42,8 @@ const TABLES: &str = "
         attempts      INTEGER NOT NULL DEFAULT 0,
         asked_ends_at INTEGER,        -- set while an attempt's outcome is not known
         changed_at    INTEGER NOT NULL,
-        reported_at   INTEGER,
+        reported      TEXT,           -- the reason that was last reported, this one or one before
+        reported_at   INTEGER,        -- when that was
         registered_ends_at INTEGER,   -- the end of the pre-registration
         failures      INTEGER NOT NULL DEFAULT 0  -- passes in which something about it failed
     ) STRICT;
@@ -123,6 +125,8 @@ const FROM_VERSION_1: &str = "
         SELECT id, 1, started_at, ended_at, rows, visits, already_registered, registered, refused,
             in_doubt, failed, ended, seconds
         FROM old_last_pass;
+    UPDATE users SET reported = refusal WHERE reported_at IS NOT NULL;
+    UPDATE appts SET reported = reason WHERE reported_at IS NOT NULL;
     DROP TABLE old_users;
     DROP TABLE old_appts;
     DROP TABLE old_refusals;

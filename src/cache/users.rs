@@ -4,7 +4,7 @@ use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Cache, appts, seconds, time};
+use super::{Cache, appts, report, seconds, time};
 use crate::model::{Appt, Barcode, Card, PrimaryId, Reason, Standing, User, VisitKey, VisitorId};
 
 /// `seen_at` is kept to the day, so that a pass with nothing new writes nothing about users.
@@ -16,7 +16,8 @@ impl Cache {
     /// # Errors
     /// Where the cache cannot be read.
     pub fn user(&self, primary_id: &PrimaryId) -> Result<Option<User>> {
-        let sql = "SELECT primary_id, barcode, visitor_id, refusal, checked_at, reported_at
+        let sql =
+            "SELECT primary_id, barcode, visitor_id, refusal, checked_at, reported, reported_at
                    FROM users WHERE primary_id = ?1";
         let found = self
             .connection
@@ -88,7 +89,8 @@ impl Cache {
     ) -> Result<()> {
         let noted = self.connection.transaction().and_then(|transaction| {
             for user in users {
-                let sql = "UPDATE users SET reported_at = ?2 WHERE primary_id = ?1";
+                let sql =
+                    "UPDATE users SET reported = refusal, reported_at = ?2 WHERE primary_id = ?1";
                 transaction.execute(sql, params![user.as_str(), now.timestamp()])?;
             }
             appts::mark_reported(&transaction, visits, now)?;
@@ -99,10 +101,11 @@ impl Cache {
 }
 
 fn save(connection: &Connection, user: &User, now: DateTime<Utc>) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO users (primary_id, barcode, visitor_id, refusal, checked_at, reported_at, seen_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    let sql = "INSERT INTO users (primary_id, barcode, visitor_id, refusal, checked_at, reported, reported_at, seen_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                ON CONFLICT (primary_id) DO UPDATE SET
-                   barcode = ?2, visitor_id = ?3, refusal = ?4, checked_at = ?5, reported_at = ?6, seen_at = ?7";
+                   barcode = ?2, visitor_id = ?3, refusal = ?4, checked_at = ?5, reported = ?6,
+                   reported_at = ?7, seen_at = ?8";
     let card = user.card();
     connection.prepare_cached(sql)?.execute(params![
         user.primary_id.as_str(),
@@ -110,7 +113,8 @@ fn save(connection: &Connection, user: &User, now: DateTime<Utc>) -> rusqlite::R
         card.map(|card| &card.visitor_id.0),
         user.refusal().map(Reason::to_code),
         seconds(user.checked_at),
-        seconds(user.reported_at),
+        user.report.as_ref().map(|report| report.reason.to_code()),
+        seconds(user.report.as_ref().map(|report| report.at)),
         now.timestamp()
     ])?;
     Ok(())
@@ -128,6 +132,6 @@ fn user_of(row: &Row<'_>) -> rusqlite::Result<User> {
             }),
         },
         checked_at: time(row, 4)?,
-        reported_at: time(row, 5)?,
+        report: report(row, 5)?,
     })
 }

@@ -161,11 +161,13 @@ fn make_plan(
     let (bookings, people) = plan::referenced_ids(rows, unreadable);
     let known = cache.known(&bookings, &people, now)?;
     let last_pass = cache.last_pass()?.and_then(|pass| pass.ended);
+    let cut_short = fetched.failures.iter().map(|(location, _)| location.id);
     let rules = Rules {
         statuses: &config.libcal.statuses,
         destinations: &config.passagepoint.location_mapping,
         // What another day's lists lack may be on today's.
         lists_are_complete: fetched.failures.is_empty() && args.date.is_none(),
+        cut_short: &cut_short.collect(),
         locations: &config.libcal.locations,
         days: config.libcal.days,
         offset: *local_now().offset(),

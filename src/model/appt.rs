@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{BookingId, LocationId, PreregId, PrimaryId, Reason, VisitorId};
+use super::{BookingId, LocationId, PreregId, PrimaryId, Reason, Report, VisitorId};
 
 /// What makes two rows the same visit.
 ///
@@ -100,8 +100,9 @@ pub struct Appt {
     pub asked_ends_at: Option<DateTime<Utc>>,
     /// Since when it is in this state; if a service refused it, when it last answered so.
     pub changed_at: DateTime<Utc>,
-    /// When the reason was last reported; that of a user's refusal stands with the user.
-    pub reported_at: Option<DateTime<Utc>>,
+    /// The reason of its own that was last reported, be it the present one or one before; that of
+    /// a user's refusal stands with the user.
+    pub report: Option<Report>,
 }
 
 impl Appt {
@@ -122,7 +123,7 @@ impl Appt {
             failures: 0,
             asked_ends_at: None,
             changed_at: now,
-            reported_at: None,
+            report: None,
         }
     }
 
@@ -171,7 +172,13 @@ impl Appt {
                 || matches!(self.reason, Some(Reason::Moved | Reason::Gone)))
     }
 
-    /// The same in that state, for that reason. What is new was not reported yet.
+    /// When its reason was last reported, if it was.
+    #[must_use]
+    pub fn reported_at(&self) -> Option<DateTime<Utc>> {
+        Report::time_of(self.report.as_ref(), self.reason.as_ref())
+    }
+
+    /// The same in that state, for that reason.
     #[must_use]
     pub fn with_state(self, state: State, reason: Option<Reason>, now: DateTime<Utc>) -> Self {
         if self.state == state && self.reason == reason {
@@ -181,7 +188,6 @@ impl Appt {
             state,
             reason,
             changed_at: now,
-            reported_at: None,
             ..self
         }
     }

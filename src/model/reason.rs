@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{BookingId, LocationId, MAX_ATTEMPTS};
@@ -63,6 +63,25 @@ pub enum Reason {
     PreregRefused(u16),
     /// Words that version 1 of the cache has kept of a user.
     Other(String),
+}
+
+/// That a person was told of a reason. It is remembered though another reason comes in between,
+/// so that two that take turns are not told of at each turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The reason.
+    pub reason: Reason,
+    /// When it was last told.
+    pub at: DateTime<Utc>,
+}
+
+impl Report {
+    /// When the last report was made, if it was one of this reason.
+    #[must_use]
+    pub fn time_of(report: Option<&Self>, reason: Option<&Reason>) -> Option<DateTime<Utc>> {
+        let report = report.filter(|report| Some(&report.reason) == reason)?;
+        Some(report.at)
+    }
 }
 
 impl Reason {

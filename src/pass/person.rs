@@ -147,20 +147,18 @@ impl Pass<'_> {
             primary_id: person.primary_id.clone(),
             standing: Standing::Card(card),
             checked_at: Some(now()),
-            reported_at: None,
+            report: person.user.as_ref().and_then(|user| user.report.clone()),
         };
         self.cache().save_user(&user, now())
     }
 
     /// Refuses all visits of a person; there is nothing more to be done for them.
     pub(super) fn refuse_person(&self, person: &Person, reason: &Reason) -> Result<()> {
-        let old = person.user.as_ref();
-        let is_told = old.filter(|user| user.refusal() == Some(reason));
         let user = User {
             primary_id: person.primary_id.clone(),
             standing: Standing::Refused(reason.clone()),
             checked_at: Some(now()),
-            reported_at: is_told.and_then(|user| user.reported_at),
+            report: person.user.as_ref().and_then(|user| user.report.clone()),
         };
         let visits = person.visits.iter();
         let visits: Vec<Appt> = visits
@@ -169,7 +167,7 @@ impl Pass<'_> {
         self.cache().save_refusal(&user, &visits, now())?;
         let refusals = visits.into_iter().map(|appt| Refusal {
             appt,
-            reported_at: user.reported_at,
+            reported_at: user.reported_at(),
         });
         self.done().refused.extend(refusals);
         Ok(())

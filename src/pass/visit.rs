@@ -365,7 +365,7 @@ impl Pass<'_> {
         let appt = visit.appt.clone().refused(reason, now());
         self.cache().save_appts([&appt], &[])?;
         self.done().refused.push(Refusal {
-            reported_at: appt.reported_at,
+            reported_at: appt.reported_at(),
             appt,
         });
         Ok(())

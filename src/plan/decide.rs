@@ -19,6 +19,13 @@ impl Planner<'_> {
         let now = self.rules.now;
         let mut of_booking = self.appts_of(&key.booking_id).iter();
         let before = of_booking.find(|appt| appt.key == *key);
+        if let Some(known) = before.filter(|_| self.may_lack_rows(key, listed)) {
+            return Planned {
+                before: Some(known.clone()),
+                after: known.clone(),
+                decision: Decision::NotExpected,
+            };
+        }
         let appt = match before {
             Some(appt) => appt.clone(),
             None => Appt::new(key.clone(), listed.ends_at, now),
@@ -30,12 +37,21 @@ impl Planner<'_> {
             self.plan_listed(following(appt, listed), listed)
         };
         // Of what had ended before the last pass, the cache has forgotten on purpose what it knew.
-        let is_pruned = before.is_none() && has_ended && listed.ends_at <= self.rules.last_pass;
+        let last_pass = self.rules.last_pass.filter(|at| *at <= now);
+        let is_pruned = before.is_none() && has_ended && listed.ends_at <= last_pass;
         Planned {
             before: before.cloned().or_else(|| is_pruned.then(|| after.clone())),
             after,
             decision,
         }
+    }
+
+    /// Whether a row that was not read may be why the visit seems not to stand: another seat may be
+    /// approved, and what is wrong with the form another thing than was told.
+    fn may_lack_rows(&self, key: &VisitKey, listed: &Listed<'_>) -> bool {
+        let is_good = listed.approval == Approval::Approved && listed.problem.is_none();
+        let is_cut_short = |lid| self.rules.cut_short.contains(&lid);
+        !is_good && key.lid.is_some_and(is_cut_short)
     }
 
     /// A visit that has ended is left alone; of one that nobody knew, the state is noted.
@@ -116,7 +132,7 @@ impl Planner<'_> {
             appt.state == State::Refused && appt.reason.as_ref().is_some_and(Reason::is_answer);
         let is_users = appt.reason.as_ref().is_some_and(Reason::is_about_user);
         if is_answered && !is_users && !has_elapsed(appt.changed_at, now, REFUSAL_STANDS) {
-            let reported_at = appt.reported_at;
+            let reported_at = appt.reported_at();
             return (appt, Decision::Refused { reported_at });
         }
         self.to_register(appt, is_answered)
@@ -147,7 +163,7 @@ impl Planner<'_> {
     fn refused(&self, appt: Appt, reason: Reason) -> (Appt, Decision) {
         let appt = appt.with_state(State::Refused, Some(reason), self.rules.now);
         let decision = Decision::Refused {
-            reported_at: appt.reported_at,
+            reported_at: appt.reported_at(),
         };
         (appt, decision)
     }
@@ -161,7 +177,7 @@ impl Planner<'_> {
         if user.checked_at.is_none_or(is_old) {
             return None;
         }
-        Some((reason, user.reported_at))
+        Some((reason, user.reported_at()))
     }
 
     /// Whether the Python program registered a visit of this booking, and so perhaps this one.

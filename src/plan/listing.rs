@@ -30,7 +30,7 @@ pub(super) struct Listed<'a> {
     pub(super) ends_at: Option<DateTime<Utc>>,
     /// What keeps it from being registered, whatever the services say.
     pub(super) problem: Option<Reason>,
-    /// The rows that can be read.
+    /// The rows that can be read, by name and e-mail address.
     pub(super) rows: Vec<&'a Row>,
 }
 
@@ -82,6 +82,17 @@ pub(super) fn listed_visits<'a>(
         let problem = Reason::Unreadable(row.what.clone());
         let visit = visits.entry(key).or_insert_with(nothing);
         visit.add((approval, None, row.status.as_deref()), Some(problem));
+    }
+    // Their order in the list must not decide whose name is taken.
+    let by_name = |row: &&Row| {
+        (
+            row.first_name.clone(),
+            row.last_name.clone(),
+            row.email.clone(),
+        )
+    };
+    for visit in visits.values_mut() {
+        visit.rows.sort_by_cached_key(by_name);
     }
     visits
 }

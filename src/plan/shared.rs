@@ -16,24 +16,31 @@ impl Planner<'_> {
         // What is not listed now, for a list could not be read say, is what it was.
         let others = known.filter(|appt| !planned.contains(&appt.key));
         let all = visits.iter().map(|visit| &visit.after).chain(others);
-        let served: BTreeMap<_, _> = all
-            .filter(|appt| appt.state != State::Cancelled && !appt.is_over(now))
-            .filter_map(|appt| {
-                let prereg = appt.prereg_id.as_ref()?;
-                Some((prereg.0.clone(), appt.key.booking_id.clone()))
-            })
-            .collect();
+        let mut served: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for appt in all.filter(|appt| appt.state != State::Cancelled && !appt.is_over(now)) {
+            if let Some(prereg) = &appt.prereg_id {
+                let bookings = served.entry(prereg.0.clone()).or_default();
+                bookings.insert(appt.key.booking_id.clone());
+            }
+        }
         for visit in visits {
             let after = &visit.after;
-            let was_shared = matches!(after.reason, Some(Reason::ServesAnother(_)));
+            let named = match &after.reason {
+                Some(Reason::ServesAnother(booking)) => Some(booking),
+                _ => None,
+            };
+            let was_shared = named.is_some();
             let may_be_taken_out = was_shared || matches!(after.reason, None | Some(Reason::Gone));
             if after.state != State::Cancelled || !may_be_taken_out || after.is_over(now) {
                 continue;
             }
-            let booking = after
-                .prereg_id
-                .as_ref()
-                .and_then(|prereg| served.get(&prereg.0));
+            let prereg = after.prereg_id.as_ref();
+            let bookings = prereg.and_then(|prereg| served.get(&prereg.0));
+            // Of several, the one that was named stays so: it is no news that there is another.
+            let booking = bookings.and_then(|bookings| {
+                let same = named.and_then(|named| bookings.get(named));
+                same.or_else(|| bookings.first())
+            });
             if booking.is_none() && !was_shared {
                 continue;
             }

@@ -89,7 +89,11 @@ impl Planner<'_> {
         if is_unclear || !is_asked_for {
             return false;
         }
-        let offset = rows.first().map_or(offset, |row| &row.offset);
+        // The first row of the day, for the clocks may change before the last one.
+        let first = rows
+            .iter()
+            .min_by_key(|row| (row.starts_at, row.offset.local_minus_utc()));
+        let offset = first.map_or(offset, |row| &row.offset);
         let day = |time: DateTime<Utc>| time.with_timezone(offset).date_naive();
         start <= *now || day(start) <= day(*now) + Days::new((*days).into())
     }

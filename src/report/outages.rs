@@ -68,7 +68,8 @@ pub fn follow(
         let known = related.filter(|lasting| is_part_of(service, &lasting.outage.service));
         let lasting = LastingOutage {
             outage: (*outage).clone(),
-            since: since.unwrap_or(now),
+            // A clock that ran ahead may have noted it.
+            since: since.map_or(now, |since| since.min(now)),
             reported_at: known.filter_map(|lasting| lasting.reported_at).max(),
         };
         if always || (since.is_some() && is_report_due(lasting.reported_at, now)) {

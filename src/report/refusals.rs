@@ -1,6 +1,6 @@
 //! The words for refusals, and for visits that were given up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::messages::{abbreviate, pluralize};
 use crate::model::Reason;
@@ -10,7 +10,7 @@ use crate::plan::Refusal;
 /// booking is named once, however many visits there are.
 #[must_use]
 pub fn refusal_lines(refusals: &[&Refusal]) -> Vec<String> {
-    let mut groups: BTreeMap<(&str, &Reason), BTreeMap<String, String>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &Reason), BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for refusal in refusals {
         let key = &refusal.appt.key;
         let Some(reason) = &refusal.appt.reason else {
@@ -22,12 +22,16 @@ pub fn refusal_lines(refusals: &[&Refusal]) -> Vec<String> {
             Some(user) if refusal.is_users() => ("user", user, Some(booking)),
             user => ("booking", booking, user),
         };
-        let named = with.map_or_else(|| id.clone(), |with| format!("{id} with {with}"));
         let group = groups.entry((noun, reason)).or_default();
-        group.entry(id).or_insert(named);
+        group.entry(id).or_default().extend(with);
     }
-    let line = |((noun, reason), ids): (&(&str, &Reason), &BTreeMap<String, String>)| {
-        let ids: Vec<_> = ids.values().cloned().collect();
+    let line = |((noun, reason), ids): (&(&str, &Reason), &BTreeMap<String, BTreeSet<String>>)| {
+        // Of several bookings or users, one is enough to know it by.
+        let named = |(id, with): (&String, &BTreeSet<String>)| match with.first() {
+            Some(with) => format!("{id} with {with}"),
+            None => id.clone(),
+        };
+        let ids: Vec<_> = ids.iter().map(named).collect();
         let what = match reason {
             Reason::GivenUp => "",
             Reason::ServesAnother(_) => "cancelled, ",

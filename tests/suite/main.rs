@@ -53,6 +53,7 @@ mod storms;
 mod takeover;
 mod terminal;
 mod tls;
+mod told_once;
 mod trouble;
 mod typed_ids;
 mod untold;

@@ -28,6 +28,7 @@ fn planned_with(rows: &[Row], unreadable: &[Unreadable], known: &Known) -> Plan 
         statuses: &statuses,
         destinations: &destinations.into(),
         lists_are_complete: true,
+        cut_short: &BTreeSet::new(),
         locations: &[],
         days: 0,
         offset: FixedOffset::west_opt(4 * 3600).expect("an offset"),
@@ -57,8 +58,9 @@ fn any_row() -> impl Strategy<Value = Row> {
     // Some have ended, some go on, some are to come.
     let times = (-3_i64..4, 1_i64..4);
     let cancelled = proptest::bool::weighted(0.1);
-    (booking, typed, place, times, status, cancelled).prop_map(
-        |(booking, typed, place, (start, length), status, cancelled)| Row {
+    let name = select(vec!["", "Ada", "Zoe"]);
+    (booking, typed, place, times, status, cancelled, name).prop_map(
+        |(booking, typed, place, (start, length), status, cancelled, name)| Row {
             booking_id: BookingId(booking.into()),
             lid: LocationId(place),
             starts_at: now() + hours(start),
@@ -66,8 +68,8 @@ fn any_row() -> impl Strategy<Value = Row> {
             offset: FixedOffset::west_opt(4 * 3600).expect("an offset"),
             status: status.into(),
             cancelled,
-            first_name: "Ada".into(),
-            last_name: "Example".into(),
+            first_name: name.into(),
+            last_name: name.to_lowercase(),
             email: String::new(),
             primary_id: PrimaryId::parse(typed),
         },

@@ -1,7 +1,7 @@
 //! What a pass tells the person who has to know of it, and whether there is something that
 //! needs attention.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, stderr};
 
 use anyhow::Result;
@@ -30,12 +30,15 @@ pub(super) fn possibly_doubled(plan: &mut Plan) {
     if doubtful.is_empty() {
         return;
     }
+    let visits = pluralize(doubtful.len(), "visit");
+    let bookings: BTreeSet<_> = doubtful.into_iter().collect();
+    let bookings: Vec<_> = bookings.into_iter().collect();
     // An error even if it goes well: nobody else will ever say so.
     let is_told = was_told(|| {
         log::error!(
             "possibly registered twice: {}, tried again because the outcome of the last attempt is not known; look in PassagePoint ({})",
-            pluralize(doubtful.len(), "visit"),
-            doubtful.join(", ")
+            visits,
+            bookings.join(", ")
         );
     });
     if !is_told {
