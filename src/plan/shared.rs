@@ -25,22 +25,15 @@ impl Planner<'_> {
         }
         for visit in visits {
             let after = &visit.after;
-            let named = match &after.reason {
-                Some(Reason::ServesAnother(booking)) => Some(booking),
-                _ => None,
-            };
-            let was_shared = named.is_some();
+            let was_shared = matches!(after.reason, Some(Reason::ServesAnother(_)));
             let may_be_taken_out = was_shared || matches!(after.reason, None | Some(Reason::Gone));
             if after.state != State::Cancelled || !may_be_taken_out || after.is_over(now) {
                 continue;
             }
             let prereg = after.prereg_id.as_ref();
             let bookings = prereg.and_then(|prereg| served.get(&prereg.0));
-            // Of several, the one that was named stays so: it is no news that there is another.
-            let booking = bookings.and_then(|bookings| {
-                let same = named.and_then(|named| bookings.get(named));
-                same.or_else(|| bookings.first())
-            });
+            // Of several always the same, whichever list could be read.
+            let booking = bookings.and_then(BTreeSet::first);
             if booking.is_none() && !was_shared {
                 continue;
             }

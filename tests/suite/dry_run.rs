@@ -10,7 +10,7 @@ use crate::sandbox::{Booking, Fault, Sandbox, Service};
 use crate::support::{assert_right, assert_says, good_sync, needy_sync, one_person, python_cache};
 
 /// Every file of the sandbox's directory with its bytes.
-fn files(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
+pub fn files(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
     let files = fs::read_dir(sandbox.path("")).expect("the directory can be read");
     files
         .map(|file| {

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Expected, Fault, Sandbox, Service, User};
-use crate::support::{assert_right, assert_says, good_sync, needy_sync, one_person, refusal};
+use crate::support::{
+    assert_right, assert_says, good_sync, needy_sync, of_ada, one_person, refusal, state_of,
+};
 
 /// A good booking after whatever the test puts before it.
 fn and_a_good_one(sandbox: Sandbox) -> Sandbox {
@@ -278,4 +280,76 @@ fn a_cancelled_row_makes_no_visit_whatever_its_status() {
     let sandbox = one_person().booking(row);
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
+}
+
+#[test]
+fn a_row_is_cancelled_only_if_it_says_when() {
+    for (cancelled, state) in [
+        (json!(null), "registered"),
+        (json!(false), "registered"),
+        (json!(""), "registered"),
+        (json!("  "), "registered"),
+        (json!("2026-08-01 12:00:00"), "cancelled"),
+        (json!(1_790_000_000), "cancelled"),
+        (json!(true), "cancelled"),
+    ] {
+        let sandbox = one_person();
+        sandbox.edit_rows("cs_1", |row| row["cancelled"] = cancelled.clone());
+        // One that cannot be read is told, unless it is cancelled.
+        let unreadable = Booking::new("cs_2").with("fromDate", json!("soon"));
+        sandbox.add_booking(unreadable.with("cancelled", cancelled.clone()));
+        match state {
+            "registered" => assert_says(&needy_sync(&sandbox), &["cs_2"]),
+            _ => good_sync(&sandbox),
+        }
+        assert_eq!(state_of(&sandbox, "cs_1"), state, "{cancelled}");
+    }
+}
+
+/// Every status that LibCal is known to give, and the state of a visit that has it.
+const STATUSES: [(&str, &str); 13] = [
+    ("Confirmed", "registered"),
+    ("Mediated Approved", "registered"),
+    (" mediated APPROVED ", "registered"),
+    ("Mediated Tentative", "not approved"),
+    ("Mediated Pending", "not approved"),
+    ("Confirmed (Payment Pending)", "not approved"),
+    ("Booked in Outlook/Exchange", "not approved"),
+    ("Mediated Denied", "cancelled"),
+    ("Cancelled", "cancelled"),
+    ("Cancelled by User", "cancelled"),
+    ("Cancelled by Admin", "cancelled"),
+    ("Cancelled by System", "cancelled"),
+    ("Cancelled by API", "cancelled"),
+];
+
+#[test]
+fn each_status_that_libcal_gives_makes_the_state_of_a_new_visit_and_of_one_that_was_registered() {
+    for (status, state) in STATUSES {
+        let sandbox = one_person();
+        good_sync(&sandbox);
+        sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+        for book_id in ["cs_1", "cs_2"] {
+            sandbox.edit_rows(book_id, |row| row["status"] = "STATUS".into());
+        }
+        // The sandbox lists no more than LibCal does, which is nothing that was denied.
+        let list = Fault::on(Service::LibCal).path("space/bookings");
+        sandbox.fault(list.rewrite(move |list| list.replace("STATUS", status)));
+        good_sync(&sandbox);
+        for book_id in ["cs_1", "cs_2"] {
+            assert_eq!(state_of(&sandbox, book_id), state, "{status}");
+        }
+        let number = if state == "registered" { 2 } else { 1 };
+        assert_eq!(sandbox.expected().len(), number, "{status}");
+    }
+}
+
+#[test]
+fn an_unreadable_row_that_was_denied_bothers_nobody() {
+    let row = Booking::new("cs_bad").with("fromDate", json!("soon"));
+    let sandbox = and_a_good_one(Sandbox::new().booking(row.status("STATUS")));
+    let list = Fault::on(Service::LibCal).path("space/bookings");
+    sandbox.fault(list.rewrite(|list| list.replace("STATUS", "Mediated Denied")));
+    good_sync(&sandbox);
+    assert_eq!(state_of(&sandbox, "cs_bad"), "cancelled");
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
-use crate::support::{outage_sync, rows_of};
+use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User};
+use crate::support::{an_hour_later, good_sync, outage_sync, recovered_sync, rows_of, sql};
 
 /// So many people with a booking each at this location, from so many minutes on; their IDs begin with this.
 fn add_people(sandbox: &Sandbox, prefix: &str, number: usize, lid: i64, from: i64) {
@@ -65,7 +65,7 @@ fn a_destination_that_hangs_does_not_keep_the_visits_of_the_other_out_for_more_t
 fn a_destination_that_hangs_does_not_keep_known_users_out_of_the_other_for_more_than_a_pass() {
     for concurrency in ["1", "8"] {
         let sandbox = two_destinations(concurrency);
-        crate::support::good_sync(&sandbox);
+        good_sync(&sandbox);
         // The same people book again, and none of them is made a visitor in between.
         sandbox.world().rows.clear();
         for (prefix, lid, from) in [("M", 8827, 200), ("S", 10332, 300)] {
@@ -90,7 +90,7 @@ fn ids_that_make_alma_answer_500_do_not_keep_the_others_out_for_more_than_a_pass
             .config("Network.concurrency", "1")
             .config("Network.tries", "1");
         add_people(&sandbox, "BAD", number, 8827, 30);
-        add_people(&sandbox, "G", 30, 10332, 100);
+        add_people(&sandbox, "G", 60, 10332, 100);
         sandbox.fault(
             Fault::on(Service::Alma)
                 .path("BAD")
@@ -98,11 +98,11 @@ fn ids_that_make_alma_answer_500_do_not_keep_the_others_out_for_more_than_a_pass
         );
         outage_sync(&sandbox);
         if number < 12 {
-            assert_eq!(registered(&sandbox, 10332), 30, "in the first pass");
+            assert_eq!(registered(&sandbox, 10332), 60, "in the first pass");
         }
         outage_sync(&sandbox);
         outage_sync(&sandbox);
-        assert_eq!(registered(&sandbox, 10332), 30, "{number}");
+        assert_eq!(registered(&sandbox, 10332), 60, "{number}");
     }
 }
 
@@ -128,4 +128,105 @@ fn locations_that_answer_500_do_not_cut_the_list_of_a_good_one_short() {
     );
     outage_sync(&sandbox);
     assert_eq!(rows_of(&sandbox, "appts WHERE lid = 10332"), 250);
+}
+
+/// How often it was failed in a row to do something about a booking.
+fn failures(sandbox: &Sandbox, book_id: &str) -> i64 {
+    let sql = format!("SELECT failures FROM appts WHERE appt_id = '{book_id}'");
+    let failures = sandbox.cache().query_row(&sql, [], |row| row.get(0));
+    failures.expect("the cache has that booking")
+}
+
+#[test]
+fn the_passes_in_which_something_failed_about_a_visit_are_counted_until_it_is_registered() {
+    for path in ["users/", "createVisitor", "createPreReg"] {
+        let sandbox = Sandbox::new().config("Network.tries", "1");
+        add_people(&sandbox, "BAD", 1, 8827, 30);
+        add_people(&sandbox, "G", 1, 10332, 30);
+        let of_bad =
+            |seen: &Seen| seen.raw_target.contains("BAD000") || seen.body.contains("LibCal Main");
+        let fault = Fault::any().path(path).when(of_bad);
+        sandbox.fault(fault.answer(500, "text/plain", "oh no"));
+        for passes in 1..=3 {
+            outage_sync(&sandbox);
+            assert_eq!(failures(&sandbox, "cs_BAD000"), passes, "{path}");
+            assert_eq!(failures(&sandbox, "cs_G000"), 0, "{path}");
+        }
+        sandbox.clear_faults();
+        an_hour_later(&sandbox);
+        sandbox.sync();
+        assert_eq!(registered(&sandbox, 8827), 1, "{path}");
+        assert_eq!(failures(&sandbox, "cs_BAD000"), 0, "{path}");
+    }
+}
+
+#[test]
+fn an_outage_that_left_nobody_asked_about_counts_for_nobody() {
+    let sandbox = Sandbox::new().config("Network.tries", "1");
+    add_people(&sandbox, "G", 3, 8827, 30);
+    sandbox.stop(Service::PassagePoint);
+    outage_sync(&sandbox);
+    assert_eq!(rows_of(&sandbox, "appts WHERE failures > 0"), 0);
+    sandbox.start(Service::PassagePoint);
+    recovered_sync(&sandbox);
+}
+
+#[test]
+fn who_failed_in_fewer_passes_comes_first_and_then_the_soonest_start() {
+    let sandbox = Sandbox::new().config("Network.concurrency", "1");
+    // The IDs are in another order than the starts.
+    let visits = [
+        ("A", 50, 0),
+        ("B", 10, 2),
+        ("C", 40, 0),
+        ("D", 20, 1),
+        ("E", 30, 1),
+    ];
+    for (id, from, _) in visits {
+        add_people(&sandbox, id, 1, 8827, from);
+    }
+    sandbox.stop(Service::PassagePoint);
+    outage_sync(&sandbox);
+    for (id, _, failures) in visits {
+        sql(
+            &sandbox,
+            &format!("UPDATE appts SET failures = {failures} WHERE primary_id = '{id}000'"),
+        );
+    }
+    sandbox.start(Service::PassagePoint);
+    recovered_sync(&sandbox);
+    let made = sandbox.world().in_order();
+    let order: Vec<_> = made.iter().map(|one| one.barcode.as_str()).collect();
+    assert_eq!(order, ["BCC000", "BCA000", "BCD000", "BCE000", "BCB000"]);
+}
+
+#[test]
+fn a_service_of_which_nothing_answers_is_asked_little_and_leaves_nothing_in_doubt() {
+    for service in Service::ALL {
+        let sandbox = two_destinations("4");
+        sandbox.fault(Fault::on(service).hang(Duration::from_secs(60)));
+        outage_sync(&sandbox);
+        // Of Alma's two zones each is a service, and each of the four threads may be asking when
+        // the third failure in a row comes.
+        let asked = sandbox.count(service);
+        assert!((1..=2 * (2 + 4)).contains(&asked), "{service:?}: {asked}");
+        assert_eq!(rows_of(&sandbox, "appts WHERE state = 'in doubt'"), 0);
+    }
+}
+
+#[test]
+fn destinations_that_all_hang_leave_few_in_doubt_however_many_passes_there_are() {
+    let sandbox = two_destinations("2");
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.hang(Duration::from_secs(60)));
+    // The third failure leaves a destination alone, and the other thread may be asking then.
+    let most = 2 * (2 + 2);
+    for _ in 0..2 {
+        sandbox.forget_requests();
+        outage_sync(&sandbox);
+        let asked = sandbox.count_of(Service::PassagePoint, "createPreReg");
+        assert!((1..=most).contains(&asked), "{asked}");
+    }
+    let in_doubt = rows_of(&sandbox, "appts WHERE state = 'in doubt'");
+    assert!((1..=8).contains(&in_doubt), "{in_doubt}");
 }
