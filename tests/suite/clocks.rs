@@ -4,8 +4,8 @@ use chrono::DateTime;
 
 use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
 use crate::support::{
-    assert_says, good_sync, needy_sync, of_ada, one_json, one_person, outage_sync, sql, state_of,
-    with_ada,
+    assert_says, good_sync, needy_sync, of_ada, one_json, one_person, outage_sync, rows_of, sql,
+    state_of, with_ada,
 };
 
 /// A year, in minutes: what a clock that runs ahead writes lies so far in the future.
@@ -179,3 +179,24 @@ fn a_pass_that_saw_every_visit_as_over_leaves_them_to_the_next_one() {
     assert_eq!(sandbox.sync().code, 0);
     assert_eq!(state_of(&sandbox, "cs_1"), "registered");
 }
+
+#[test]
+fn a_visit_says_since_when_it_is_in_its_state_however_many_passes_go_by() {
+    let sandbox = with_ada()
+        .booking(of_ada("cs_1"))
+        .booking(of_ada("cs_2").status("Mediated Tentative"))
+        .booking(of_ada("cs_3").cancelled())
+        .booking(Booking::new("cs_4").by(" "));
+    sandbox.stop(Service::PassagePoint);
+    outage_sync(&sandbox);
+    set(&sandbox, "appts", "changed_at", 300);
+    outage_sync(&sandbox);
+    assert_eq!(rows_of(&sandbox, FIVE_HOURS_AGO), 4);
+    // What is new begins now.
+    sandbox.start(Service::PassagePoint);
+    sandbox.edit_rows("cs_2", |row| row["status"] = "Mediated Pending".into());
+    assert_eq!(sandbox.sync().code, 0);
+    assert_eq!(rows_of(&sandbox, FIVE_HOURS_AGO), 2);
+}
+
+const FIVE_HOURS_AGO: &str = "appts WHERE changed_at < unixepoch() - 4 * 3600";

@@ -230,3 +230,16 @@ fn destinations_that_all_hang_leave_few_in_doubt_however_many_passes_there_are()
     let in_doubt = rows_of(&sandbox, "appts WHERE state = 'in doubt'");
     assert!((1..=8).contains(&in_doubt), "{in_doubt}");
 }
+
+#[test]
+fn a_person_comes_by_the_soonest_of_their_visits() {
+    let sandbox = Sandbox::new().config("Network.concurrency", "1");
+    add_people(&sandbox, "A", 1, 8827, 50);
+    add_people(&sandbox, "B", 1, 8827, 30);
+    let soonest = Booking::new("cs_soonest").by("A000").at(10332);
+    sandbox.add_booking(soonest.minutes(10, 20));
+    good_sync(&sandbox);
+    let made = sandbox.world().in_order();
+    let order: Vec<_> = made.iter().map(|one| one.barcode.as_str()).collect();
+    assert_eq!(order, ["BCA000", "BCA000", "BCB000"]);
+}
