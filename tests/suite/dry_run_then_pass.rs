@@ -48,13 +48,15 @@ fn set_end(sandbox: &Sandbox, book_id: &str, minutes: i64) {
 fn every_kind_of_visit() -> Sandbox {
     let sandbox = Sandbox::new();
     let before = [
+        "cs_moved",
         "cs_same",
         "cs_longer",
         "cs_shorter",
+        "cs_mediated",
+        "cs_withdrawn",
         "cs_cancelled",
         "cs_back",
         "cs_tentative",
-        "cs_moved",
         "cs_doubt",
         "cs_given_up",
         "cs_gone_doubt",
@@ -70,6 +72,9 @@ fn every_kind_of_visit() -> Sandbox {
     for book_id in ["cs_doubt", "cs_given_up", "cs_gone_doubt"] {
         sandbox.fault(on_prereg_of(&sandbox, book_id).answer_after(200, "text/plain", "?"));
     }
+    sandbox.edit_rows("cs_withdrawn", |row| {
+        row["status"] = "Mediated Tentative".into();
+    });
     sandbox.fault(on_prereg_of(&sandbox, "cs_422").answer(422, "text/plain", "no"));
     needy_sync(&sandbox);
     sandbox.clear_faults();
@@ -89,19 +94,22 @@ fn every_kind_of_visit() -> Sandbox {
     set_status("cs_outer", "Cancelled by User");
     set_status("cs_gone_doubt", "Cancelled by User");
     set_status("cs_tentative", "Mediated Tentative");
+    // Of these there is nothing to say: one is registered as before, and one never was.
+    set_status("cs_mediated", "Mediated Approved");
+    set_status("cs_withdrawn", "Cancelled by User");
     set_end(&sandbox, "cs_longer", 30);
     set_end(&sandbox, "cs_shorter", -30);
     sandbox.remove_rows("cs_gone");
     sandbox.remove_rows("cs_moved");
     let moved = Booking::new("cs_moved").by("G-MOVED").at(10332);
-    sandbox.add_booking(moved.minutes(560, 610));
+    sandbox.add_booking(moved.minutes(200, 250));
     book(&sandbox, &["cs_new", "cs_blessed", "cs_pending"], 1300);
     set_status("cs_blessed", "Blessed by the Dean");
     set_status("cs_pending", "Mediated Pending");
     let within = Booking::new("cs_within").by("g-new ").minutes(1310, 1340);
     for booking in [
         within,
-        Booking::new("cs_within_old").by("G-SAME").minutes(210, 240),
+        Booking::new("cs_within_old").by("G-SAME").minutes(270, 300),
         Booking::new("cs_404").by("G404").minutes(30, 90),
         Booking::new("cs_blank").by(" ").minutes(30, 90),
         Booking::new("cs_unreadable").at(10332).without("toDate"),

@@ -308,3 +308,22 @@ fn each_prereg_goes_over_a_connection_of_its_own() {
     let ports: std::collections::BTreeSet<_> = others.map(|seen| seen.port).collect();
     assert!(ports.len() < 3, "{ports:?}");
 }
+
+#[test]
+fn what_may_be_covered_by_a_visit_of_a_pass_that_was_killed_comes_after_it_under_whatever_id() {
+    let sandbox = with_ada()
+        .config("Network.concurrency", "1")
+        .booking(Booking::new("cs_0").by("21000001").minutes(200, 260));
+    good_sync(&sandbox);
+    sandbox.add_booking(of_ada("cs_1"));
+    sandbox.fault(on_prereg().cut_before().times(1));
+    outage_sync(&sandbox);
+    // As a pass leaves it that was killed before there was an answer.
+    sql(&sandbox, "UPDATE appts SET failures = 0");
+    sandbox.add_booking(Booking::new("cs_2").by("21000001").minutes(30, 80));
+    let said = needy_sync(&sandbox);
+    assert_says(&said, &["possibly registered twice: 1 visit", "cs_1"]);
+    assert!(!said.contains("cs_2"), "{said}");
+    assert_eq!(state_of(&sandbox, "cs_2"), "registered");
+    assert_eq!(sandbox.expected().len(), 2, "it is covered");
+}
