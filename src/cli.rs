@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
+use chrono::{Local, NaiveDate};
 use clap::{Args, Parser, Subcommand};
 
-use crate::model::{InvalidId, PrimaryId};
+use crate::model::{self, InvalidId, PrimaryId};
 
 /// Makes PassagePoint expect the people who booked seats and rooms in LibCal.
 #[derive(Debug, Parser)]
@@ -106,7 +106,7 @@ pub struct Sync {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// The first day to read [default: today in the library's own time zone]
+    /// The first day to read, today or later [default: today in the library's own time zone]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = a_day)]
     pub date: Option<NaiveDate>,
 }
@@ -166,11 +166,21 @@ pub struct Generate {
     pub folder: PathBuf,
 }
 
-/// A day, written in full: chrono alone would take `2026-8-1` and `+2026-08-01`.
+/// A day, written in full (chrono alone would take `2026-8-1` and `+2026-08-01`), that LibCal may
+/// list: by the library's clock, this machine's yesterday may be today.
 fn a_day(typed: &str) -> Result<NaiveDate, &'static str> {
+    let year = typed.trim_start_matches('+').split('-').next();
+    if year.is_some_and(|year| year.len() > 4 && year.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err("a year has four digits, as in 2026-12-01");
+    }
     let day = NaiveDate::parse_from_str(typed, "%Y-%m-%d").ok();
-    day.filter(|day| day.to_string() == typed)
-        .ok_or("it is no day such as 2026-12-01")
+    let day = day.filter(|day| day.to_string() == typed);
+    let day = day.ok_or("it is no day such as 2026-12-01")?;
+    let today = model::now().with_timezone(&Local).date_naive();
+    if today.pred_opt().is_some_and(|yesterday| day < yesterday) {
+        return Err("it is past, and LibCal lists bookings of today and later days only");
+    }
+    Ok(day)
 }
 
 /// An ID without the space around it, which must leave something to see. What it looks like is

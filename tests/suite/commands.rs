@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{assert_says, good_sync, needy_sync, one_json, one_person, texts};
+use crate::support::{assert_says, day, good_sync, needy_sync, one_json, one_person, texts};
 
 const COMMANDS: [&str; 6] = [
     "sync",
@@ -290,9 +290,10 @@ fn a_pass_of_another_day_is_not_taken_for_a_full_one() {
 #[test]
 fn a_date_is_passed_on_to_libcal_and_none_otherwise() {
     let sandbox = one_person();
+    let day = day(7);
     for (args, date) in [
         (&["sync"][..], None),
-        (&["sync", "--date", "2026-12-01"], Some("2026-12-01")),
+        (&["sync", "--date", &day], Some(day.as_str())),
     ] {
         sandbox.forget_requests();
         assert_eq!(sandbox.run(args).code, 0);
@@ -336,4 +337,42 @@ fn what_nobody_reads_to_its_end_changes_nothing_else() {
         assert_eq!((run.code, whole.code), (code, code), "{args:?}: {run:#?}");
         assert_eq!(run.stderr, whole.stderr, "{args:?}");
     }
+}
+
+#[test]
+fn a_date_that_libcal_lists_nothing_of_is_wrong_usage_and_says_why() {
+    let sandbox = one_person();
+    let (before, long_past) = (day(-3), "2020-02-29");
+    let no_day = "it is no day such as 2026-12-01";
+    let past = "it is past, and LibCal lists bookings of today and later days only";
+    let four_digits = "a year has four digits";
+    for (date, says) in [
+        (before.as_str(), past),
+        (long_past, past),
+        ("0001-01-01", past),
+        ("99999-01-01", four_digits),
+        ("+99999-01-01", four_digits),
+        ("+2030-11-24", no_day),
+        ("-2030-11-24", past),
+        ("2030-1-2", no_day),
+        ("2030-11-31", no_day),
+        ("today", no_day),
+        ("", no_day),
+    ] {
+        let run = sandbox.run(&["sync", &format!("--date={date}")]);
+        assert_eq!(run.code, 2, "{date}: {run:#?}");
+        assert_says(&run.stderr, &[says, "--date"]);
+    }
+    assert_eq!(sandbox.arrived(), 0);
+    let run = sandbox.run(&["sync", "--date", "9999-12-31"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    // By the library's clock it may still be yesterday. At midnight the test looks again.
+    let run = loop {
+        let yesterday = day(-1);
+        let run = sandbox.run(&["sync", "--date", &yesterday]);
+        if day(-1) == yesterday {
+            break run;
+        }
+    };
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
 }

@@ -153,9 +153,10 @@ fn every_location_is_asked_for_a_hundred_rows_with_answers_and_no_date() {
 #[test]
 fn the_days_of_the_configuration_and_the_date_of_the_command_line_are_asked_for() {
     let sandbox = one_person().config("LibCal.days", "3");
-    let run = sandbox.run(&["sync", "--date", "2026-08-09"]);
+    let day = crate::support::day(9);
+    let run = sandbox.run(&["sync", "--date", &day]);
     assert_eq!(run.code, 0, "{run:#?}");
-    let date = Some("2026-08-09");
+    let date = Some(day.as_str());
     let asked = ["10332", "8827"].map(|lid| (lid.to_owned(), question(lid, "3", date)));
     assert_eq!(questions(&sandbox), BTreeMap::from(asked));
     assert_right(&sandbox);

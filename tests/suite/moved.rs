@@ -155,7 +155,7 @@ fn while_a_list_cannot_be_read_or_another_day_is_asked_for_nothing_is_gone() {
 }
 
 fn recovered_sync_of_another_day(sandbox: &Sandbox) {
-    let run = sandbox.run(&["sync", "--date", "2027-01-01"]);
+    let run = sandbox.run(&["sync", "--date", &crate::support::day(30)]);
     assert_eq!(run.code, 0, "{run:#?}");
 }
 

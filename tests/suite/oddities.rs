@@ -147,23 +147,6 @@ fn a_secret_from_a_file_without_an_end_is_refused() {
 }
 
 #[test]
-fn only_a_day_written_in_full_is_a_date() {
-    let sandbox = one_person();
-    for date in [
-        "+2026-11-24",
-        "99999-01-01",
-        "2026-1-2",
-        "2026-11-31",
-        "today",
-        "",
-    ] {
-        let run = sandbox.run(&["sync", &format!("--date={date}")]);
-        assert_eq!(run.code, 2, "{date}: {run:#?}");
-        assert_says(&run.stderr, &["such as 2026-12-01"]);
-    }
-}
-
-#[test]
 fn a_visit_that_was_given_up_is_named_at_each_pass_to_whoever_looks() {
     let sandbox = one_person().user(User::new("G10000002").barcode("21000002"));
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");

@@ -208,12 +208,17 @@ fn where_no_full_pass_was_made_the_status_is_1() {
 #[test]
 fn a_pass_over_another_day_is_not_a_full_pass() {
     let sandbox = one_person();
-    let run = sandbox.run(&["sync", "--date", "2027-01-01"]);
+    let run = sandbox.run(&["sync", "--date", &crate::support::day(30)]);
     assert_eq!(run.code, 0, "{run:#?}");
     let run = status(&sandbox, &[], 1);
     assert_says(&run.stderr, &["no full pass was made yet"]);
     good_sync(&sandbox);
-    assert_eq!(sandbox.run(&["sync", "--date", "2027-01-01"]).code, 0);
+    assert_eq!(
+        sandbox
+            .run(&["sync", "--date", &crate::support::day(30)])
+            .code,
+        0
+    );
     let run = status(&sandbox, &[], 0);
     assert!(!run.stdout.contains("has not ended"), "{run:#?}");
 }

@@ -47,6 +47,12 @@ pub fn warnings(run: &Run) -> String {
     told.flat_map(|line| [line, "\n"]).collect()
 }
 
+/// So many days from today, as `--date` takes it.
+pub fn day(days: i64) -> String {
+    let day = chrono::Utc::now().date_naive() + chrono::TimeDelta::days(days);
+    day.to_string()
+}
+
 /// No service was asked anything wrong.
 pub fn assert_right(sandbox: &Sandbox) {
     assert_eq!(sandbox.complaints(), [""; 0]);
