@@ -17,6 +17,9 @@ use crate::pace::Pace;
 
 use reply::{Code, Read, code_of, user_of};
 
+/// The key of the configuration that is the address.
+const USERS: &str = "Alma.users_endpt";
+
 /// Alma as one run talks to it.
 pub struct Alma<'a> {
     config: &'a config::Alma,
@@ -149,11 +152,10 @@ impl<'a> Alma<'a> {
             let outage = Outage::of("Alma", cause);
             ZoneAnswer::Nothing(NoAnswer { outage, was_tried })
         };
-        let request = Request::get(format!(
-            "{}/{}",
-            self.config.users_endpt.as_str(),
-            encode(id)
-        ))
+        let request = Request::get(
+            format!("{}/{}", self.config.users_endpt.as_str(), encode(id)),
+            USERS,
+        )
         .header(
             "Authorization",
             format!("apikey {}", zone.key.expose_secret()),
@@ -215,13 +217,18 @@ fn verdict(reply: &Reply) -> Verdict {
 }
 
 fn not_understood(reply: &Reply) -> String {
-    if reply.is_success() {
-        return "Alma sent a user that cannot be read".into();
+    match reply.status {
+        200..=299 => format!("Alma sent something else than a user: check {USERS}"),
+        // It took exception to what was asked, so that the address is right.
+        400 => format!(
+            "Alma did not say whether it has the user: it answered {}",
+            named(reply.status)
+        ),
+        status => format!(
+            "Alma did not say whether it has the user: it answered {}; check {USERS}",
+            named(status)
+        ),
     }
-    format!(
-        "Alma did not say whether it has the user: it answered {}",
-        named(reply.status)
-    )
 }
 
 /// Keys are named by their place in the list, never shown.

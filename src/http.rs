@@ -108,29 +108,36 @@ impl Client {
         let mut tried = 0;
         loop {
             self.check_breakers(&request.subject)?;
+            self.check_breakers(request.keys)?;
             if let Some(pace) = request.pace {
                 pace.wait();
             }
             tried += 1;
             let mut is_gone = true;
+            let mut subject = request.subject.as_str();
             let (failure, wait, final_word) = match self.exchange(request) {
                 Err(failure) => (failure, None, false),
                 Ok(reply) => match (request.verdict)(&reply) {
                     Verdict::Answer => {
-                        self.breakers().note_answer(&request.subject);
+                        self.breakers().note_answer([subject, request.keys]);
                         return Ok(reply);
                     }
                     Verdict::Trouble => {
                         is_gone = false;
                         (self.in_trouble(&reply), reply.retry_after, false)
                     }
-                    Verdict::TurnedAway => (self.turned_away(&reply), None, true),
+                    Verdict::TurnedAway(check) => (self.turned_away(&reply, check), None, true),
+                    Verdict::WrongAddress => {
+                        // Whoever is asked about next, the address is the same.
+                        subject = request.keys;
+                        (self.wrong_address(&reply, request.keys), None, true)
+                    }
                 },
             };
             let may_repeat = request.repeat == Repeat::Safe || failure.fate == Fate::NotProcessed;
             if final_word || !may_repeat || tried >= self.network.tries {
-                let (subject, cause) = (&request.subject, &failure.cause);
-                self.breakers().note_failure(subject, cause, is_gone);
+                self.breakers()
+                    .note_failure(subject, &failure.cause, is_gone);
                 return Err(failure);
             }
             let wait =
@@ -140,8 +147,9 @@ impl Client {
         }
     }
 
-    /// Whether requests about that location, destination or person may be sent, or any if it is
-    /// empty: not once it, or the whole service, has failed too often in this run.
+    /// Whether requests about that location, destination or person, or to the address of those
+    /// keys, may be sent, or any if it is empty: not once it, or the whole service, has failed
+    /// too often in this run.
     ///
     /// # Errors
     /// The failure that made it so.
@@ -220,17 +228,26 @@ impl Client {
         }
     }
 
-    fn turned_away(&self, reply: &Reply) -> Failure {
+    fn turned_away(&self, reply: &Reply, check: &str) -> Failure {
+        Failure::not_processed(format!(
+            "{} turned us away: it answered {}; check {check}",
+            self.service,
+            named(reply.status)
+        ))
+    }
+
+    fn wrong_address(&self, reply: &Reply, keys: &str) -> Failure {
         match reply.status {
             300..=399 => Failure {
+                // Some send a browser on when they have done what was asked.
                 fate: Fate::Trouble,
                 ..Failure::not_processed(format!(
-                    "{} answered with a redirect ({}), which is not followed: check its address in the configuration",
+                    "{} answered with a redirect ({}), which is not followed: check {keys}",
                     self.service, reply.status
                 ))
             },
             status => Failure::not_processed(format!(
-                "{} turned us away: it answered {}",
+                "{} answered {}, as if nothing were at that address: check {keys}",
                 self.service,
                 named(status)
             )),

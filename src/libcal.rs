@@ -27,6 +27,10 @@ const LARGEST_PAGE: u32 = 8;
 /// No location has this many pages; a list that goes on is not believed.
 const LAST_PAGE: usize = 1000;
 
+// The keys of the configuration that are the addresses.
+const TOKEN: &str = "LibCal.credentials_endpt";
+const BOOKINGS: &str = "LibCal.bookings_endpt";
+
 /// LibCal as one run talks to it.
 pub struct LibCal<'a> {
     client: Client,
@@ -129,7 +133,7 @@ impl<'a> LibCal<'a> {
             query.push(("date", date));
         }
         let ask = |token: &str| {
-            let request = Request::get(self.config.bookings_endpt.as_str().to_owned())
+            let request = Request::get(self.config.bookings_endpt.as_str().to_owned(), BOOKINGS)
                 .query(&query)
                 .largest_answer(LARGEST_PAGE)
                 .about(location.to_string())
@@ -139,29 +143,34 @@ impl<'a> LibCal<'a> {
         let reply = self.session.ask(|| self.login(), token_ran_out, ask)?;
         if reply.status == 401 {
             // Perhaps this location is closed to us and another is not.
-            return Err(Failure::not_processed(
-                "LibCal turned a fresh token away (401)",
-            ));
+            return Err(Failure::not_processed(format!(
+                "LibCal turned a fresh token away (401): check whether {TOKEN} and {BOOKINGS} are of one system"
+            )));
         }
-        if reply.is_success() && error_of(&reply).is_none() {
+        if reply.is_success() && is_list(&reply) {
             return Ok(reply);
         }
         Err(Failure::not_processed(format!(
-            "LibCal did not give the list: it answered {}; check the ids in LibCal.locations",
-            described(&reply)
+            "LibCal did not give the list: it answered {}; {}",
+            described(&reply),
+            what_to_check(&reply)
         )))
     }
 
     /// Gets a token: `POST {credentials_endpt}`.
     fn login(&self) -> Result<String, Failure> {
-        let request = Request::post(self.config.credentials_endpt.as_str().to_owned()).form(&[
-            ("client_id", self.config.client_id.expose_secret()),
-            ("client_secret", self.config.client_secret.expose_secret()),
-            ("grant_type", "client_credentials"),
-        ]);
+        let request =
+            Request::post(self.config.credentials_endpt.as_str().to_owned(), TOKEN).form(&[
+                ("client_id", self.config.client_id.expose_secret()),
+                ("client_secret", self.config.client_secret.expose_secret()),
+                ("grant_type", "client_credentials"),
+            ]);
         let reply = self.client.send(&request)?;
         // Bad credentials come as a 400, and from older systems as a 200.
-        if error_of(&reply).is_some() || matches!(reply.status, 400 | 401 | 403) {
+        let is_wrong_address = matches!(reply.status, 404 | 405);
+        if !is_wrong_address
+            && (error_of(&reply).is_some() || matches!(reply.status, 400 | 401 | 403))
+        {
             return Err(Failure::not_processed(format!(
                 "LibCal gave no token: it answered {}; check LibCal.client_id and LibCal.client_secret",
                 described(&reply)
@@ -173,10 +182,26 @@ impl<'a> LibCal<'a> {
         match token {
             Some(token) if reply.is_success() && !token.is_empty() => Ok(token),
             _ => Err(Failure::not_processed(format!(
-                "LibCal gave no token: it answered {}; check LibCal.credentials_endpt",
+                "LibCal gave no token: it answered {}; check {TOKEN}",
                 described(&reply)
             ))),
         }
+    }
+}
+
+/// Whether a body begins as a list does. HTML and the like do not come from the API.
+fn is_list(reply: &Reply) -> bool {
+    reply.body.trim_ascii_start().starts_with(b"[")
+}
+
+/// What is most likely wrong where LibCal gives no list.
+fn what_to_check(reply: &Reply) -> String {
+    match reply.status {
+        400 => "check the ids in LibCal.locations".into(),
+        403 => "check whether LibCal lets the API client of LibCal.client_id read space bookings (the scope sp_r)".into(),
+        // So it answers with an error of its own.
+        200..=299 if error_of(reply).is_some() => "check the ids in LibCal.locations".into(),
+        _ => format!("check {BOOKINGS}"),
     }
 }
 

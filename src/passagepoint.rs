@@ -3,16 +3,27 @@
 //! All of it is known from the one client that runs against it. When to ask
 //! for what is for [`crate::pass`] to say.
 
+mod reply;
+
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::config::{self, Endpoint};
-use crate::http::{Client, Failure, Fate, Repeat, Reply, Request, Verdict, named, usual_verdict};
+use crate::http::{Client, Failure, Repeat, Reply, Request, named};
 use crate::model::{Barcode, PreregId, PrimaryId, VisitorId};
 use crate::token::Session;
 
-/// How PassagePoint says that a visitor with this barcode is there already; seen under several statuses.
-const ALREADY_THERE: &str = "ALREADY_EXIST_UNIQUE_ID";
+use reply::{
+    ALREADY_THERE, add_texts, has_error, login_verdict, read_found, read_made, verdict,
+    visitor_verdict,
+};
+
+// The keys of the configuration that make up each address.
+const LOGIN: &str = "PassagePoint.pp_api_root and PassagePoint.login_endpt";
+const CREATE_VISITOR: &str = "PassagePoint.pp_api_root and PassagePoint.create_visitor_endpt";
+const UNIQUE_ID: &str = "PassagePoint.pp_api_root and PassagePoint.uniqueId_endpt";
+const CREATE_PREREG: &str = "PassagePoint.pp_api_root and PassagePoint.create_prereg_endpt";
+const GET_DESTINATIONS: &str = "PassagePoint.pp_api_root and PassagePoint.get_destinations_endpt";
 
 /// PassagePoint as one run talks to it.
 pub struct PassagePoint<'a> {
@@ -56,7 +67,7 @@ pub struct NewPrereg<'a> {
 pub enum Answer<Id> {
     /// The id of the visitor or pre-registration.
     Id(Id),
-    /// It will not, with this 4xx status.
+    /// It will not, with this status: a 4xx, or a success whose body has an error and no id.
     Refused(u16),
 }
 
@@ -92,16 +103,19 @@ impl<'a> PassagePoint<'a> {
             query.push(("email", email));
         }
         let reply = self.ask(|| {
-            Request::post(self.address(&self.config.create_visitor_endpt))
-                .query(&query)
-                .header("Content-Type", "application/json")
-                .about(&visitor.barcode.0)
-                .verdict(visitor_verdict)
+            Request::post(
+                self.address(&self.config.create_visitor_endpt),
+                CREATE_VISITOR,
+            )
+            .query(&query)
+            .header("Content-Type", "application/json")
+            .about(&visitor.barcode.0)
+            .verdict(visitor_verdict)
         })?;
         if reply.text().contains(ALREADY_THERE) {
             return Ok(None);
         }
-        read_id(&reply, VisitorId).map(Some)
+        read_made(&reply, CREATE_VISITOR, VisitorId).map(Some)
     }
 
     /// Finds a visitor by barcode: `GET {root}{uniqueId_endpt}`. Of several records it is the
@@ -115,23 +129,12 @@ impl<'a> PassagePoint<'a> {
         barcode: &Barcode,
     ) -> Result<Option<Answer<VisitorId>>, Failure> {
         let reply = self.ask(|| {
-            Request::get(self.address(&self.config.unique_id_endpt))
+            Request::get(self.address(&self.config.unique_id_endpt), UNIQUE_ID)
                 .query(&[("uniqueId", &barcode.0)])
                 .about(&barcode.0)
                 .verdict(verdict)
         })?;
-        if !reply.is_success() {
-            return Ok(Some(Answer::Refused(reply.status)));
-        }
-        let body = reply.json().unwrap_or_default();
-        let Some(records) = list_of(&body) else {
-            return Err(not_understood(&reply));
-        };
-        let Some(record) = record_of(records, barcode) else {
-            return Ok(None);
-        };
-        let id = id_text(&record["id"]).ok_or_else(|| not_understood(&reply))?;
-        Ok(Some(Answer::Id(VisitorId(id))))
+        read_found(&reply, barcode, UNIQUE_ID)
     }
 
     /// Makes a pre-registration: `POST {root}{create_prereg_endpt}`. Each one that
@@ -147,13 +150,16 @@ impl<'a> PassagePoint<'a> {
             "destination": prereg.destination,
         });
         let reply = self.ask(|| {
-            Request::post(self.address(&self.config.create_prereg_endpt))
-                .json(&body)
-                .repeat(Repeat::OnlyIfNotProcessed)
-                .about(prereg.destination)
-                .verdict(verdict)
+            Request::post(
+                self.address(&self.config.create_prereg_endpt),
+                CREATE_PREREG,
+            )
+            .json(&body)
+            .repeat(Repeat::OnlyIfNotProcessed)
+            .about(prereg.destination)
+            .verdict(verdict)
         })?;
-        read_id(&reply, PreregId)
+        read_made(&reply, CREATE_PREREG, PreregId)
     }
 
     /// The names of the destinations that are set up: `GET {root}{get_destinations_endpt}`.
@@ -163,11 +169,15 @@ impl<'a> PassagePoint<'a> {
     /// [`Failure`] on an outage, or if the reply is not JSON.
     pub fn destinations(&self) -> Result<Vec<String>, Failure> {
         let reply = self.ask(|| {
-            Request::get(self.address(&self.config.get_destinations_endpt)).verdict(verdict)
+            Request::get(
+                self.address(&self.config.get_destinations_endpt),
+                GET_DESTINATIONS,
+            )
+            .verdict(verdict)
         })?;
         let body = reply.json().unwrap_or_default();
         if !reply.is_success() || body.is_null() || has_error(&body) {
-            return Err(not_understood(&reply));
+            return Err(reply::not_understood(&reply, GET_DESTINATIONS));
         }
         let mut names = Vec::new();
         add_texts(&body, &mut names);
@@ -188,9 +198,10 @@ impl<'a> PassagePoint<'a> {
     /// Whether visits at that destination may be asked for in this run.
     ///
     /// # Errors
-    /// [`Failure`] if it has failed too often, or the whole service.
+    /// [`Failure`] if it has failed too often, or the address, or the whole service.
     pub fn check_destination(&self, destination: &str) -> Result<(), Failure> {
-        self.client.check_breakers(destination)
+        self.client.check_breakers(destination)?;
+        self.client.check_breakers(CREATE_PREREG)
     }
 
     /// Why nothing more can be asked in this run, if that is so already.
@@ -223,134 +234,27 @@ impl<'a> PassagePoint<'a> {
 
     /// Gets a token: `POST {root}{login_endpt}`.
     fn login(&self) -> Result<String, Failure> {
-        let request = Request::post(self.address(&self.config.login_endpt)).json(&json!({
-            "username": self.config.username.expose_secret(),
-            "password": self.config.password.expose_secret(),
-        }));
+        let request = Request::post(self.address(&self.config.login_endpt), LOGIN)
+            .verdict(login_verdict)
+            .json(&json!({
+                "username": self.config.username.expose_secret(),
+                "password": self.config.password.expose_secret(),
+            }));
         let reply = self.client.send(&request)?;
         let body = reply.json().unwrap_or_default();
         let has_error = has_error(&body);
         if has_error || matches!(reply.status, 400 | 401 | 403) {
             return Err(Failure::not_processed(format!(
                 "PassagePoint did not let us log in: it answered {}; check PassagePoint.username and PassagePoint.password",
-                with_error(reply.status, has_error)
+                reply::with_error(reply.status, has_error)
             )));
         }
         match body["token"].as_str() {
             Some(token) if reply.is_success() && !token.is_empty() => Ok(token.to_owned()),
             _ => Err(Failure::not_processed(format!(
-                "PassagePoint did not let us log in: it answered {} without a token; check PassagePoint.pp_api_root and PassagePoint.login_endpt",
+                "PassagePoint did not let us log in: it answered {} without a token; check {LOGIN}",
                 named(reply.status)
             ))),
-        }
-    }
-}
-
-/// That a visitor is there already is an answer under any status.
-fn visitor_verdict(reply: &Reply) -> Verdict {
-    if reply.text().contains(ALREADY_THERE) {
-        return Verdict::Answer;
-    }
-    verdict(reply)
-}
-
-/// 403 turns us away, and not only this person or visit.
-fn verdict(reply: &Reply) -> Verdict {
-    match reply.status {
-        403 => Verdict::TurnedAway,
-        _ => usual_verdict(reply),
-    }
-}
-
-/// Reads the id of what was made or found.
-fn read_id<Id>(reply: &Reply, of_text: fn(String) -> Id) -> Result<Answer<Id>, Failure> {
-    if !reply.is_success() {
-        return Ok(Answer::Refused(reply.status));
-    }
-    let body = reply.json().unwrap_or_default();
-    let id = list_of(&body).and_then(|list| list.iter().find_map(|one| id_text(&one["id"])));
-    id.map(|id| Answer::Id(of_text(id)))
-        .ok_or_else(|| not_understood(reply))
-}
-
-/// The record of a visitor with that barcode, or the only one if none says which it has.
-fn record_of<'v>(records: &'v [Value], barcode: &Barcode) -> Option<&'v Value> {
-    let unique_id = |record: &Value| crate::json::text(&record["uniqueId"]);
-    if records.iter().any(|record| unique_id(record).is_some()) {
-        let mut records = records.iter();
-        return records.find(|record| unique_id(record).as_ref() == Some(&barcode.0));
-    }
-    match records {
-        [only] => Some(only),
-        _ => None,
-    }
-}
-
-/// Whether a body tells of an error, whatever the status.
-fn has_error(body: &Value) -> bool {
-    body.get("error").is_some_and(|error| !error.is_null())
-}
-
-/// The list of a reply: under `data`, or the reply itself.
-fn list_of(body: &Value) -> Option<&Vec<Value>> {
-    body.get("data").unwrap_or(body).as_array()
-}
-
-/// An id, which is a whole number, or a text in case that changes.
-fn id_text(id: &Value) -> Option<String> {
-    match id {
-        Value::Number(number) if number.is_u64() => Some(number.to_string()),
-        Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
-        _ => None,
-    }
-}
-
-/// Adds every text that is somewhere in the value.
-fn add_texts(value: &Value, texts: &mut Vec<String>) {
-    match value {
-        Value::String(text) => texts.push(text.clone()),
-        Value::Array(list) => list.iter().for_each(|one| add_texts(one, texts)),
-        Value::Object(fields) => fields.values().for_each(|one| add_texts(one, texts)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-fn with_error(status: u16, has_error: bool) -> String {
-    let error = if has_error { " with an error" } else { "" };
-    format!("{}{error}", named(status))
-}
-
-/// A success that brings no id: whatever was asked for may have been done.
-fn not_understood(reply: &Reply) -> Failure {
-    Failure {
-        fate: Fate::Unknown,
-        ..Failure::not_processed(format!(
-            "PassagePoint sent an answer that cannot be read ({})",
-            named(reply.status)
-        ))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    proptest::proptest! {
-        #[test]
-        fn no_answer_makes_reading_an_id_panic(
-            status in 100..600_u16,
-            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
-            value in crate::json::any_value(),
-        ) {
-            for body in [bytes, value.to_string().into_bytes(), json!({"data": value}).to_string().into_bytes()] {
-                let reply = Reply::of(status, body);
-                let _ = read_id(&reply, VisitorId);
-                visitor_verdict(&reply);
-                if let Some(body) = reply.json() {
-                    list_of(&body);
-                    add_texts(&body, &mut Vec::new());
-                }
-            }
         }
     }
 }

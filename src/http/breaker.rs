@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-/// After so many failures in a row about one location, destination or person, that one is left alone.
+/// After so many failures in a row about one location, destination, person or address, that one is left alone.
 const OF_ONE: u32 = 3;
 /// After so many failures in a row that say that the service is gone, all of it is.
 const GONE: u32 = 3;
@@ -30,9 +30,12 @@ impl Breakers {
         self.open.as_deref().or(of_subject)
     }
 
-    /// Notes an answer, after which nothing counts that came before.
-    pub(super) fn note_answer(&mut self, subject: &str) {
-        self.subjects.remove(subject);
+    /// Notes an answer, after which nothing counts that came before of what it was about, the
+    /// address that was asked among it.
+    pub(super) fn note_answer(&mut self, subjects: [&str; 2]) {
+        for subject in subjects {
+            self.subjects.remove(subject);
+        }
         self.gone = 0;
         self.in_trouble.clear();
     }
@@ -93,7 +96,7 @@ mod tests {
         for n in 0..40 {
             breakers.note_failure(&n.to_string(), "no connection", true);
             breakers.note_failure(&n.to_string(), "500", false);
-            breakers.note_answer("somebody");
+            breakers.note_answer(["somebody", "address"]);
             assert_eq!(breakers.open_for("x"), None);
         }
     }

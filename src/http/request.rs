@@ -38,17 +38,19 @@ pub enum Verdict {
     Answer,
     /// The service is in trouble: ask again, if the request may be repeated.
     Trouble,
-    /// The service turns us away, whatever we ask.
-    TurnedAway,
+    /// The service turns us away, whatever we ask; says what to check.
+    TurnedAway(&'static str),
+    /// The service has nothing at that address, so that it did nothing.
+    WrongAddress,
 }
 
 /// The verdict where a service has no rules of its own: 408, 429 and 5xx are
-/// trouble, and a redirect turns us away, for none is followed.
+/// trouble, and a redirect speaks of the address, for none is followed.
 #[must_use]
 pub fn usual_verdict(reply: &Reply) -> Verdict {
     match reply.status {
         408 | 429 | 500.. => Verdict::Trouble,
-        300..=399 => Verdict::TurnedAway,
+        300..=399 => Verdict::WrongAddress,
         _ => Verdict::Answer,
     }
 }
@@ -140,6 +142,8 @@ impl Reply {
 pub struct Request<'a> {
     pub(super) method: Method,
     pub(super) address: String,
+    /// The keys of the configuration that make up the address, as they are told.
+    pub(super) keys: &'static str,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Vec<u8>>,
     pub(super) repeat: Repeat,
@@ -152,22 +156,24 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A GET, which may always be repeated.
+    /// A GET, which may always be repeated. `keys` are those of the configuration that make up
+    /// the address, such as `LibCal.bookings_endpt`: they are named where it turns out wrong.
     #[must_use]
-    pub fn get(address: String) -> Self {
-        Self::new(Method::GET, address, None)
+    pub fn get(address: String, keys: &'static str) -> Self {
+        Self::new(Method::GET, address, keys, None)
     }
 
     /// A POST with an empty body; it may be repeated unless [`Request::repeat`] says otherwise.
     #[must_use]
-    pub fn post(address: String) -> Self {
-        Self::new(Method::POST, address, Some(Vec::new()))
+    pub fn post(address: String, keys: &'static str) -> Self {
+        Self::new(Method::POST, address, keys, Some(Vec::new()))
     }
 
-    fn new(method: Method, address: String, body: Option<Vec<u8>>) -> Self {
+    fn new(method: Method, address: String, keys: &'static str, body: Option<Vec<u8>>) -> Self {
         Self {
             method,
             address,
+            keys,
             headers: Vec::new(),
             body,
             repeat: Repeat::Safe,

@@ -173,7 +173,8 @@ impl fmt::Display for Reason {
             Self::UserBlocked => f.write_str("blocked in Alma: look at the user's blocks there"),
             Self::VisitorRefused(status) => write!(
                 f,
-                "PassagePoint refused to create the visitor ({status}): add the visitor there by hand, with the barcode"
+                "PassagePoint refused to create the visitor ({}): add the visitor there by hand, with the barcode",
+                answer(*status)
             ),
             Self::VisitorNotFound => f.write_str(
                 "PassagePoint has the barcode but does not find just one visitor by it: look for the barcode there, and correct the visitors that have it",
@@ -188,10 +189,19 @@ impl fmt::Display for Reason {
             ),
             Self::PreregRefused(status) => write!(
                 f,
-                "PassagePoint refused the pre-registration ({status}): register the visit there by hand"
+                "PassagePoint refused the pre-registration ({}): register the visit there by hand",
+                answer(*status)
             ),
             Self::Other(words) => f.write_str(words),
         }
+    }
+}
+
+/// A status of PassagePoint's refusal; one that means success came with an error.
+fn answer(status: u16) -> String {
+    match status {
+        200..=299 => format!("{status} with an error"),
+        _ => status.to_string(),
     }
 }
 

@@ -324,15 +324,21 @@ fn a_destination_that_is_not_there_is_told_with_those_that_are() {
 
 #[test]
 fn a_list_of_destinations_that_is_an_error_is_told_without_its_words() {
-    for (status, body) in [
-        (200, r#"{"error": "Wilhelmina"}"#),
-        (404, r#"["Wilhelmina"]"#),
-        (200, "null"),
+    let unreadable = "PassagePoint sent an answer that cannot be read";
+    for (status, body, says) in [
+        (200, r#"{"error": "Wilhelmina"}"#, unreadable),
+        (400, r#"["Wilhelmina"]"#, unreadable),
+        (200, "null", unreadable),
+        (
+            404,
+            r#"["Wilhelmina"]"#,
+            "PassagePoint answered 404 Not Found",
+        ),
     ] {
         let sandbox = one_person();
         let list = Fault::on(Service::PassagePoint).path("getDestinations");
         sandbox.fault(list.answer(status, "application/json", body));
-        let says: &[&str] = &["PassagePoint sent an answer that cannot be read"];
+        let says = &[says, "PassagePoint.get_destinations_endpt"][..];
         let wrong =
             ["\"LibCal Main\"", "\"LibCal Science\""].map(|name| format!("PassagePoint, {name}"));
         let run = fails(&sandbox, &[(&wrong[0], says), (&wrong[1], says)]);

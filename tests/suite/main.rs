@@ -21,6 +21,7 @@ mod day;
 mod desk;
 mod dry_run;
 mod dry_run_then_pass;
+mod error_answers;
 mod faults;
 mod full_disk;
 mod generated;

@@ -267,6 +267,7 @@ fn an_unreadable_list_of_visitors_is_an_outage() {
         (200, "application/json", ""),
         (200, "application/json", "null"),
         (200, "application/json", r#"{"data":[{"name":"Pat"}]}"#),
+        (200, "application/json", r#"{"data":[{"id":1.5}]}"#),
         (500, "text/html", "<h1>Oh no</h1>"),
         (403, "text/plain", ""),
     ];
@@ -290,7 +291,9 @@ fn an_unreadable_answer_about_a_visitor_is_an_outage() {
         (200, "application/json", ""),
         (200, "application/json", "null"),
         (200, "application/json", r#"{"data":[]}"#),
-        (200, "application/json", r#"{"error":"Token expired"}"#),
+        (200, "application/json", r#"{"data":[],"error":null}"#),
+        (200, "application/json", r#"{"data":[{"id":1.5}]}"#),
+        (200, "application/json", r#"{"data":[{"id":-7}]}"#),
         (500, "text/html", "<h1>Oh no</h1>"),
         (403, "text/plain", "Forbidden"),
     ];
@@ -331,7 +334,7 @@ fn ids_are_kept_to_the_last_digit() {
 
 #[test]
 fn a_visitor_that_passagepoint_will_not_make_is_refused_for_an_hour() {
-    for status in [400, 404, 409, 422] {
+    for status in [400, 409, 422] {
         let sandbox = people(2);
         let first = |seen: &Seen| seen.parameter("uniqueId") == Some("21000001");
         let fault = on("createVisitor").when(first);

@@ -1,0 +1,159 @@
+//! PassagePoint's answers, in all the shapes they come in.
+
+use serde_json::Value;
+
+use super::Answer;
+use crate::http::{Failure, Fate, Reply, Verdict, named, usual_verdict};
+use crate::model::{Barcode, VisitorId};
+
+/// How PassagePoint says that a visitor with this barcode is there already; seen under several statuses.
+pub(super) const ALREADY_THERE: &str = "ALREADY_EXIST_UNIQUE_ID";
+
+/// That a visitor is there already is an answer under any status.
+pub(super) fn visitor_verdict(reply: &Reply) -> Verdict {
+    if reply.text().contains(ALREADY_THERE) {
+        return Verdict::Answer;
+    }
+    verdict(reply)
+}
+
+/// 403 turns us away, and not only this person or visit.
+pub(super) fn verdict(reply: &Reply) -> Verdict {
+    match reply.status {
+        403 => Verdict::TurnedAway("the rights of PassagePoint.username"),
+        _ => login_verdict(reply),
+    }
+}
+
+/// 404 and 405 come from a server that has nothing at that address.
+pub(super) fn login_verdict(reply: &Reply) -> Verdict {
+    match reply.status {
+        404 | 405 => Verdict::WrongAddress,
+        _ => usual_verdict(reply),
+    }
+}
+
+/// Reads the id of what was made. A success that has an error in its place made nothing.
+pub(super) fn read_made<Id>(
+    reply: &Reply,
+    keys: &str,
+    of_text: fn(String) -> Id,
+) -> Result<Answer<Id>, Failure> {
+    if !reply.is_success() {
+        return Ok(Answer::Refused(reply.status));
+    }
+    let body = reply.json().unwrap_or_default();
+    let id = list_of(&body).and_then(|list| list.iter().find_map(|one| id_text(&one["id"])));
+    match id {
+        Some(id) => Ok(Answer::Id(of_text(id))),
+        None if has_error(&body) => Ok(Answer::Refused(reply.status)),
+        None => Err(not_understood(reply, keys)),
+    }
+}
+
+/// Reads the id of the visitor who has that barcode; nothing comes back if nobody has.
+pub(super) fn read_found(
+    reply: &Reply,
+    barcode: &Barcode,
+    keys: &str,
+) -> Result<Option<Answer<VisitorId>>, Failure> {
+    if !reply.is_success() {
+        return Ok(Some(Answer::Refused(reply.status)));
+    }
+    let body = reply.json().unwrap_or_default();
+    let records = list_of(&body);
+    let record = records.and_then(|records| record_of(records, barcode));
+    let id = record.and_then(|record| id_text(&record["id"]));
+    match (records, record, id) {
+        (_, _, Some(id)) => Ok(Some(Answer::Id(VisitorId(id)))),
+        _ if has_error(&body) => Ok(Some(Answer::Refused(reply.status))),
+        (Some(_), None, _) => Ok(None),
+        _ => Err(not_understood(reply, keys)),
+    }
+}
+
+/// The record of a visitor with that barcode, or the only one if none says which it has.
+fn record_of<'v>(records: &'v [Value], barcode: &Barcode) -> Option<&'v Value> {
+    let unique_id = |record: &Value| crate::json::text(&record["uniqueId"]);
+    if records.iter().any(|record| unique_id(record).is_some()) {
+        let mut records = records.iter();
+        return records.find(|record| unique_id(record).as_ref() == Some(&barcode.0));
+    }
+    match records {
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
+/// Whether a body tells of an error, whatever the status.
+pub(super) fn has_error(body: &Value) -> bool {
+    body.get("error").is_some_and(|error| !error.is_null())
+}
+
+/// The list of a reply: under `data`, or the reply itself.
+fn list_of(body: &Value) -> Option<&Vec<Value>> {
+    body.get("data").unwrap_or(body).as_array()
+}
+
+/// An id, which is a whole number, or a text in case that changes.
+fn id_text(id: &Value) -> Option<String> {
+    match id {
+        Value::Number(number) if number.is_u64() => Some(number.to_string()),
+        Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        _ => None,
+    }
+}
+
+/// Adds every text that is somewhere in the value.
+pub(super) fn add_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Array(list) => list.iter().for_each(|one| add_texts(one, texts)),
+        Value::Object(fields) => fields.values().for_each(|one| add_texts(one, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+pub(super) fn with_error(status: u16, has_error: bool) -> String {
+    let error = if has_error { " with an error" } else { "" };
+    format!("{}{error}", named(status))
+}
+
+/// A success that brings no id: whatever was asked for may have been done, or it is not
+/// PassagePoint that answers there.
+pub(super) fn not_understood(reply: &Reply, keys: &str) -> Failure {
+    Failure {
+        fate: Fate::Unknown,
+        ..Failure::not_processed(format!(
+            "PassagePoint sent an answer that cannot be read ({}): check {keys}",
+            named(reply.status)
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_makes_reading_an_id_panic(
+            status in 100..600_u16,
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            value in crate::json::any_value(),
+        ) {
+            for body in [bytes, value.to_string().into_bytes(), json!({"data": value}).to_string().into_bytes()] {
+                let reply = Reply::of(status, body);
+                let _ = read_made(&reply, "keys", VisitorId);
+                let _ = read_found(&reply, &Barcode("1".into()), "keys");
+                visitor_verdict(&reply);
+                if let Some(body) = reply.json() {
+                    list_of(&body);
+                    add_texts(&body, &mut Vec::new());
+                }
+            }
+        }
+    }
+}
