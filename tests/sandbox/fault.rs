@@ -30,6 +30,7 @@ pub(super) enum Action {
     CutBefore,
     CutAfter,
     Half,
+    HalfAndHang(Duration),
     Hang(Duration),
     HangAfter(Duration),
     Answer(Answer),
@@ -109,6 +110,11 @@ impl Fault {
     /// What was asked is done, the head and half of the body are sent, and the connection is closed.
     pub fn half_answer(self) -> Self {
         self.action(Action::Half)
+    }
+
+    /// What was asked is done, the head and half of the body are sent, and after so long the connection is closed.
+    pub fn half_answer_and_hang(self, duration: Duration) -> Self {
+        self.action(Action::HalfAndHang(duration))
     }
 
     /// Nothing is done, and after so long the connection is closed.

@@ -159,8 +159,8 @@ fn reason(status: u16) -> &'static str {
 pub enum Reply {
     /// The answer is sent.
     Whole(Answer),
-    /// The head and the first half of the body are sent, then the connection is closed.
-    Half(Answer),
+    /// The head and the first half of the body are sent, and after so long the connection is closed.
+    Half(Answer, Duration),
     /// The connection is closed without an answer.
     Cut,
 }
@@ -332,8 +332,9 @@ fn converse(service: Service, stream: &TcpStream, shared: &Shared) {
         let last = seen.header("connection") == Some("close");
         let sent = match shared.handle(&seen) {
             Reply::Whole(answer) => send(stream, &answer, 1),
-            Reply::Half(answer) => {
+            Reply::Half(answer, silence) => {
                 let _ = send(stream, &answer, 2);
+                shared.wait(silence);
                 return;
             }
             Reply::Cut => return,

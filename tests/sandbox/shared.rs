@@ -134,7 +134,8 @@ impl Shared {
         answer.headers.extend(met.headers);
         match met.action {
             Action::CutAfter => Reply::Cut,
-            Action::Half => Reply::Half(answer),
+            Action::Half => Reply::Half(answer, Duration::ZERO),
+            Action::HalfAndHang(duration) => Reply::Half(answer, duration),
             Action::Rewrite(spoil) => {
                 answer.body = spoil(answer.body);
                 Reply::Whole(answer)
@@ -182,7 +183,7 @@ impl Shared {
     }
 
     /// Waits so long, or until the sandbox ends.
-    fn wait(&self, duration: Duration) {
+    pub(super) fn wait(&self, duration: Duration) {
         if duration.is_zero() {
             return;
         }

@@ -235,24 +235,38 @@ fn too_many_requests_in_a_second_are_asked_again() {
 }
 
 #[test]
-fn a_day_with_too_many_requests_ends_the_asking_with_that_key() {
-    let sandbox = people(4)
-        .user(User::new("G20000001").barcode("22000001").zone(1))
-        .booking(Booking::new("cs_other").by("G20000001"))
-        .config("Network.concurrency", "1");
-    let fault = with_key(&sandbox, 0);
-    sandbox.fault(fault.answer(429, "application/json", error("DAILY_THRESHOLD")));
-    let cause = "Alma's daily request limit for API key 1 is used up: 4 visits wait";
-    outage(&sandbox, &[cause, "cs_1", "cs_4"]);
-    assert_eq!(count_with_key(&sandbox, 0), 1, "and not again in this pass");
-    assert_eq!(
-        sandbox.expected(),
-        [sandbox.visit("22000001", "LibCal Main", 30, 90)]
-    );
+fn a_day_with_too_many_requests_ends_the_asking_with_that_key_in_every_shape_of_the_answer() {
+    let xml = "<web_service_result xmlns=\"http://com/exlibris/urm/general/xmlbeans\"><errorsExist>true</errorsExist>\
+               <errorList><error><errorCode>DAILY_THRESHOLD</errorCode><errorMessage>made up</errorMessage>\
+               </error></errorList></web_service_result>";
+    for (content_type, body) in [
+        ("application/json", error("DAILY_THRESHOLD")),
+        ("application/xml", xml.to_owned()),
+        (
+            "application/xml",
+            xml.replace("errorCode>", "ns:errorCode>"),
+        ),
+        ("text/plain", "DAILY_THRESHOLD".to_owned()),
+        ("text/plain", "Error: DAILY_THRESHOLD reached.".to_owned()),
+    ] {
+        let sandbox = people(4)
+            .user(User::new("G20000001").barcode("22000001").zone(1))
+            .booking(Booking::new("cs_other").by("G20000001"))
+            .config("Network.concurrency", "1");
+        let fault = with_key(&sandbox, 0);
+        sandbox.fault(fault.answer(429, content_type, body.as_str()));
+        let cause = "Alma's daily request limit for API key 1 is used up: 4 visits wait";
+        outage(&sandbox, &[cause, "cs_1", "cs_4"]);
+        assert_eq!(count_with_key(&sandbox, 0), 1, "once in this pass: {body}");
+        assert_eq!(
+            sandbox.expected(),
+            [sandbox.visit("22000001", "LibCal Main", 30, 90)]
+        );
 
-    sandbox.clear_faults();
-    recovered_sync(&sandbox);
-    assert_eq!(sandbox.expected().len(), 5, "the next pass asks again");
+        sandbox.clear_faults();
+        recovered_sync(&sandbox);
+        assert_eq!(sandbox.expected().len(), 5, "the next pass asks again");
+    }
 }
 
 #[test]

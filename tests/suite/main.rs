@@ -57,6 +57,7 @@ mod takeover;
 mod terminal;
 mod tls;
 mod told_once;
+mod transport;
 mod trouble;
 mod typed_ids;
 mod untold;

@@ -1,0 +1,128 @@
+//! Connections that fail, and what that says of the request: surely not processed, or not known.
+
+use std::time::Duration;
+
+use crate::sandbox::{Fault, Sandbox, Service};
+use crate::support::{
+    assert_says, good_sync, of_ada, one_json, one_person, outage, outage_sync, people,
+    recovered_sync, rows_of, state_of, warnings,
+};
+
+const IN_DOUBT: &str = "appts WHERE asked_ends_at IS NOT NULL";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// One person, who is known, and from the request for a pre-registration on no connection is taken.
+fn refused_at_prereg(change: impl Fn(&Sandbox)) -> Sandbox {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    change(&sandbox);
+    // Before it come LibCal's token, two lists, and the login.
+    sandbox.refuse_from(5);
+    sandbox
+}
+
+#[test]
+fn a_connection_refused_to_the_request_for_a_visit_leaves_nothing_in_doubt() {
+    let sandbox = refused_at_prereg(|sandbox| {
+        sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+    });
+    let run = sandbox.run(&["-v", "--json", "sync"]);
+    assert_eq!(run.code, 1, "{run:#?}");
+    let says = [
+        "connection refused: 1 visit waits for the next pass",
+        "cs_2",
+    ];
+    assert_says(&warnings(&run), &says);
+    let counted = one_json(&run);
+    assert_eq!([&counted["in_doubt"], &counted["failed"]], [0, 1]);
+    assert_eq!(state_of(&sandbox, "cs_2"), "waiting");
+    assert_eq!(rows_of(&sandbox, IN_DOUBT), 0);
+    sandbox.clear_faults();
+    recovered_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 2, "each once");
+}
+
+#[test]
+fn a_connection_refused_while_a_visit_is_lengthened_leaves_it_registered_until_its_old_end() {
+    let sandbox = refused_at_prereg(|sandbox| {
+        let end = of_ada("cs_1").minutes(30, 150);
+        sandbox.remove_rows("cs_1");
+        sandbox.add_booking(end);
+    });
+    let before = sandbox.expected();
+    let said = outage_sync(&sandbox);
+    assert_says(&said, &["connection refused: 1 visit waits", "cs_1"]);
+    assert_eq!(rows_of(&sandbox, IN_DOUBT), 0);
+    let kept = "appts WHERE prereg_id IS NOT NULL AND attempts = 0";
+    assert_eq!(rows_of(&sandbox, kept), 1, "the old one still stands");
+    sandbox.clear_faults();
+    recovered_sync(&sandbox);
+    let longer = sandbox.visit("21000001", "LibCal Main", 30, 150);
+    let mut expected = before;
+    expected.push(longer);
+    assert_eq!(sandbox.expected(), expected, "lengthened once");
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected(), expected);
+}
+
+#[test]
+fn half_an_answer_and_then_silence_is_no_answer_within_the_time() {
+    for (service, path, is_known) in [
+        (Service::LibCal, "token", false),
+        (Service::LibCal, "bookings", false),
+        (Service::Alma, "users", false),
+        (Service::PassagePoint, "login", false),
+        (Service::PassagePoint, "createVisitor", false),
+        (Service::PassagePoint, "createPreReg", true),
+    ] {
+        let sandbox = one_person()
+            .config("Network.timeout_seconds", "1")
+            .config("Network.tries", "1");
+        let fault = Fault::on(service).path(path);
+        sandbox.fault(fault.half_answer_and_hang(MINUTE));
+        let says = format!("{service:?} does not answer: no answer within 1 s");
+        outage(&sandbox, &[&says]);
+        assert_eq!(rows_of(&sandbox, IN_DOUBT), i64::from(is_known), "{path}");
+    }
+}
+
+#[test]
+fn a_login_that_failed_is_not_tried_again_for_each_person() {
+    type BreakIt = fn(Fault) -> Fault;
+    let ways: [(BreakIt, usize); 4] = [
+        (|fault| fault.answer(500, "text/plain", "oh no"), 1),
+        (Fault::cut_before, 1),
+        (|fault| fault.answer(401, "text/plain", "no"), 1),
+        (|fault| fault.answer(200, "text/plain", "no token"), 1),
+    ];
+    for concurrency in ["1", "8"] {
+        for (break_it, logins) in ways {
+            let sandbox = people(9)
+                .config("Network.tries", "1")
+                .config("Network.concurrency", concurrency);
+            sandbox.fault(break_it(Fault::on(Service::PassagePoint).path("login")));
+            outage(&sandbox, &["9 visits wait"]);
+            assert_eq!(
+                sandbox.count(Service::PassagePoint),
+                logins,
+                "{concurrency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_fresh_token_that_was_turned_away_is_given_up_for_everybody() {
+    for path in ["createVisitor", "createPreReg"] {
+        let sandbox = people(9).config("Network.concurrency", "1");
+        let fault = Fault::on(Service::PassagePoint).path(path);
+        sandbox.fault(fault.answer(401, "application/json", r#"{"error":"no"}"#));
+        outage(&sandbox, &["fresh token", "9 visits wait"]);
+        assert_eq!(
+            sandbox.count_of(Service::PassagePoint, "login"),
+            2,
+            "{path}"
+        );
+        assert_eq!(sandbox.count_of(Service::PassagePoint, path), 2, "{path}");
+    }
+}
