@@ -10,7 +10,7 @@ mod values;
 
 pub use pattern::IdPattern;
 pub use secret::Secret;
-pub use values::{Address, Endpoint};
+pub use values::{Address, Endpoint, is_loopback};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -3,81 +3,33 @@
 //!
 //! It knows no service. What an answer says is for the service modules to read.
 
+mod agents;
 mod breaker;
+mod explain;
+mod proxy;
 mod request;
 
+pub use agents::{Agents, agents};
+pub use proxy::Proxy;
 pub use request::{Failure, Fate, Repeat, Reply, Request, Verdict, encode, usual_verdict};
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::ErrorKind;
+use std::io::Read;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{self, StatusCode, header};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Timeout};
+use ureq::{Agent, SendBody};
 
 use crate::clock::now;
 use crate::config::Network;
 use breaker::Breakers;
+use explain::explain;
 
 /// How long a service may make us wait with `Retry-After`.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The wait before the second try; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-
-const HOST_NOT_FOUND: &str =
-    "its host name is not known: check its address in the configuration, and the DNS";
-
-/// The agents that all services share: their time-outs and certificates, and the connections
-/// that one of them keeps.
-#[derive(Debug, Clone)]
-pub struct Agents {
-    /// Uses a connection as long as it lasts.
-    keeping: Agent,
-    /// Makes a connection of its own for each request.
-    fresh: Agent,
-}
-
-/// Makes the agents.
-///
-/// Certificates are checked against the operating system's store, and redirects are not followed.
-#[must_use]
-pub fn agents(network: &Network) -> Agents {
-    let connections = network.concurrency as usize;
-    Agents {
-        keeping: agent(network, connections),
-        fresh: agent(network, 0),
-    }
-}
-
-fn agent(network: &Network, kept_connections: usize) -> Agent {
-    // One limit for each step instead of one for the whole: only so does a
-    // time-out tell whether the request had gone out.
-    let limit = Some(Duration::from_secs(network.timeout_seconds.into()));
-    Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(concat!("libcal-pp/", env!("CARGO_PKG_VERSION")))
-        .timeout_resolve(limit)
-        .timeout_connect(limit)
-        .timeout_send_request(limit)
-        .timeout_send_body(limit)
-        .timeout_recv_response(limit)
-        .timeout_recv_body(limit)
-        // Each connection has its own; the default of 128 KiB adds up.
-        .input_buffer_size(32 << 10)
-        .max_idle_connections(3 * kept_connections)
-        .max_idle_connections_per_host(kept_connections)
-        .tls_config(
-            TlsConfig::builder()
-                .root_certs(RootCerts::PlatformVerifier)
-                .build(),
-        )
-        .build()
-        .into()
-}
 
 /// The way to one service: sends, tries again, and leaves alone what keeps failing.
 pub struct Client {
@@ -172,28 +124,35 @@ impl Client {
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
-        let agent = match request.repeat {
-            Repeat::Safe => &self.agents.keeping,
-            // On a connection that was used before, nobody can tell whether a server that has just
-            // closed it acted, nor whether an answer is a late one to another request.
-            Repeat::OnlyIfNotProcessed => &self.agents.fresh,
-        };
-        let answer = match &request.body {
+        let proxy = self.agents.proxy_for(&request.address);
+        let agent = self.agents.agent(request.repeat, proxy);
+        let mut body = request.body.as_deref().map(Body::new);
+        let answer = match &mut body {
             None => run(agent, builder.body(())),
-            Some(body) => run(agent, builder.body(body.as_slice())),
+            Some(body) => {
+                let builder = builder.header(header::CONTENT_LENGTH, body.rest.len());
+                run(agent, builder.body(SendBody::from_reader(body)))
+            }
         };
         let answer = answer.and_then(|mut answer| {
-            let body = answer
+            let content = answer
                 .body_mut()
                 .with_config()
                 .limit(u64::from(request.largest_answer) << 20)
                 .read_to_vec()?;
-            Ok((answer, body))
+            Ok((answer, content))
         });
-        let (answer, body) = answer.map_err(|error| self.explain(&error, request))?;
+        let (answer, content) = answer.map_err(|error| {
+            let (seconds, mib) = (self.network.timeout_seconds, request.largest_answer);
+            let why = explain(&error, proxy, seconds, mib);
+            Failure {
+                fate: fate_of(body.as_ref()),
+                ..Failure::not_processed(format!("{} does not answer: {why}", self.service))
+            }
+        })?;
         let reply = Reply {
             status: answer.status().as_u16(),
-            body,
+            body: content,
             retry_after: answer
                 .headers()
                 .get(header::RETRY_AFTER)
@@ -253,42 +212,36 @@ impl Client {
             )),
         }
     }
+}
 
-    /// Puts a transport error into words, and tells whether the request can have reached the service.
-    fn explain(&self, error: &ureq::Error, request: &Request<'_>) -> Failure {
-        let limit = self.network.timeout_seconds;
-        let (fate, what) = match error {
-            ureq::Error::HostNotFound => (Fate::NotProcessed, HOST_NOT_FOUND.into()),
-            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => (
-                Fate::NotProcessed,
-                format!("no connection within {limit} s"),
-            ),
-            ureq::Error::Timeout(_) => (Fate::Unknown, format!("no answer within {limit} s")),
-            ureq::Error::ConnectionFailed => (Fate::NotProcessed, "no connection".into()),
-            ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => (
-                Fate::NotProcessed,
-                "the proxy of HTTPS_PROXY cannot be used".into(),
-            ),
-            ureq::Error::Http(_) | ureq::Error::BadUri(_) => (
-                Fate::NotProcessed,
-                "the request cannot be put into HTTP".into(),
-            ),
-            ureq::Error::BodyExceedsLimit(_) => (
-                Fate::Unknown,
-                format!("its answer is larger than {} MiB", request.largest_answer),
-            ),
-            ureq::Error::Io(error) => explain_io(error),
-            // rustls tells of certificates here, never of what was sent.
-            ureq::Error::Rustls(error) => (
-                Fate::Unknown,
-                format!("no trust in its certificate or connection: {error}"),
-            ),
-            _ => (Fate::Unknown, "its answer is no readable HTTP".into()),
-        };
-        Failure {
-            fate,
-            ..Failure::not_processed(format!("{} does not answer: {what}", self.service))
+/// A request's body that knows whether any of it was taken to be sent.
+struct Body<'a> {
+    rest: &'a [u8],
+    is_taken: bool,
+}
+
+impl<'a> Body<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            is_taken: false,
         }
+    }
+}
+
+impl Read for Body<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.is_taken = true;
+        self.rest.read(buffer)
+    }
+}
+
+/// What became of a request to which no answer came: as long as nothing of its body was sent,
+/// no service can have acted on it, whichever way the connection failed.
+fn fate_of(body: Option<&Body<'_>>) -> Fate {
+    match body {
+        Some(body) if !body.is_taken => Fate::NotProcessed,
+        _ => Fate::Unknown,
     }
 }
 
@@ -297,26 +250,6 @@ fn run(
     request: http::Result<http::Request<impl ureq::AsSendBody>>,
 ) -> Result<http::Response<ureq::Body>, ureq::Error> {
     agent.run(request?)
-}
-
-fn explain_io(error: &std::io::Error) -> (Fate, String) {
-    // The standard library has no kind for it, only this text.
-    if error.to_string().starts_with("failed to lookup address") {
-        return (Fate::NotProcessed, HOST_NOT_FOUND.into());
-    }
-    match error.kind() {
-        ErrorKind::ConnectionRefused => (Fate::NotProcessed, "connection refused".into()),
-        ErrorKind::HostUnreachable
-        | ErrorKind::NetworkUnreachable
-        | ErrorKind::NetworkDown
-        | ErrorKind::AddrNotAvailable => (Fate::NotProcessed, "its host cannot be reached".into()),
-        // The TLS handshake reports a bad certificate as invalid data.
-        ErrorKind::InvalidData => (
-            Fate::Unknown,
-            format!("no trust in its certificate or connection: {error}"),
-        ),
-        _ => (Fate::Unknown, "the connection broke".into()),
-    }
 }
 
 /// A status with its name, such as `503 Service Unavailable`.

@@ -16,7 +16,7 @@ use crate::cache::{Cache, Counts, Survey};
 use crate::cli::Cli;
 use crate::clock;
 use crate::config::{Config, Location, Network, Wrong};
-use crate::http::{self, Agents, Client, Failure};
+use crate::http::{self, Agents, Client, Failure, Proxy};
 use crate::libcal::{LibCal, Listing, Row, status};
 use crate::lock;
 use crate::messages::pluralize;
@@ -74,7 +74,16 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
         tries: 1,
         ..config.network.clone()
     };
-    let agents = http::agents(&network);
+    let agents = match http::agents(&network) {
+        Ok(agents) => agents,
+        Err(Wrong(what)) => {
+            list.tell("proxy", Err(what))?;
+            return Ok(list.exit);
+        }
+    };
+    if let Some(proxy) = agents.proxy() {
+        list.tell("proxy", Ok(proxy_detail(proxy, &agents, &config)))?;
+    }
     check_libcal(&mut list, &config, &network, &agents)?;
     check_alma(&mut list, &config, &network, &agents)?;
     check_passagepoint(&mut list, &config, &network, &agents)?;
@@ -130,6 +139,27 @@ fn warning_if_open(file: &Path) -> Option<String> {
     let mode = fs::metadata(file).ok()?.permissions().mode();
     let warning = || format!("warning: others can read it: chmod 600 {}", file.display());
     (mode & 0o077 != 0).then(warning)
+}
+
+/// Which services are asked through the proxy.
+fn proxy_detail(proxy: &Proxy, agents: &Agents, config: &Config) -> String {
+    let addresses = [
+        ("LibCal", &config.libcal.credentials_endpt),
+        ("LibCal", &config.libcal.bookings_endpt),
+        ("Alma", &config.alma.users_endpt),
+        ("PassagePoint", &config.passagepoint.pp_api_root),
+    ];
+    let through = addresses
+        .into_iter()
+        .filter(|(_, address)| agents.proxy_for(address.as_str()).is_some());
+    let mut services: Vec<_> = through.map(|(service, _)| service).collect();
+    services.dedup();
+    match services.as_slice() {
+        [] => {
+            format!("{proxy} is used for no service: each is on this machine or named in NO_PROXY")
+        }
+        _ => format!("{proxy} is used for {}", services.join(", ")),
+    }
 }
 
 fn check_libcal(

@@ -105,7 +105,7 @@ fn busy(age: Duration) -> Exit {
 fn pass(cli: &Cli, args: &Sync, config: &Config, mut cache: Cache, is_lost: bool) -> Result<Exit> {
     let started = Instant::now();
     let now = clock::now();
-    let agents = http::agents(&config.network);
+    let agents = http::agents(&config.network)?;
     let fetched = read_rows(config, &agents, args);
     let mut plan = make_plan(config, &fetched, &mut cache, args, now)?;
     let outages = cache.outages()?;

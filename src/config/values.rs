@@ -66,7 +66,9 @@ fn no_address(why: &str) -> String {
     format!("is not an address like https://library.example.edu/path: {why}")
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host, as it stands in an address, is this machine by its name or number.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || bare

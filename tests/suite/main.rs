@@ -42,6 +42,7 @@ mod plan;
 mod planted;
 mod preregs;
 mod privacy;
+mod proxies;
 mod prune;
 mod prune_limits;
 mod random_days;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -15,12 +16,12 @@ use crate::sandbox::{Run, Sandbox, Service};
 use crate::support::{assert_says, needy_sync, one_person, warnings};
 
 /// A campus's own certification authority, made for one test.
-struct Campus {
+pub struct Campus {
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Campus {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
@@ -28,10 +29,17 @@ impl Campus {
         Self { authority }
     }
 
-    /// What a server on this machine shows.
-    fn server(&self) -> Arc<ServerConfig> {
+    /// Its certificate, as a file for `SSL_CERT_FILE`.
+    pub fn file(&self, sandbox: &Sandbox) -> PathBuf {
+        let file = sandbox.path("campus.pem");
+        fs::write(&file, self.authority.pem()).expect("a file");
+        file
+    }
+
+    /// What a server of that name shows.
+    pub fn server(&self, name: &str) -> Arc<ServerConfig> {
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         let certificate = params.signed_by(&key, &self.authority).expect("signed");
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
         let config =
@@ -59,8 +67,8 @@ fn in_front_of(sandbox: &Sandbox, service: Service, server: Arc<ServerConfig>) -
     format!("https://localhost:{port}")
 }
 
-/// Carries bytes both ways until one side ends.
-fn relay(client: TcpStream, behind: &str, server: Arc<ServerConfig>) {
+/// Takes TLS off a connection, and carries bytes both ways until one side ends.
+pub fn relay(client: TcpStream, behind: &str, server: Arc<ServerConfig>) {
     let turn = Some(Duration::from_millis(5));
     client.set_read_timeout(turn).expect("a socket");
     let mut behind = TcpStream::connect(behind).expect("the service");
@@ -87,7 +95,7 @@ fn carry(from: &mut impl Read, to: &mut impl Write) -> bool {
 fn behind_tls(campus: &Campus) -> Sandbox {
     let sandbox = one_person();
     let [libcal, alma, passagepoint] =
-        Service::ALL.map(|service| in_front_of(&sandbox, service, campus.server()));
+        Service::ALL.map(|service| in_front_of(&sandbox, service, campus.server("localhost")));
     sandbox
         .config(
             "LibCal.credentials_endpt",
@@ -117,10 +125,8 @@ fn an_authority_that_the_system_does_not_know_is_refused_and_gets_nothing() {
 fn the_campus_authority_in_ssl_cert_file_is_trusted() {
     let campus = Campus::new();
     let sandbox = behind_tls(&campus);
-    let file = sandbox.path("campus.pem");
-    fs::write(&file, campus.authority.pem()).expect("a file");
     let mut command = sandbox.command(&["sync"]);
-    command.env("SSL_CERT_FILE", &file);
+    command.env("SSL_CERT_FILE", campus.file(&sandbox));
     let run = Run::of(command);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert_eq!(sandbox.expected().len(), 1);
@@ -129,10 +135,8 @@ fn the_campus_authority_in_ssl_cert_file_is_trusted() {
 #[test]
 fn another_authority_in_ssl_cert_file_does_not_help() {
     let sandbox = behind_tls(&Campus::new());
-    let file = sandbox.path("campus.pem");
-    fs::write(&file, Campus::new().authority.pem()).expect("a file");
     let mut command = sandbox.command(&["-v", "sync"]);
-    command.env("SSL_CERT_FILE", &file);
+    command.env("SSL_CERT_FILE", Campus::new().file(&sandbox));
     let run = Run::of(command);
     assert_eq!(run.code, 1, "{run:#?}");
     assert_says(&warnings(&run), &["LibCal", "certificate"]);

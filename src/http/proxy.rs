@@ -1,0 +1,102 @@
+//! The proxy that the environment names, and what goes through it.
+//!
+//! ureq would read the same variables, but it sends this machine's own services to the proxy
+//! too, ignores one that it cannot use, and does not tell where one comes from.
+
+use std::env;
+use std::fmt;
+
+use ureq::ProxyProtocol;
+use ureq::http::Uri;
+
+use crate::config::{Wrong, is_loopback};
+
+/// Where a proxy may be named: for https: first, then for everything.
+const VARIABLES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+];
+/// Where the hosts are named that are asked without a proxy.
+const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+/// A proxy, and the variable that names it. It is shown as host and port, without its password.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    variable: &'static str,
+    proxy: ureq::Proxy,
+}
+
+impl Proxy {
+    /// The proxy of the first variable that is set and not blank, if there is one.
+    ///
+    /// # Errors
+    /// [`Wrong`] if it is not the address of an HTTP proxy.
+    pub(super) fn from_env() -> Result<Option<Self>, Wrong> {
+        let Some((variable, value)) = VARIABLES.iter().find_map(|name| set(name)) else {
+            return Ok(None);
+        };
+        let read = ureq::Proxy::new(&value).ok();
+        // For others ureq would be built with more than is needed.
+        let read = read
+            .filter(|proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https));
+        let with_exceptions = read.and_then(|proxy| add_exceptions(&proxy));
+        let proxy = with_exceptions.ok_or_else(|| {
+            Wrong(format!(
+                "{variable} in the environment is not the address of an HTTP proxy, such as http://proxy.example.edu:3128: correct or unset it"
+            ))
+        })?;
+        Ok(Some(Self { variable, proxy }))
+    }
+
+    pub(super) fn as_ureq(&self) -> ureq::Proxy {
+        self.proxy.clone()
+    }
+
+    /// Whether requests to this address go through the proxy. Those to this machine never do,
+    /// for they may go in the clear.
+    pub(super) fn serves(&self, address: &Uri) -> bool {
+        let is_here = address.host().is_none_or(is_loopback);
+        !is_here && !self.proxy.is_no_proxy(address)
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (host, port) = (self.proxy.host(), self.proxy.port());
+        write!(f, "{host}:{port} ({})", self.variable)
+    }
+}
+
+/// A variable and its value, unless that is blank.
+fn set(name: &'static str) -> Option<(&'static str, String)> {
+    let value = env::var_os(name)?;
+    let value = value.to_string_lossy().trim().to_owned();
+    (!value.is_empty()).then_some((name, value))
+}
+
+/// The same proxy with the hosts that are asked without it. As curl and others have it, a name
+/// stands for all hosts below it too, with a dot before it or not.
+fn add_exceptions(proxy: &ureq::Proxy) -> Option<ureq::Proxy> {
+    let mut builder = ureq::Proxy::builder(proxy.protocol())
+        .host(proxy.host())
+        .port(proxy.port());
+    if let Some(username) = proxy.username() {
+        builder = builder.username(username);
+    }
+    if let Some(password) = proxy.password() {
+        builder = builder.password(password);
+    }
+    let exceptions = EXCEPTIONS.iter().find_map(|name| set(name));
+    let exceptions = exceptions.map(|(_, hosts)| hosts).unwrap_or_default();
+    for host in exceptions.split(',').map(str::trim) {
+        let name = host.trim_start_matches("*.").trim_start_matches('.');
+        if !name.is_empty() {
+            builder = builder.no_proxy(name).no_proxy(&format!(".{name}"));
+        }
+    }
+    builder.build().ok()
+}
