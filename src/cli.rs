@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use chrono::{Local, NaiveDate};
+use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 
-use crate::model::{self, InvalidId, PrimaryId};
+use crate::clock::local_now;
+use crate::model::{InvalidId, PrimaryId};
 
 /// Makes PassagePoint expect the people who booked seats and rooms in LibCal.
 #[derive(Debug, Parser)]
@@ -176,7 +177,7 @@ fn a_day(typed: &str) -> Result<NaiveDate, &'static str> {
     let day = NaiveDate::parse_from_str(typed, "%Y-%m-%d").ok();
     let day = day.filter(|day| day.to_string() == typed);
     let day = day.ok_or("it is no day such as 2026-12-01")?;
-    let today = model::now().with_timezone(&Local).date_naive();
+    let today = local_now().date_naive();
     if today.pred_opt().is_some_and(|yesterday| day < yesterday) {
         return Err("it is past, and LibCal lists bookings of today and later days only");
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
+use crate::sandbox::clock::offset_of_suite;
 use crate::sandbox::{Booking, Run, Sandbox, Service, User};
 
 /// Runs a pass that must find nothing for a person to do, and in which no service was asked anything wrong.
@@ -49,8 +50,8 @@ pub fn warnings(run: &Run) -> String {
 
 /// So many days from today, as `--date` takes it.
 pub fn day(days: i64) -> String {
-    let day = chrono::Utc::now().date_naive() + chrono::TimeDelta::days(days);
-    day.to_string()
+    let now = chrono::Utc::now() + chrono::TimeDelta::seconds(offset_of_suite());
+    (now.date_naive() + chrono::TimeDelta::days(days)).to_string()
 }
 
 /// No service was asked anything wrong.
