@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use libcal_pp::config::Location;
 use libcal_pp::libcal::{Row, Unreadable};
 use libcal_pp::model::{
     Appt, BookingId, Known, LocationId, PreregId, PrimaryId, Reason, State, VisitKey, VisitorId,
@@ -29,7 +30,10 @@ fn planned_with(rows: &[Row], unreadable: &[Unreadable], known: &Known) -> Plan 
         destinations: &destinations.into(),
         lists_are_complete: true,
         cut_short: &BTreeSet::new(),
-        locations: &[],
+        locations: &[Location {
+            name: "Main Library".to_owned(),
+            id: LocationId(1),
+        }],
         days: 0,
         offset: FixedOffset::west_opt(4 * 3600).expect("an offset"),
         last_pass: None,
@@ -188,6 +192,44 @@ fn any_known() -> impl Strategy<Value = Known> {
         }
         known
     })
+}
+
+#[test]
+fn what_is_of_today_is_said_by_the_soonest_row_though_the_clocks_change_before_the_last() {
+    let row = |booking: &str, start: TimeDelta, offset: i32| Row {
+        booking_id: BookingId(booking.into()),
+        lid: LocationId(1),
+        starts_at: now() + start,
+        ends_at: now() + start + hours(1),
+        offset: FixedOffset::west_opt(offset * 3600).expect("an offset"),
+        status: "Confirmed".into(),
+        cancelled: false,
+        first_name: "Ada".into(),
+        last_name: "Example".into(),
+        email: String::new(),
+        primary_id: PrimaryId::parse("G1"),
+    };
+    let today = row("cs_today", hours(1), 4);
+    let later = row("cs_later", hours(48), 5);
+    // Half past midnight by today's clock, and half past eleven by the other.
+    let midnight = DateTime::from_timestamp(1_790_049_600, 0).expect("a time");
+    let unlisted = row("cs_unlisted", midnight + TimeDelta::minutes(30) - now(), 4);
+    let known = registered([(key_of(&unlisted), unlisted.ends_at)]);
+    for rows in [
+        [today.clone(), later.clone()],
+        [later.clone(), today.clone()],
+    ] {
+        let plan = planned(&rows, &known);
+        let is_listed = |key: &VisitKey| rows.iter().any(|row| key_of(row) == *key);
+        let mut visits = plan.visits.iter();
+        assert!(
+            visits.all(|visit| is_listed(&visit.after.key)),
+            "tomorrow's lists may have it"
+        );
+    }
+    // By the other clock it is of today, and gone.
+    let plan = planned(&[later], &known);
+    assert_eq!(plan.visits.len(), 2);
 }
 
 proptest! {

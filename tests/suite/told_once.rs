@@ -336,6 +336,15 @@ fn a_booking_is_named_once_in_a_line_however_many_visits_it_has() {
     assert_eq!(said.lines().count(), 2, "{said}");
     assert!(said.lines().all(|line| times(line) == 1), "{said}");
     assert_says(&said, &["1 user refused", "1 booking refused"]);
+    // And of several bookings of a refused user one is enough, the same every day.
+    let sandbox = Sandbox::new();
+    for book_id in ["cs_2", "cs_1", "cs_3"] {
+        sandbox.add_booking(Booking::new(book_id).by("G404"));
+    }
+    assert_says(
+        &needy_sync(&sandbox),
+        &["1 user refused", "(G404 with cs_1)"],
+    );
 }
 
 #[test]
