@@ -208,7 +208,11 @@ pub fn as_somebody(sandbox: &Sandbox, args: &[&str]) -> Run {
     // A copy, for the folders above the program need not be open to everybody.
     let program = sandbox.path("libcal-pp");
     if !program.exists() {
-        fs::copy(command.get_program(), &program).expect("a copy of the program");
+        // Made by another process: what another thread starts meanwhile would inherit the open file, and a program
+        // that somebody may still write to cannot be run.
+        let mut copy = Command::new("cp");
+        copy.arg(command.get_program()).arg(&program);
+        assert!(copy.status().expect("cp can be run").success());
         let mode = fs::Permissions::from_mode(0o755);
         fs::set_permissions(&program, mode).expect("its owner may");
     }
