@@ -43,6 +43,22 @@ fn registered_then_moved_then_moved_back() {
 }
 
 #[test]
+fn of_two_times_the_one_that_is_given_up_unregistered_is_forgotten_though_nothing_else_changes() {
+    let sandbox = one_person().booking(
+        of_ada("cs_1")
+            .minutes(100, 160)
+            .status("Mediated Tentative"),
+    );
+    good_sync(&sandbox);
+    let not_approved = states(&sandbox).pop().expect("two visits").0;
+    assert_eq!(not_approved, "not approved");
+    move_to(&sandbox, 30, 90);
+    good_sync(&sandbox);
+    assert_state(&sandbox, "registered", "", "Confirmed");
+    assert_eq!(sandbox.expected().len(), 1);
+}
+
+#[test]
 fn a_moved_booking_that_never_was_registered_leaves_only_its_new_place_and_person() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1"));
     needy_sync(&sandbox);
