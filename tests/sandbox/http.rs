@@ -15,6 +15,7 @@ use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
 use super::receive::{Received, read_request};
+use super::run::DEADLINE;
 use super::shared::{Shared, lock};
 
 /// One of the three services.
@@ -215,6 +216,10 @@ impl Server {
     /// Closes the port, so that connections are refused, and cuts those that are open.
     pub fn stop(&mut self) {
         self.close();
+        self.cut();
+    }
+
+    fn cut(&self) {
         for stream in lock(&self.gate.connections).values() {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -251,14 +256,19 @@ impl Server {
         }));
     }
 
+    /// The acceptor blocks in `accept` until somebody comes.
+    fn end_acceptor(&self) {
+        self.gate.closing.store(true, Ordering::SeqCst);
+        // It fails if a client was faster, which does as well.
+        let _ = TcpStream::connect(self.address);
+    }
+
     fn close(&mut self) {
         if let Port::Closed(_) = self.port {
             return;
         }
-        self.gate.closing.store(true, Ordering::SeqCst);
-        // The acceptor blocks in `accept` until somebody comes; it fails if a client was faster, which does as well.
-        let _ = TcpStream::connect(self.address);
-        let deadline = Instant::now() + Duration::from_secs(5);
+        self.end_acceptor();
+        let deadline = Instant::now() + DEADLINE;
         let socket = loop {
             match bound_to(self.address) {
                 Ok(socket) => break socket,
@@ -275,7 +285,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        // Whoever gets the port next may have it.
+        self.end_acceptor();
+        self.cut();
     }
 }
 
