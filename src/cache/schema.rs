@@ -149,6 +149,14 @@ const FROM_PYTHON: &str = "
     DROP TABLE old_appts;
 ";
 
+/// What makes the tables above of those that do not have what was last reported.
+const ADD_REPORTS: &str = "
+    ALTER TABLE users ADD COLUMN reported TEXT;
+    ALTER TABLE appts ADD COLUMN reported TEXT;
+    UPDATE users SET reported = refusal WHERE reported_at IS NOT NULL;
+    UPDATE appts SET reported = reason WHERE reported_at IS NOT NULL;
+";
+
 /// Sets up the connection, makes the tables if there are none and takes older ones over.
 /// All or nothing: it is one transaction.
 pub(super) fn prepare(connection: &mut Connection, kind: Kind) -> rusqlite::Result<()> {
@@ -171,6 +179,8 @@ pub(super) fn prepare(connection: &mut Connection, kind: Kind) -> rusqlite::Resu
 pub(super) enum Kind {
     /// The tables above.
     Ours,
+    /// The same but for what was last reported, as they were at first.
+    WithoutReports,
     /// Those of version 1.
     Version1,
     /// The Python program's.
@@ -201,12 +211,22 @@ fn kind_within(connection: &Transaction<'_>) -> rusqlite::Result<Kind> {
     let expected = Connection::open_in_memory()?;
     expected.execute_batch(tables)?;
     let names = table_names(&expected)?;
-    let mut is_kind = kind != Kind::Pythons || table_names(connection)? == names;
-    for table in &names {
-        is_kind = is_kind && columns(connection, table)? == columns(&expected, table)?;
-    }
-    if is_kind {
+    let has_all_but = |missing: &str| -> rusqlite::Result<bool> {
+        for table in &names {
+            let mut wanted = columns(&expected, table)?;
+            wanted.retain(|name| name != missing);
+            if columns(connection, table)? != wanted {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    let has_others = kind == Kind::Pythons && table_names(connection)? != names;
+    if !has_others && has_all_but("")? {
         return Ok(kind);
+    }
+    if kind == Kind::Ours && has_all_but("reported")? {
+        return Ok(Kind::WithoutReports);
     }
     Err(refuse(
         "it is some other program's SQLite file: name another with Cache.path or --db",
@@ -236,6 +256,7 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
             create_tables(&transaction)?;
             transaction.execute_batch(FROM_PYTHON)?;
         }
+        Kind::WithoutReports => transaction.execute_batch(ADD_REPORTS)?,
         Kind::Version1 => {
             transaction.execute_batch(
                 "DROP INDEX users_by_seen; DROP INDEX appts_by_user; DROP INDEX appts_by_end;

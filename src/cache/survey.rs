@@ -63,7 +63,7 @@ fn survey(connection: &Connection) -> rusqlite::Result<Survey> {
     };
     Ok(match kind {
         Kind::Nothing => Survey::None,
-        Kind::Pythons | Kind::Version1 => Survey::Older(counts()?),
+        Kind::Pythons | Kind::Version1 | Kind::WithoutReports => Survey::Older(counts()?),
         Kind::Ours => Survey::Ours(counts()?, last_pass(connection)?),
     })
 }

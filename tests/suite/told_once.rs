@@ -364,3 +364,24 @@ fn a_cancellation_is_told_to_whoever_looks_once_and_only_where_it_is_one() {
     );
     assert!(!looks(&sandbox).contains(says), "it was told");
 }
+
+#[test]
+fn a_cache_that_had_not_kept_what_was_reported_is_taken_over_and_tells_nothing_again() {
+    let sandbox = one_person()
+        .booking(Booking::new("cs_404").by("G404"))
+        .booking(
+            of_ada("cs_odd")
+                .minutes(100, 160)
+                .status("Blessed by the Dean"),
+        );
+    assert_eq!(needy_sync(&sandbox).lines().count(), 2);
+    sql(
+        &sandbox,
+        "ALTER TABLE users DROP COLUMN reported; ALTER TABLE appts DROP COLUMN reported;",
+    );
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
+    let reported = "SELECT reported FROM users WHERE reported IS NOT NULL UNION ALL
+                    SELECT reported FROM appts WHERE reported IS NOT NULL";
+    assert_eq!(texts(&sandbox, reported).len(), 2);
+}
