@@ -8,6 +8,7 @@ mod breaker;
 mod explain;
 mod proxy;
 mod request;
+mod resolve;
 
 pub use agents::{Agents, agents};
 pub use proxy::Proxy;

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use anyhow::Result;
 
@@ -131,25 +132,39 @@ impl<'a> Pass<'a> {
             stopped: AtomicBool::new(false),
             receive: Mutex::new(receive),
         };
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             // Needed by whoever comes first from Alma. If it fails, they are told.
-            scope.spawn(|| self.passagepoint.ensure_token());
-            let mut threads = Vec::new();
-            for _ in 0..unknown.len().min(most) {
+            let _ = start(scope, || {
+                let _ = self.passagepoint.ensure_token();
+                Ok(())
+            });
+            let askers = start_some(scope, unknown.len().min(most), || {
                 let send = send.clone();
                 let (unknown, workers) = (&unknown, &workers);
-                threads.push(scope.spawn(move || self.ask_alma(unknown, workers, &send)));
-            }
+                move || self.ask_alma(unknown, workers, &send)
+            });
+            let asked = if askers.is_empty() {
+                self.ask_alma(&unknown, &workers, &send)
+            } else {
+                Ok(())
+            };
             // When the last thread that asks Alma ends, the channel closes, which ends the others.
             drop(send);
-            for _ in 0..people.len().min(most) {
-                threads.push(scope.spawn(|| self.register_visits(&workers)));
-            }
-            let results = threads.into_iter().map(|thread| match thread.join() {
+            let registrars = start_some(scope, people.len().min(most), || {
+                || self.register_visits(&workers)
+            });
+            let registered = if registrars.is_empty() {
+                self.register_visits(&workers)
+            } else {
+                Ok(())
+            };
+            let threads = askers.into_iter().chain(registrars);
+            let results = threads.map(|thread| match thread.join() {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),
             });
-            results.collect::<Vec<_>>().into_iter().collect()
+            let results: Vec<_> = results.chain([asked, registered]).collect();
+            results.into_iter().collect()
         })
     }
 
@@ -248,6 +263,26 @@ impl<'a> Pass<'a> {
     fn done(&self) -> MutexGuard<'_, Done> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Starts so many threads for the same work, or as many as the system allows: the work is shared
+/// among those that there are, and where there is none this thread is to do it.
+fn start_some<'s, W: FnOnce() -> Result<()> + Send + 's>(
+    scope: &'s Scope<'s, '_>,
+    number: usize,
+    work: impl Fn() -> W,
+) -> Vec<ScopedJoinHandle<'s, Result<()>>> {
+    let started = (0..number).map_while(|_| start(scope, work()));
+    started.collect()
+}
+
+fn start<'s>(
+    scope: &'s Scope<'s, '_>,
+    work: impl FnOnce() -> Result<()> + Send + 's,
+) -> Option<ScopedJoinHandle<'s, Result<()>>> {
+    let started = thread::Builder::new().spawn_scoped(scope, work);
+    let failed = |error: &std::io::Error| log::debug!("a thread cannot be started: {error}");
+    started.inspect_err(failed).ok()
 }
 
 /// What the two groups of threads have in common.

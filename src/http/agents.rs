@@ -6,9 +6,11 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::Uri;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 
 use super::proxy::Proxy;
 use super::request::Repeat;
+use super::resolve::TimedResolver;
 use crate::config::{Network, Wrong};
 
 /// The agents of a run.
@@ -78,7 +80,7 @@ fn agent(network: &Network, proxy: Option<&Proxy>, kept_connections: usize) -> A
     // One limit for each step instead of one for the whole: a list that comes slowly but
     // steadily is no outage.
     let limit = Some(Duration::from_secs(network.timeout_seconds.into()));
-    Agent::config_builder()
+    let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -99,6 +101,6 @@ fn agent(network: &Network, proxy: Option<&Proxy>, kept_connections: usize) -> A
                 .root_certs(RootCerts::PlatformVerifier)
                 .build(),
         )
-        .build()
-        .into()
+        .build();
+    Agent::with_parts(config, DefaultConnector::default(), TimedResolver)
 }
