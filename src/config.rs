@@ -176,7 +176,8 @@ pub struct Network {
     /// How often a request is sent at the most.
     #[serde(deserialize_with = "within::<_, 1, 10>")]
     pub tries: u32,
-    /// How many people Alma is asked about at once, and how many are registered in PassagePoint.
+    /// How many pages LibCal is asked for at once, how many people Alma is asked about, and how
+    /// many are registered in PassagePoint.
     #[serde(deserialize_with = "within::<_, 1, 64>")]
     pub concurrency: u32,
 }

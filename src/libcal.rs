@@ -2,16 +2,19 @@
 //!
 //! Which rows make a visit is for [`crate::plan`] to say.
 
+mod list;
 mod row;
 pub mod status;
 
-pub use row::{Row, Unreadable};
+pub use list::{Ids, List, Page, Pages};
+pub use row::{Row, RowId, Unreadable};
 
 use row::Question;
 
-use std::collections::HashSet;
+use std::fmt;
 
 use chrono::NaiveDate;
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -24,8 +27,8 @@ use crate::token::Session;
 const PAGE: usize = 100;
 /// The largest page, in MiB; a hundred bookings have about a tenth of one.
 const LARGEST_PAGE: u32 = 8;
-/// No location has this many pages; a list that goes on is not believed.
-const LAST_PAGE: usize = 1000;
+/// The most rows of one page, whatever was asked for.
+const MOST_ROWS: usize = 10_000;
 
 // The keys of the configuration that are the addresses.
 const TOKEN: &str = "LibCal.credentials_endpt";
@@ -45,8 +48,39 @@ pub struct Listing {
     pub rows: Vec<Row>,
     /// The rows that cannot.
     pub unreadable: Vec<Unreadable>,
-    /// Why the list ends early, if it does; what came before is above.
+    /// What tells each of either from all others, in their order.
+    pub ids: Ids,
+    /// Why not all of the list was read, if that is so; what was is above.
     pub failure: Option<String>,
+    /// The pages that it came on, if all was read.
+    pub pages: Pages,
+}
+
+/// The rows of a page, not yet read.
+struct RawRows<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawRows<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Rows;
+        impl<'de> Visitor<'de> for Rows {
+            type Value = Vec<&'de RawValue>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of rows")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Self::Value, A::Error> {
+                let mut rows = Vec::new();
+                while let Some(row) = all.next_element()? {
+                    // A page of nothing but the shortest rows has millions.
+                    if rows.len() == MOST_ROWS {
+                        return Err(de::Error::custom("too many rows"));
+                    }
+                    rows.push(row);
+                }
+                Ok(rows)
+            }
+        }
+        deserializer.deserialize_seq(Rows).map(Self)
+    }
 }
 
 impl<'a> LibCal<'a> {
@@ -68,47 +102,44 @@ impl<'a> LibCal<'a> {
         self.session.token(None, &|| self.login()).map(|_| ())
     }
 
-    /// Reads all bookings of one location, page by page: `GET {bookings_endpt}`.
+    /// Reads all bookings of one location, page by page.
     ///
     /// `date` is the first day; without it LibCal takes today in the library's own time zone.
     #[must_use]
     pub fn list(&self, location: LocationId, date: Option<NaiveDate>) -> Listing {
-        let mut listing = Listing::default();
-        let mut seen = HashSet::new();
+        let mut list = List::new(1);
+        while list.ready().is_some() {
+            let number = list.ask();
+            list.add(number, self.read_page(location, date, number));
+        }
+        list.finish()
+    }
+
+    /// Reads one page of the bookings of one location: `GET {bookings_endpt}`.
+    ///
+    /// # Errors
+    /// Why it cannot be had or read.
+    pub fn read_page(
+        &self,
+        location: LocationId,
+        date: Option<NaiveDate>,
+        number: usize,
+    ) -> Result<Page, String> {
+        let reply = self.page(location, date, number);
+        let reply = reply.map_err(|failure| failure.cause)?;
+        let Ok(rows) = serde_json::from_slice::<RawRows<'_>>(&reply.body) else {
+            return Err("LibCal sent a list that cannot be read".into());
+        };
         let question = Question {
             field: &self.config.primary_id_field,
             pattern: self.config.primary_id_pattern.as_ref(),
         };
-        for page in 1..=LAST_PAGE {
-            let reply = match self.page(location, date, page) {
-                Ok(reply) => reply,
-                Err(failure) => {
-                    listing.failure = Some(failure.cause);
-                    return listing;
-                }
-            };
-            let Ok(rows) = serde_json::from_slice::<Vec<&RawValue>>(&reply.body) else {
-                listing.failure = Some("LibCal sent a list that cannot be read".into());
-                return listing;
-            };
-            let mut new = 0;
-            for raw in &rows {
-                if !seen.insert(row::identity(raw.get())) {
-                    continue;
-                }
-                new += 1;
-                match row::read(raw.get(), location, question) {
-                    Ok(row) => listing.rows.push(row),
-                    Err(unreadable) => listing.unreadable.push(unreadable),
-                }
-            }
-            // Some systems ignore `page` and send the first one for ever.
-            if rows.len() < PAGE || new == 0 {
-                return listing;
-            }
-        }
-        listing.failure = Some(format!("LibCal's list did not end after {LAST_PAGE} pages"));
-        listing
+        let rows = rows.0.iter();
+        let rows = rows.map(|raw| row::read(raw.get(), location, question));
+        Ok(Page {
+            rows: rows.collect(),
+            bytes: reply.body.len(),
+        })
     }
 
     fn page(

@@ -240,6 +240,12 @@ impl Plan {
         let visits = self.visits.iter();
         visits.filter(|visit| visit.before.as_ref() != Some(&visit.after))
     }
+
+    /// Whether anything is otherwise than the cache knows it.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.changed().next().is_some() || !self.forgotten.is_empty()
+    }
 }
 
 /// The bookings and primary IDs that the rows speak of: what the plan wants to know from the cache.

@@ -19,7 +19,7 @@ use crate::cache::Cache;
 use crate::cli::{Cli, Sync};
 use crate::clock::{self, local_now};
 use crate::config::Config;
-use crate::fetch::{Fetched, fetch};
+use crate::fetch::{Fetched, Lists};
 use crate::http::{self, Agents, Client};
 use crate::libcal::LibCal;
 use crate::lock::{self, Acquired};
@@ -106,8 +106,19 @@ fn pass(cli: &Cli, args: &Sync, config: &Config, mut cache: Cache, is_lost: bool
     let started = Instant::now();
     let now = clock::now();
     let agents = http::agents(&config.network)?;
-    let fetched = read_rows(config, &agents, args);
+    let client = Client::new("LibCal", agents.clone(), &config.network);
+    let lists = Lists {
+        libcal: &LibCal::new(client, &config.libcal),
+        date: args.date,
+        connections: config.network.concurrency as usize,
+    };
+    let mut fetched = lists.read(&config.libcal.locations);
     let mut plan = make_plan(config, &fetched, &mut cache, args, now)?;
+    if plan.has_news() && fetched.has_unconfirmed() {
+        lists.read_again(&mut fetched);
+        plan = make_plan(config, &fetched, &mut cache, args, now)?;
+    }
+    save_plan(&plan, &mut cache)?;
     let outages = cache.outages()?;
     let (done, finished) = carry_out(config, agents, &mut cache, &mut plan, &outages, args);
     let mut refusals = plan.refusals();
@@ -141,13 +152,7 @@ fn pass(cli: &Cli, args: &Sync, config: &Config, mut cache: Cache, is_lost: bool
     })
 }
 
-fn read_rows(config: &Config, agents: &Agents, args: &Sync) -> Fetched {
-    let client = Client::new("LibCal", agents.clone(), &config.network);
-    let libcal = LibCal::new(client, &config.libcal);
-    fetch(&libcal, &config.libcal.locations, args.date)
-}
-
-/// Makes the plan, and keeps what it finds before anything is asked.
+/// Makes the plan from the rows and from what the cache knows of them.
 fn make_plan(
     config: &Config,
     fetched: &Fetched,
@@ -186,6 +191,11 @@ fn make_plan(
         plan.count(|decision| decision == Decision::Ended),
     );
     cache.note_seen(known.users.keys(), now)?;
+    Ok(plan)
+}
+
+/// Keeps what the plan found, before anything is asked.
+fn save_plan(plan: &Plan, cache: &mut Cache) -> Result<()> {
     cache.save_appts(plan.changed().map(|visit| &visit.after), &plan.forgotten)?;
     for visit in plan.changed() {
         let is_cancelled = visit.after.state == State::Cancelled;
@@ -196,7 +206,7 @@ fn make_plan(
             );
         }
     }
-    Ok(plan)
+    Ok(())
 }
 
 /// Carries the plan out; gives what was done even where the cache put an end to it.

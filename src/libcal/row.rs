@@ -1,11 +1,38 @@
 //! One row of LibCal's list, read from its JSON.
 
-use chrono::{DateTime, FixedOffset, SubsecRound, Utc};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::{DateTime, Datelike, FixedOffset, SubsecRound, Utc};
 use serde_json::{Map, Value};
 
 use crate::config::IdPattern;
 use crate::json;
 use crate::model::{BookingId, InvalidId, LocationId, PrimaryId, is_invisible};
+
+/// The longest text of a row that is taken for what it is, in characters.
+const LONGEST: usize = 255;
+
+/// What tells a row from all others: its `id`, or the whole of it where it has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowId {
+    /// An `id` as LibCal has them.
+    Number(u64),
+    /// The hash of another `id`, or of a row without one: either may be long.
+    Hash(u64),
+}
+
+impl RowId {
+    /// The identity of a row, by its JSON and its fields, if it has any.
+    fn of(raw: &str, fields: Option<&Map<String, Value>>) -> Self {
+        let id = fields.and_then(|fields| text(fields, "id"));
+        if let Some(number) = id.as_ref().and_then(|id| id.parse().ok()) {
+            return Self::Number(number);
+        }
+        let mut hasher = DefaultHasher::new();
+        (id.is_some(), id.as_deref().unwrap_or(raw)).hash(&mut hasher);
+        Self::Hash(hasher.finish())
+    }
+}
 
 /// The question of the booking form that asks for the primary ID.
 #[derive(Debug, Clone, Copy)]
@@ -58,21 +85,23 @@ pub struct Unreadable {
     pub cancelled: bool,
 }
 
-/// What tells this row from all others: its `id`, or the whole of it where it has none.
-pub(super) fn identity(raw: &str) -> String {
-    match fields(raw).as_ref().and_then(|fields| text(fields, "id")) {
-        Some(id) => format!("id {id}"),
-        None => raw.to_owned(),
-    }
-}
-
-/// Reads one row of the list of `location`.
+/// Reads one row of the list of `location`, and what tells it from all others.
 pub(super) fn read(
     raw: &str,
     location: LocationId,
     question: Question<'_>,
+) -> (RowId, Result<Row, Unreadable>) {
+    let fields = serde_json::from_str(raw).ok();
+    let id = RowId::of(raw, fields.as_ref());
+    (id, read_fields(fields, location, question))
+}
+
+fn read_fields(
+    fields: Option<Map<String, Value>>,
+    location: LocationId,
+    question: Question<'_>,
 ) -> Result<Row, Unreadable> {
-    let Some(fields) = fields(raw) else {
+    let Some(fields) = fields else {
         return Err(Unreadable {
             booking_id: BookingId(format!("a row of location {location}")),
             lid: location,
@@ -87,9 +116,17 @@ pub(super) fn read(
         booking_id: subject(&fields, location),
         lid: location,
         what: what.into(),
-        status: status.clone(),
+        status: status.clone().filter(|status| !is_long(status)),
         cancelled,
     };
+    let booking_id = text(&fields, "bookId").ok_or_else(|| unreadable("no bookId"));
+    // Both are kept and printed.
+    if booking_id.as_deref().is_ok_and(is_long) {
+        return Err(unreadable("its bookId is longer than 255 characters"));
+    }
+    if status.as_deref().is_some_and(is_long) {
+        return Err(unreadable("its status is longer than 255 characters"));
+    }
     let starts_at =
         time(&fields, "fromDate").ok_or_else(|| unreadable("no fromDate that is a time"))?;
     let ends_at = time(&fields, "toDate").ok_or_else(|| unreadable("no toDate that is a time"))?;
@@ -97,9 +134,7 @@ pub(super) fn read(
         return Err(unreadable("its toDate is not after its fromDate"));
     }
     Ok(Row {
-        booking_id: text(&fields, "bookId")
-            .map(BookingId)
-            .ok_or_else(|| unreadable("no bookId"))?,
+        booking_id: BookingId(booking_id?),
         lid: match text(&fields, "lid") {
             None => location,
             Some(lid) => LocationId(
@@ -119,11 +154,19 @@ pub(super) fn read(
     })
 }
 
-/// A text without what cannot be seen; blank if there is none.
+/// A text without what cannot be seen; blank if there is none, or if nobody's name or address is that long.
 fn visible(fields: &Map<String, Value>, name: &str) -> String {
     let text = text(fields, name).unwrap_or_default();
     let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
-    visible.trim().to_owned()
+    let visible = visible.trim();
+    if is_long(visible) {
+        return String::new();
+    }
+    visible.to_owned()
+}
+
+fn is_long(text: &str) -> bool {
+    text.chars().count() > LONGEST
 }
 
 /// The ID on the booking form: the part of the answer that looks like one, if it is known what one looks like.
@@ -139,13 +182,10 @@ fn primary_id(fields: &Map<String, Value>, question: Question<'_>) -> Result<Pri
     }
 }
 
-fn fields(raw: &str) -> Option<Map<String, Value>> {
-    serde_json::from_str(raw).ok()
-}
-
 fn subject(fields: &Map<String, Value>, location: LocationId) -> BookingId {
-    let subject = text(fields, "bookId")
-        .or_else(|| text(fields, "id").map(|id| format!("row {id}")))
+    let short = |name| text(fields, name).filter(|text| !is_long(text));
+    let subject = short("bookId")
+        .or_else(|| short("id").map(|id| format!("row {id}")))
         .unwrap_or_else(|| format!("a row of location {location}"));
     BookingId(subject)
 }
@@ -161,6 +201,8 @@ fn time(fields: &Map<String, Value>, name: &str) -> Option<DateTime<FixedOffset>
         .or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%z"))
         .map(|time| time.trunc_subsecs(0))
         .ok()
+        // Far beyond these, not every time has one of its own in every other zone.
+        .filter(|time| (1..=9999).contains(&time.year()))
 }
 
 fn is_set(value: &Value) -> bool {
@@ -192,12 +234,12 @@ mod tests {
     fn read_with(field: &str, value: Value) -> Result<Row, Unreadable> {
         let mut row = good();
         row[field] = value;
-        read(&row.to_string(), LocationId(1), Q1)
+        read(&row.to_string(), LocationId(1), Q1).1
     }
 
     #[test]
     fn times_are_read_with_their_own_offset() {
-        let row = read(&good().to_string(), LocationId(1), Q1).unwrap();
+        let row = read(&good().to_string(), LocationId(1), Q1).1.unwrap();
         let seconds = [row.starts_at, row.ends_at].map(|time| time.timestamp());
         assert_eq!(seconds, [1_787_151_600, 1_787_155_200]);
         assert_eq!(row.offset.local_minus_utc(), -4 * 3600);
@@ -237,6 +279,21 @@ mod tests {
             ),
             ("status", json!({}), "no status"),
             ("lid", json!("Main"), "no lid that is a number"),
+            (
+                "bookId",
+                json!("x".repeat(256)),
+                "its bookId is longer than 255 characters",
+            ),
+            (
+                "status",
+                json!("x".repeat(256)),
+                "its status is longer than 255 characters",
+            ),
+            (
+                "toDate",
+                json!("+262142-12-31T23:59:59+0000"),
+                "no toDate that is a time",
+            ),
         ] {
             assert_eq!(read_with(field, value).unwrap_err().what, what);
         }
@@ -244,9 +301,14 @@ mod tests {
 
     #[test]
     fn an_unreadable_row_is_named_as_well_as_can_be() {
-        let subject = |raw: &str| read(raw, LocationId(9), Q1).unwrap_err().booking_id.0;
+        let subject = |raw: &str| read(raw, LocationId(9), Q1).1.unwrap_err().booking_id.0;
         assert_eq!(subject(r#"{"bookId":"cs_1"}"#), "cs_1");
         assert_eq!(subject(r#"{"id":5}"#), "row 5");
+        let long = "x".repeat(256);
+        let named = format!(r#"{{"bookId":"{long}","id":5}}"#);
+        assert_eq!(subject(&named), "row 5");
+        let unnamed = format!(r#"{{"bookId":"{long}","id":"{long}"}}"#);
+        assert_eq!(subject(&unnamed), "a row of location 9");
         assert_eq!(subject("[]"), "a row of location 9");
         assert_eq!(subject(&"[".repeat(100_000)), "a row of location 9");
     }
@@ -255,7 +317,6 @@ mod tests {
         #[test]
         fn no_text_makes_reading_a_row_panic(raw in ".*", bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             for raw in [raw, String::from_utf8_lossy(&bytes).into_owned()] {
-                identity(&raw);
                 let _ = read(&raw, LocationId(1), Q1);
             }
         }

@@ -177,6 +177,7 @@ impl Question {
         if world.reversed {
             rows.reverse();
         }
+        let limit = self.limit.min(world.page_cap);
         let page = if world.ignores_page { 1 } else { self.page };
         let with_answers = match world.form_spelling {
             FormSpelling::Old => self.old_spelling,
@@ -184,8 +185,8 @@ impl Question {
             FormSpelling::Both => self.old_spelling && self.new_spelling,
         };
         rows.into_iter()
-            .skip((page - 1).saturating_mul(self.limit))
-            .take(self.limit)
+            .skip((page - 1).saturating_mul(limit))
+            .take(limit)
             .map(|row| told(&row.value, with_answers))
             .collect()
     }

@@ -27,6 +27,8 @@ pub struct World {
     pub rows: Vec<Row>,
     /// The largest `limit` that LibCal takes: 500, or 100 on older systems.
     pub limit_cap: usize,
+    /// The most rows that LibCal puts on a page, whatever `limit` it takes.
+    pub page_cap: usize,
     /// Which parameters bring the form's answers.
     pub form_spelling: FormSpelling,
     /// Whether rows are listed whatever the day asked for, so that tests near midnight stay right.
@@ -199,6 +201,7 @@ impl World {
             locations: vec![8827, 10332],
             rows: Vec::new(),
             limit_cap: 500,
+            page_cap: usize::MAX,
             form_spelling: FormSpelling::Both,
             every_day: true,
             ignores_page: false,

@@ -1,12 +1,7 @@
 //! Replies that are too large, or nested too deep: bounded memory, short lines, and the good ones go on.
 
-use std::fs;
-use std::process::Child;
-use std::thread;
-use std::time::Duration;
-
 use crate::sandbox::{Fault, Run, Sandbox, Service};
-use crate::support::{add_people, assert_says, good_sync, warnings};
+use crate::support::{add_people, assert_says, good_sync, peak, warnings};
 
 /// What the program may hold in memory at the most, in KiB. Eight replies come at once, and one of a mebibyte of
 /// nothing but empty lists takes twenty times that once it is read.
@@ -23,25 +18,6 @@ fn many_people() -> Sandbox {
     sandbox
 }
 
-/// The most memory that a process had, in KiB, looked at until it ends.
-fn peak_memory(pass: &mut Child) -> u64 {
-    let mut peak = 0;
-    while pass
-        .try_wait()
-        .expect("the pass can be waited for")
-        .is_none()
-    {
-        let status = fs::read_to_string(format!("/proc/{}/status", pass.id())).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-        let number = line.and_then(|line| line.split_whitespace().nth(1));
-        peak = number
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(peak);
-        thread::sleep(Duration::from_millis(2));
-    }
-    peak
-}
-
 /// A pass in which a service's replies to such requests are this, over and over; then one in which all is well.
 fn endures(service: Service, part: &str, reply: &str) {
     let sandbox = many_people();
@@ -51,7 +27,7 @@ fn endures(service: Service, part: &str, reply: &str) {
             .answer(200, "application/json", reply),
     );
     let mut pass = sandbox.spawn(&["-v", "sync"]);
-    let peak = peak_memory(&mut pass);
+    let peak = peak(&mut pass, "VmHWM");
     let run = Run::finish(pass);
     let case = format!(
         "{service:?} {part}, {} bytes: {peak} KiB, {run:#?}",

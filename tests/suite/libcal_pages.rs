@@ -1,7 +1,13 @@
 //! LibCal's lists of more than one page, and what goes wrong between the pages.
 
-use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User};
-use crate::support::{assert_right, good_sync, one_json, outage, recovered_sync};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User, World};
+use crate::support::{
+    assert_right, assert_says, good_sync, one_json, outage, outage_sync, recovered_sync, state_of,
+};
 
 /// One location, one user, nobody's booking yet.
 fn one_place() -> Sandbox {
@@ -24,11 +30,37 @@ fn of_pat(book_id: &str) -> Booking {
     Booking::new(book_id).by("G10000001")
 }
 
-/// The pages that were asked for, in order.
-fn pages(sandbox: &Sandbox) -> Vec<String> {
+/// The pages that were asked for, sorted.
+fn pages(sandbox: &Sandbox) -> Vec<u32> {
     let requests = sandbox.requests().into_iter();
-    let page = |seen: Seen| seen.parameter("page").map(str::to_owned);
-    requests.filter_map(page).collect()
+    let page = |seen: Seen| seen.parameter("page")?.parse().ok();
+    let mut pages: Vec<_> = requests.filter_map(page).collect();
+    pages.sort_unstable();
+    pages
+}
+
+/// The pages that are asked for when there is nothing new, sorted.
+fn pages_of_a_quiet_pass(sandbox: &Sandbox) -> Vec<u32> {
+    sandbox.forget_requests();
+    good_sync(sandbox);
+    pages(sandbox)
+}
+
+fn page(number: &'static str) -> Fault {
+    Fault::on(Service::LibCal).when(move |seen| seen.parameter("page") == Some(number))
+}
+
+/// Changes the world when the n-th request for that page comes, before it is answered.
+fn at_page(
+    sandbox: &Arc<Sandbox>,
+    number: &'static str,
+    nth: usize,
+    change: impl FnOnce(&mut World) + Send + 'static,
+) {
+    let world = Arc::clone(sandbox);
+    sandbox.on_request(page(number).nth(nth), true, move || {
+        change(&mut world.world());
+    });
 }
 
 /// Runs a pass in which all is well, and returns how many rows it read.
@@ -42,22 +74,166 @@ fn rows_read(sandbox: &Sandbox) -> u64 {
 #[test]
 fn a_page_shorter_than_a_hundred_rows_is_the_last() {
     let lists = [
-        (1, 1),
-        (99, 1),
-        (100, 2),
-        (101, 2),
-        (199, 2),
-        (200, 3),
-        (250, 3),
+        (1, vec![1]),
+        (99, vec![1]),
+        (100, vec![1, 2]),
+        (101, vec![1, 2]),
+        (199, vec![1, 2]),
+        // If two are full there may be many, and some are asked for ahead.
+        (200, vec![1, 2, 3, 4, 5, 6]),
+        (250, vec![1, 2, 3, 4, 5, 6]),
     ];
-    for (rows, last_page) in lists {
+    for (rows, asked) in lists {
         let sandbox = one_place();
         add_filler(&sandbox, rows - 1);
         sandbox.add_booking(of_pat("cs_last"));
         assert_eq!(rows_read(&sandbox), rows as u64);
-        let asked: Vec<_> = (1..=last_page).map(|page| page.to_string()).collect();
-        assert_eq!(pages(&sandbox), asked, "{rows} rows");
         assert_eq!(sandbox.expected().len(), 1, "the last of {rows} rows");
+        assert_eq!(pages_of_a_quiet_pass(&sandbox), asked, "{rows} rows");
+    }
+}
+
+#[test]
+fn a_long_list_is_read_to_its_end_with_no_more_than_twice_as_many_requests_as_it_has_pages() {
+    for (rows, most) in [(350, 8), (700, 16), (1350, 28), (2000, 40)] {
+        let sandbox = one_place();
+        add_filler(&sandbox, rows - 1);
+        sandbox.add_booking(of_pat("cs_last"));
+        assert_eq!(rows_read(&sandbox), rows as u64);
+        assert_eq!(sandbox.expected().len(), 1, "the last of {rows} rows");
+        let asked = pages_of_a_quiet_pass(&sandbox).len();
+        assert!(asked <= most, "{asked} requests for {rows} rows");
+    }
+}
+
+#[test]
+fn pages_of_one_list_are_asked_for_at_once() {
+    let sandbox = one_place().config("Network.timeout_seconds", "60");
+    add_filler(&sandbox, 350);
+    let (asked, wait) = channel();
+    let (tell, told) = channel();
+    sandbox.on_request(page("4").nth(1), true, move || {
+        asked.send(()).expect("the test goes on");
+    });
+    // The third page is answered when the fourth is asked for.
+    sandbox.on_request(page("3").nth(1), true, move || {
+        let meanwhile = wait.recv_timeout(Duration::from_secs(10));
+        tell.send(meanwhile).expect("the test goes on");
+    });
+    good_sync(&sandbox);
+    assert_eq!(told.try_recv(), Ok(Ok(())));
+}
+
+/// A list of three pages, Pat's booking first on the third.
+fn three_pages() -> Arc<Sandbox> {
+    let sandbox = one_place();
+    add_filler(&sandbox, 200);
+    sandbox.add_booking(of_pat("cs_moves"));
+    add_filler(&sandbox, 40);
+    Arc::new(sandbox)
+}
+
+#[test]
+fn a_row_that_moves_to_a_page_that_was_read_is_not_lost() {
+    type Change = fn(&mut World);
+    let changes: [(&str, Change); 4] = [
+        ("a booking before it is deleted", |world| {
+            world.rows.remove(50);
+        }),
+        ("it is moved itself", |world| {
+            let row = world.rows.remove(200);
+            world.rows.insert(10, row);
+        }),
+        ("another takes its place", |world| {
+            let row = world.rows.remove(50);
+            world.rows.push(row);
+        }),
+        ("many before it are deleted", |world| {
+            world.rows.drain(..120);
+        }),
+    ];
+    for (what, change) in changes {
+        for at in ["2", "3", "4"] {
+            let sandbox = three_pages();
+            at_page(&sandbox, at, 1, change);
+            good_sync(&sandbox);
+            assert_eq!(sandbox.expected().len(), 1, "{what} at page {at}");
+            good_sync(&sandbox);
+            assert_eq!(sandbox.expected().len(), 1, "{what} at page {at}");
+        }
+    }
+}
+
+#[test]
+fn a_known_visit_whose_row_moves_is_not_taken_for_cancelled() {
+    let sandbox = three_pages();
+    good_sync(&sandbox);
+    at_page(&sandbox, "3", 1, |world| {
+        world.rows.remove(50);
+    });
+    good_sync(&sandbox);
+    assert_eq!(state_of(&sandbox, "cs_moves"), "registered");
+}
+
+#[test]
+fn what_a_row_says_when_it_is_read_last_counts() {
+    let sandbox = three_pages();
+    // One request after the other, so that this is after the first reading of its row and before the second.
+    sandbox.set_config("Network.concurrency", "1");
+    at_page(&sandbox, "1", 2, |world| {
+        let mut rows = world.rows.iter_mut();
+        let row = rows.find(|row| row.is_of("cs_moves"));
+        row.expect("it is there")
+            .edit(|row| row["status"] = "Cancelled by User".into());
+    });
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected(), []);
+    assert_eq!(state_of(&sandbox, "cs_moves"), "cancelled");
+}
+
+#[test]
+fn a_list_that_changes_whenever_it_is_read_counts_as_not_read_and_its_rows_are_used() {
+    let sandbox = three_pages();
+    for nth in 1..=3 {
+        at_page(&sandbox, "2", nth, |world| {
+            world.rows.remove(0);
+        });
+    }
+    let said = outage_sync(&sandbox);
+    assert_says(
+        &said,
+        &[
+            "Main Library (8827)",
+            "LibCal's list changed each of the 3 times it was read",
+        ],
+    );
+    assert_eq!(sandbox.expected().len(), 1);
+    recovered_sync(&sandbox);
+}
+
+#[test]
+fn a_system_that_gives_shorter_pages_than_asked_for_is_read_to_the_end() {
+    for (cap, rows) in [
+        (20, 250),
+        (25, 26),
+        (50, 50),
+        (50, 51),
+        (50, 480),
+        (100, 250),
+    ] {
+        let sandbox = one_place();
+        sandbox.world().page_cap = cap;
+        add_filler(&sandbox, rows - 1);
+        sandbox.add_booking(of_pat("cs_last"));
+        assert_eq!(rows_read(&sandbox), rows as u64, "{cap}");
+        assert_eq!(
+            sandbox.expected().len(),
+            1,
+            "the last of {rows} rows, {cap} a page"
+        );
+        let asked = pages_of_a_quiet_pass(&sandbox).len();
+        let pages = rows.div_ceil(cap).max(rows / cap + 1);
+        assert!(asked <= 2 * pages, "{asked} requests for {pages} pages");
     }
 }
 
@@ -65,7 +241,7 @@ fn a_page_shorter_than_a_hundred_rows_is_the_last() {
 fn an_empty_list_is_a_quiet_day() {
     let sandbox = one_place();
     assert_eq!(rows_read(&sandbox), 0);
-    assert_eq!(pages(&sandbox), ["1"]);
+    assert_eq!(pages(&sandbox), [1]);
 }
 
 #[test]
@@ -85,7 +261,7 @@ fn a_page_that_repeats_ends_the_list() {
     add_filler(&sandbox, 99);
     sandbox.add_booking(of_pat("cs_1"));
     assert_eq!(rows_read(&sandbox), 100);
-    assert_eq!(pages(&sandbox), ["1", "2"]);
+    assert_eq!(pages(&sandbox), [1, 2]);
     assert_eq!(sandbox.expected().len(), 1);
 }
 
@@ -109,7 +285,6 @@ fn rows_that_come_on_two_pages_count_once() {
     }
     sandbox.add_booking(of_pat("cs_2").minutes(100, 160));
     assert_eq!(rows_read(&sandbox), 101);
-    assert_eq!(pages(&sandbox), ["1", "2"]);
     let expected = [
         sandbox.visit("21000001", "LibCal Main", 30, 90),
         sandbox.visit("21000001", "LibCal Main", 100, 160),
@@ -128,7 +303,6 @@ fn a_full_page_of_which_one_row_is_new_does_not_end_the_list() {
     add_filler(&sandbox, 1);
     sandbox.add_booking(of_pat("cs_last"));
     assert_eq!(rows_read(&sandbox), 102);
-    assert_eq!(pages(&sandbox), ["1", "2", "3"]);
     assert_eq!(sandbox.expected().len(), 1);
 }
 

@@ -8,6 +8,7 @@ mod support;
 mod alma;
 mod alma_errors;
 mod bad_replies;
+mod bounds;
 mod cache;
 mod cache_troubles;
 mod check;

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::Duration;
 
 use crate::sandbox::clock::offset_of_suite;
 use crate::sandbox::{Booking, Run, Sandbox, Service, User};
@@ -226,4 +228,24 @@ pub fn as_somebody(sandbox: &Sandbox, args: &[&str]) -> Run {
             .filter_map(|(name, value)| Some((name, value?))),
     );
     Run::of(other)
+}
+
+/// The most that a line of a process's `/proc/PID/status` said, looked at until the process ends: `VmHWM`, the most
+/// memory in KiB, or `Threads`.
+pub fn peak(pass: &mut Child, line: &str) -> u64 {
+    let mut peak = 0;
+    while pass
+        .try_wait()
+        .expect("the pass can be waited for")
+        .is_none()
+    {
+        let status = fs::read_to_string(format!("/proc/{}/status", pass.id())).unwrap_or_default();
+        let value = status.lines().find_map(|one| one.strip_prefix(line));
+        let number =
+            value.and_then(|value| value.trim_start_matches(':').split_whitespace().next());
+        let number = number.and_then(|number| number.parse().ok());
+        peak = peak.max(number.unwrap_or_default());
+        thread::sleep(Duration::from_millis(2));
+    }
+    peak
 }
