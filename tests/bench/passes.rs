@@ -18,9 +18,10 @@ fn main() {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
-    let scenes: [(&str, Scene); 5] = [
+    let scenes: [(&str, Scene); 6] = [
         ("first_pass", scenes::first_pass),
         ("nothing_new", scenes::nothing_new),
+        ("long_list", scenes::long_list),
         ("many_bookings", scenes::many_bookings),
         ("large_cache", scenes::large_cache),
         ("binary", scenes::binary),
