@@ -47,6 +47,15 @@ impl From<&Error> for Exit {
     }
 }
 
+/// What to say of an error: one line, or one for each mistake in the configuration.
+#[must_use]
+pub fn error_lines(error: &Error) -> Vec<String> {
+    match error.downcast_ref() {
+        Some(Wrong(mistakes)) => mistakes.clone(),
+        None => vec![format!("{error:#}")],
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors

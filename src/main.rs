@@ -14,7 +14,9 @@ fn main() -> ExitCode {
     match command::run(&cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            log::error!(target: "libcal_pp", "{error:#}");
+            for line in command::error_lines(&error) {
+                log::error!(target: "libcal_pp", "{line}");
+            }
             Exit::from(&error).into()
         }
     }

@@ -179,13 +179,10 @@ mod tests {
                 "user_identifier", "user_group", "errorList", "web_service_result", "first_name",
                 "status", "expiry_date", "user_block", "primary_id",
             ];
-            let config: config::Alma = serde_json::from_value(serde_json::json!({
-                "apikeys": ["key"],
-                "users_endpt": "https://alma.example.edu/users",
-                "barcode_types": ["PRIMARY_ID", "BARCODE"],
-                "refuse": ["inactive", "expired", "blocked"],
-            }))
-            .unwrap();
+            let example = config::Config::load("config.yml.example".as_ref());
+            let mut config = example.unwrap().alma;
+            config.barcode_types.insert(0, "PRIMARY_ID".into());
+            config.refuse = vec![Refuse::Inactive, Refuse::Expired, Refuse::Blocked];
             let mut user = serde_json::json!({"primary_id": "G1"});
             user[names[field]] = value;
             for body in [bytes, user.to_string().into_bytes()] {

@@ -51,6 +51,14 @@ impl List {
         }
         print_checked(ok, &format!("{what}: {detail}"))
     }
+
+    /// Tells each mistake, with which the list ends.
+    fn tell_mistakes(&mut self, what: &str, Wrong(mistakes): Wrong) -> Result<Exit> {
+        for mistake in mistakes {
+            self.tell(what, Err(mistake))?;
+        }
+        Ok(self.exit)
+    }
 }
 
 pub(super) fn run(cli: &Cli) -> Result<Exit> {
@@ -60,10 +68,7 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
     };
     let config = match load(&cli.config) {
         Ok(config) => config,
-        Err(Wrong(what)) => {
-            list.tell("configuration", Err(what))?;
-            return Ok(list.exit);
-        }
+        Err(wrong) => return list.tell_mistakes("configuration", wrong),
     };
     list.tell("configuration", Ok(config_detail(&cli.config, &config)))?;
     let path = cli.db.as_ref().unwrap_or(&config.cache.path);
@@ -76,10 +81,7 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
     };
     let agents = match http::agents(&network) {
         Ok(agents) => agents,
-        Err(Wrong(what)) => {
-            list.tell("proxy", Err(what))?;
-            return Ok(list.exit);
-        }
+        Err(wrong) => return list.tell_mistakes("proxy", wrong),
     };
     if let Some(proxy) = agents.proxy() {
         list.tell("proxy", Ok(proxy_detail(proxy, &agents, &config)))?;

@@ -3,9 +3,7 @@
 use std::fmt;
 
 use regex_lite::{Regex, RegexBuilder};
-use serde::{Deserialize, Deserializer};
 
-use super::values::Checked;
 use crate::model::is_invisible;
 
 /// A regular expression that primary IDs match, whatever their case.
@@ -62,12 +60,6 @@ fn is_dropped(c: char) -> bool {
 impl fmt::Debug for IdPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.condensed.as_str().fmt(f)
-    }
-}
-
-impl<'de> Deserialize<'de> for IdPattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Checked(Self::read))
     }
 }
 

@@ -1,13 +1,10 @@
 //! A secret of the configuration: a text that cannot print itself.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use serde::de::{Error, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
-use super::values::AtLeastOne;
+use super::values::HOME_NOT_EXPANDED;
 
 /// A password, a key or a name to log in with.
 ///
@@ -17,6 +14,21 @@ use super::values::AtLeastOne;
 pub struct Secret(String);
 
 impl Secret {
+    /// Reads a secret, or the place where it is, as the configuration has it.
+    ///
+    /// # Errors
+    /// What is wrong, without the secret.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err("is empty".into());
+        }
+        if text.starts_with("file:~") {
+            return Err(HOME_NOT_EXPANDED.into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
     /// The secret itself, for the request that needs it and for nothing else.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
@@ -36,8 +48,12 @@ impl Secret {
             found.trim().clone_into(&mut self.0);
         } else if let Some(path) = self.0.strip_prefix("file:") {
             let path = folder.join(path);
-            let found = read_a_little(&path)
-                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let found = read_a_little(&path).map_err(|error| match error.kind() {
+                ErrorKind::InvalidData => format!("{} is not text in UTF-8", path.display()),
+                _ => format!("cannot read {}: {error}", path.display()),
+            })?;
+            // Windows' editors put a mark before the first word.
+            let found = found.trim_start_matches('\u{feff}');
             found.trim().clone_into(&mut self.0);
         }
         if self.0.is_empty() {
@@ -62,63 +78,6 @@ fn read_a_little(path: &Path) -> std::io::Result<String> {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(not shown)")
-    }
-}
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneSecret)
-    }
-}
-
-struct OneSecret;
-
-impl Visitor<'_> for OneSecret {
-    type Value = Secret;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text (in quotes, if YAML takes it for something else)")
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Secret, E> {
-        if value.trim().is_empty() {
-            return Err(E::custom("is empty"));
-        }
-        Ok(Secret(value.trim().to_owned()))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Secret, E> {
-        Ok(Secret(value.to_string()))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Secret, E> {
-        Ok(Secret(value.to_string()))
-    }
-}
-
-/// Reads a list of secrets; a single one may stand without a list around it.
-pub(super) fn one_or_more<'de, D>(deserializer: D) -> Result<Vec<Secret>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    deserializer.deserialize_any(OneOrMore)
-}
-
-struct OneOrMore;
-
-impl<'de> Visitor<'de> for OneOrMore {
-    type Value = Vec<Secret>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of keys")
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Vec<Secret>, E> {
-        OneSecret.visit_str(value).map(|secret| vec![secret])
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<Secret>, A::Error> {
-        AtLeastOne::default().visit_seq(list)
     }
 }
 

@@ -45,9 +45,9 @@ impl Proxy {
             .filter(|proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https));
         let with_exceptions = read.and_then(|proxy| add_exceptions(&proxy));
         let proxy = with_exceptions.ok_or_else(|| {
-            Wrong(format!(
+            Wrong(vec![format!(
                 "{variable} in the environment is not the address of an HTTP proxy, such as http://proxy.example.edu:3128: correct or unset it"
-            ))
+            )])
         })?;
         Ok(Some(Self { variable, proxy }))
     }

@@ -133,7 +133,7 @@ impl fmt::Display for BookingId {
 }
 
 /// A location of LibCal's (`lid`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LocationId(pub i64);
 
 impl fmt::Display for LocationId {

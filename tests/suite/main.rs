@@ -16,6 +16,8 @@ mod clocks;
 mod commands;
 mod config;
 mod config_errors;
+mod config_hints;
+mod config_syntax;
 mod coverage;
 mod damaged;
 mod day;

@@ -1,0 +1,109 @@
+//! The keys that the configuration may have, and which of them an unknown key was meant to be.
+
+/// The sections and their keys; the first are the sections themselves.
+pub(super) const KEYS: [(&str, &[&str]); 7] = [
+    (
+        "",
+        &[
+            "LibCal",
+            "Alma",
+            "PassagePoint",
+            "Cache",
+            "Network",
+            "LCPP",
+            "Emails",
+        ],
+    ),
+    (
+        "LibCal",
+        &[
+            "client_id",
+            "client_secret",
+            "credentials_endpt",
+            "bookings_endpt",
+            "primary_id_field",
+            "primary_id_pattern",
+            "locations",
+            "statuses",
+            "days",
+        ],
+    ),
+    ("LibCal.locations", &["name", "id"]),
+    (
+        "Alma",
+        &[
+            "apikeys",
+            "users_endpt",
+            "barcode_types",
+            "refuse",
+            "requests_per_second",
+            "refresh_days",
+        ],
+    ),
+    (
+        "PassagePoint",
+        &[
+            "username",
+            "password",
+            "pp_api_root",
+            "login_endpt",
+            "create_visitor_endpt",
+            "uniqueId_endpt",
+            "create_prereg_endpt",
+            "get_destinations_endpt",
+            "location_mapping",
+            "user_mapping",
+        ],
+    ),
+    ("Cache", &["path"]),
+    ("Network", &["timeout_seconds", "tries", "concurrency"]),
+];
+
+/// The section that a key belongs to, and the key.
+pub(super) fn home_of(key: &str) -> Option<(&'static str, &'static str)> {
+    KEYS.iter().find_map(|(section, keys)| {
+        let known = keys.iter().find(|known| **known == key)?;
+        Some((*section, *known))
+    })
+}
+
+/// The one of these keys that is spelled most like an unknown key, if one is.
+pub(super) fn nearest(key: &str, keys: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let key = key.to_lowercase().replace('-', "_");
+    let likeness = |known: &str| strsim::jaro_winkler(&key, &known.to_lowercase());
+    keys.map(|known| (likeness(known), known))
+        .filter(|(likeness, _)| *likeness > 0.85)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, known)| known)
+}
+
+/// Longer than our own keys, and shorter than Alma's API keys.
+const LONGEST_KEY: usize = 30;
+
+/// Whether a key can be shown. Behind a quote that was never closed the rest of the file is a
+/// key, with all the secrets in it.
+pub(super) fn looks_like_one(key: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    key.len() <= LONGEST_KEY && key.chars().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelled_key_is_known_by_what_it_is_like() {
+        for (typed, meant) in [
+            ("statusses", Some("statuses")),
+            ("Days", Some("days")),
+            ("client-id", Some("client_id")),
+            ("clientid", Some("client_id")),
+            ("locaton", Some("locations")),
+            ("colour", None),
+            ("x", None),
+        ] {
+            let keys = KEYS[1].1.iter().copied();
+            assert_eq!(nearest(typed, keys), meant, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What is wrong with the file, and how that is said: in one line, with the place, what would be
+//! right, and no value, for that may be a secret in the wrong place.
+
+use std::fmt;
+
+use super::yaml::{Part, locate};
+
+/// Where a value is in the tree, and what that place is called.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    /// The position in its map or list, at each level.
+    pub(super) steps: Vec<usize>,
+    /// `LibCal.locations[0]`; empty for the whole file.
+    pub(super) name: String,
+}
+
+impl Place {
+    /// The place of a map's entry. A key that may be any text is not in its name.
+    pub(super) fn entry(&self, position: usize, key: Option<&str>) -> Self {
+        let name = match key {
+            Some(key) if self.name.is_empty() => key.to_owned(),
+            Some(key) => format!("{}.{key}", self.name),
+            None => self.name.clone(),
+        };
+        Self {
+            steps: [&self.steps[..], &[position]].concat(),
+            name,
+        }
+    }
+
+    /// The place of a list's element.
+    pub(super) fn element(&self, position: usize) -> Self {
+        Self {
+            steps: [&self.steps[..], &[position]].concat(),
+            name: format!("{}[{position}]", self.name),
+        }
+    }
+}
+
+/// What is wrong at a place.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// A section lacks a key that it must have.
+    Missing(&'static str),
+    /// An unknown key that is nearly a known one which is not there.
+    Misspelled { key: String, meant: &'static str },
+    /// A key that belongs to another section, which is "" for the file's own sections.
+    Misplaced {
+        key: &'static str,
+        section: &'static str,
+    },
+    /// A key that nothing is known of; it is there only if it can be shown.
+    Unknown(Option<String>),
+    /// A key that was there already, in this line.
+    Repeated { key: &'static str, first: usize },
+    /// A section with nothing in it.
+    NoKeys,
+    /// A value that breaks its rule.
+    Value(String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(key) => write!(f, "missing key `{key}`"),
+            Self::Misspelled { key, meant } => {
+                write!(f, "unknown key `{key}`: did you mean `{meant}`?")
+            }
+            Self::Misplaced { key, section: "" } => {
+                write!(f, "the section `{key}` must begin in the first column: check its indentation")
+            }
+            Self::Misplaced { key, section } => {
+                write!(f, "`{key}` belongs to {section}: check its indentation")
+            }
+            Self::Unknown(Some(key)) => write!(f, "unknown key `{key}`"),
+            Self::Unknown(None) => f.write_str(
+                "unknown key (not shown: is a quote or bracket left open, or a value on the wrong side of its colon?)",
+            ),
+            Self::Repeated { key, first } => {
+                write!(f, "`{key}` is there twice, first in line {first}: remove one")
+            }
+            Self::NoKeys => f.write_str("is empty: its keys must be indented below it"),
+            Self::Value(what) => f.write_str(what),
+        }
+    }
+}
+
+/// A mistake in the file.
+#[derive(Debug)]
+pub(super) struct Mistake {
+    pub(super) place: Place,
+    pub(super) problem: Problem,
+}
+
+impl Mistake {
+    /// Whether the other one comes of this, and would be told for nothing.
+    fn explains(&self, other: &Self) -> bool {
+        match (&self.problem, &other.problem) {
+            (Problem::Misspelled { meant, .. }, Problem::Missing(key)) => {
+                let section = self.place.steps.split_last().map(|(_, section)| section);
+                meant == key && section == Some(&other.place.steps)
+            }
+            (Problem::Misplaced { key, .. }, Problem::Missing(missing)) => key == missing,
+            (Problem::Misplaced { key, section: "" }, Problem::Misplaced { section, .. }) => {
+                key == section
+            }
+            (Problem::NoKeys, Problem::Misplaced { section, .. }) => self.place.name == *section,
+            _ => false,
+        }
+    }
+}
+
+/// More than this nobody reads: it is another program's file.
+const MOST_TOLD: usize = 50;
+
+/// The mistakes, one line each without the file's name, in the order of the file.
+pub(super) fn lines(text: &str, mistakes: &[Mistake]) -> Vec<String> {
+    let is_explained = |one: &&Mistake| mistakes.iter().any(|other| other.explains(one));
+    let mut lines: Vec<_> = mistakes
+        .iter()
+        .filter(|one| !is_explained(one))
+        .take(MOST_TOLD)
+        .map(|Mistake { place, problem }| {
+            let spot = locate(text, &place.steps, Part::Key);
+            let line = line(place, spot.as_ref().map(|spot| spot.line), problem);
+            (spot.map(|spot| spot.index), line)
+        })
+        .collect();
+    lines.sort_by_key(|(index, _)| *index);
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+fn line(place: &Place, line: Option<usize>, problem: &Problem) -> String {
+    let line = line.filter(|_| !place.steps.is_empty());
+    let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+    match place.name.as_str() {
+        "" => format!("{line}: {problem}"),
+        name => format!("{line}: {name}: {problem}"),
+    }
+}
