@@ -2,7 +2,7 @@
 //! not be recorded beforehand.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -244,4 +244,36 @@ fn a_cache_that_fails_one_who_registers_ends_the_work_of_the_others() {
     let intent = "UPDATE ON appts WHEN NEW.appt_id = 'cs_later_0' AND NEW.state = 'in doubt'";
     let asked = asked_in_spite_of(&sandbox, intent, Service::PassagePoint, "createPreReg");
     assert!(asked < CROWD - 1, "{asked} were asked for");
+}
+
+#[test]
+fn a_cache_whose_name_means_something_to_sqlite_is_a_file_all_the_same() {
+    for name in [":memory:", "file:x.db?mode=memory", "file:y.db"] {
+        let sandbox = one_person();
+        for _ in 0..2 {
+            let run = sandbox.run(&["--db", name, "sync"]);
+            assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{name}: {run:#?}");
+        }
+        assert_eq!(sandbox.expected().len(), 1, "{name}");
+        let header = fs::read(sandbox.path(name)).expect(name);
+        assert!(header.starts_with(b"SQLite format 3"), "{name}");
+    }
+}
+
+#[test]
+fn a_link_to_a_cache_that_is_not_there_is_told_as_such() {
+    let sandbox = one_person();
+    symlink(sandbox.path("gone.db"), sandbox.path("link.db")).unwrap();
+    for command in ["sync", "prune"] {
+        let run = sandbox.run(&["--db", "link.db", command]);
+        assert_eq!(run.code, 1, "{run:#?}");
+        assert_says(
+            &run.stderr,
+            &["link.db is a link to a file that is not there"],
+        );
+    }
+    let run = sandbox.run(&["--db", "link.db", "check"]);
+    assert_eq!(run.code, 1, "{run:#?}");
+    assert_says(&run.stdout, &["FAIL  cache: the cache link.db is a link"]);
+    assert_eq!(sandbox.expected().len(), 0);
 }

@@ -182,3 +182,12 @@ fn secrets_may_stand_in_the_environment_and_in_files() {
     assert_right(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
 }
+
+#[test]
+fn a_configuration_written_on_windows_is_read() {
+    let sandbox = one_person();
+    let good = fs::read_to_string(sandbox.path("config.yml")).unwrap();
+    sandbox.write_config(&format!("\u{feff}{}", good.replace('\n', "\r\n")));
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::config::{file, with_line};
 use crate::sandbox::{Run, Sandbox};
-use crate::support::one_person;
+use crate::support::{assert_says, one_person};
 
 /// Runs a pass that must be refused because of one mistake in its configuration. Returns the line that says so.
 pub fn refused(sandbox: &Sandbox, file: &str) -> String {
@@ -350,4 +350,12 @@ fn a_secret_that_is_not_where_the_file_says_is_named() {
         assert!(told.contains(key) && told.contains(named), "{told}");
         assert!(!told.contains("hidden"), "{told}");
     }
+}
+
+#[test]
+fn a_secret_from_a_file_without_an_end_is_refused() {
+    let sandbox = one_person().config("LibCal.client_secret", "file:/dev/zero");
+    let run = sandbox.sync();
+    assert_eq!(run.code, 78, "{run:#?}");
+    assert_says(&run.stderr, &["LibCal.client_secret", "control character"]);
 }

@@ -4,7 +4,10 @@ use chrono::{DateTime, FixedOffset};
 use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{an_hour_later, good_sync, needy_sync, one_json, outage_sync, refusals};
+use crate::support::{
+    an_hour_later, assert_says, good_sync, needy_sync, of_ada, one_json, outage_sync, refusals,
+    with_ada,
+};
 
 /// A time zone without a daylight saving time, seven hours behind UTC.
 const ZONE: &str = "MST7";
@@ -371,4 +374,21 @@ fn people_read_local_times_and_no_json() {
     }
     let shown = run(&sandbox, &["lookup-user", "G10000001"]).stdout;
     assert!(shown.contains("21000001"), "{shown}");
+}
+
+#[test]
+fn a_look_up_names_the_booking_that_was_refused() {
+    let sandbox = with_ada().booking(of_ada("cs_1"));
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.answer(422, "text/plain", "no"));
+    needy_sync(&sandbox);
+    for args in [["lookup-user", "G10000001"], ["lookup-appt", "cs_1"]] {
+        let run = sandbox.run(&args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
+        let says = [
+            "cs_1 of G10000001: refused\n",
+            "  PassagePoint refused the pre-registration (422): ",
+        ];
+        assert_says(&run.stdout, &says);
+    }
 }

@@ -35,7 +35,6 @@ mod lookup_access;
 mod lookups;
 mod lost_cache;
 mod moved;
-mod oddities;
 mod once;
 mod outage_reports;
 mod outages;

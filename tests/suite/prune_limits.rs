@@ -3,8 +3,8 @@
 use crate::prune::{DAY, counts, ended, is_known, prune, two_registered};
 use crate::sandbox::{Booking, Sandbox, User};
 use crate::support::{
-    assert_says, bytes, good_sync, holds, needy_sync, of_ada, one_person, python_cache, sql,
-    with_ada,
+    assert_says, bytes, good_sync, holds, in_doubt, needy_sync, of_ada, one_person, python_cache,
+    sql, with_ada,
 };
 
 /// Makes the last full pass one that ended so many days ago.
@@ -197,4 +197,20 @@ fn json_tells_what_was_deleted_though_a_reader_keeps_it_in_the_log() {
     let run = sandbox.run(&["prune", "--json"]);
     assert_eq!(run.code, 1, "{run:#?}");
     assert_eq!(run.stdout, "{\"appts\":1,\"users\":0}\n");
+}
+
+#[test]
+fn forgetting_a_visit_in_doubt_warns_that_it_may_come_to_be_there_twice() {
+    for args in [
+        ["prune", "--user", "G10000001"],
+        ["prune", "--appt", "cs_1"],
+    ] {
+        let sandbox = in_doubt();
+        let run = sandbox.run(&args);
+        assert_eq!(run.code, 0, "{run:#?}");
+        assert_says(
+            &run.stderr,
+            &["forgetting 1 visit", "in doubt", "a second time"],
+        );
+    }
 }

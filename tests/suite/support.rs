@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::sandbox::clock::offset_of_suite;
-use crate::sandbox::{Booking, Run, Sandbox, Service, User};
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 
 /// Runs a pass that must find nothing for a person to do, and in which no service was asked anything wrong.
 pub fn good_sync(sandbox: &Sandbox) {
@@ -248,4 +248,15 @@ pub fn peak(pass: &mut Child, line: &str) -> u64 {
         thread::sleep(Duration::from_millis(2));
     }
     peak
+}
+
+/// A visit of which nobody knows whether it is registered.
+pub fn in_doubt() -> Sandbox {
+    let sandbox = one_person();
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.cut_after().times(1));
+    let run = sandbox.sync();
+    assert_eq!((run.code, run.stderr.as_str()), (1, ""), "{run:#?}");
+    assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
+    sandbox
 }

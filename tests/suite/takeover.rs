@@ -1,10 +1,13 @@
 //! The Python program's cache and how it becomes one of ours; and that taking over is all or nothing.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
 use crate::cache::{assert_cache_refused, version};
 use crate::sandbox::{Booking, Sandbox, Service};
 use crate::support::{
     assert_right, assert_says, bytes, good_sync, one_json, one_person, python_cache, rows_of, sql,
-    texts,
+    texts, with_ada,
 };
 use crate::version_1::day_of_version_1;
 
@@ -208,4 +211,26 @@ fn a_take_over_that_breaks_leaves_the_old_cache_as_it_was() {
         assert_eq!(rows_of(&sandbox, ada), 1);
         assert_right(&sandbox);
     }
+}
+
+#[test]
+fn a_python_programs_cache_that_everybody_could_read_is_taken_over_as_a_private_one() {
+    let sandbox = with_ada();
+    python_cache(
+        &sandbox,
+        "INSERT INTO appts VALUES ('cs_1', '7'), (x'00ff', '8'), ('cs_3', x'ff');
+         INSERT INTO users VALUES ('G10000001', '21000001', '9'), ('G2', x'00ff', '9');",
+    );
+    fs::set_permissions(sandbox.path("cache.db"), Permissions::from_mode(0o644)).unwrap();
+    let run = sandbox.run(&["lookup-user", "G10000001"]);
+    let warning = "warning: no full pass was made yet: what LibCal lists is not known here\n";
+    assert_eq!((run.code, run.stderr.as_str()), (0, warning), "{run:#?}");
+    let mode = fs::metadata(sandbox.path("cache.db"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(rows_of(&sandbox, "appts"), 1, "bytes are no booking id");
+    assert_eq!(rows_of(&sandbox, "users"), 1, "nor a barcode");
+    good_sync(&sandbox);
 }

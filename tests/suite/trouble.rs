@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::sandbox::{DEADLINE, Fault, Run, Sandbox, Service};
+use crate::sandbox::{Booking, DEADLINE, Fault, Run, Sandbox, Service, User};
 use crate::support::{
     add_people, assert_right, assert_says, good_sync, needy_sync, of_ada, one_json, one_person,
     outage_sync, people, rows_of, state_of, with_ada,
@@ -270,4 +270,29 @@ fn a_service_that_says_when_to_come_again_is_not_asked_earlier() {
         assert!(waited >= Duration::from_secs(1), "{service:?}: {waited:?}");
         assert_eq!(sandbox.expected().len(), 1);
     }
+}
+
+#[test]
+fn a_visit_that_was_given_up_is_named_at_each_pass_to_whoever_looks() {
+    let sandbox = one_person().user(User::new("G10000002").barcode("21000002"));
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.hang(Duration::from_secs(60)).times(3));
+    for _ in 0..3 {
+        assert_eq!(sandbox.sync().code, 1);
+    }
+    sandbox.add_booking(Booking::new("cs_2").by("G10000002"));
+    let mut pass = sandbox.command(&["sync"]);
+    pass.env("RUST_LOG", "info");
+    let run = crate::sandbox::Run::of(pass);
+    assert_eq!(run.code, 1, "{run:#?}");
+    let says = [
+        "still waiting for a person: 1 booking given up after 3 attempts: ",
+        "prune --appt",
+        "(cs_1 with G10000001)",
+    ];
+    assert_says(&run.stderr, &says);
+    assert_says(&run.stderr, &["registered booking cs_2 of G10000002"]);
+    // Who does not look was told once.
+    let run = sandbox.sync();
+    assert_eq!((run.code, run.stderr.as_str()), (1, ""), "{run:#?}");
 }

@@ -3,15 +3,12 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-use crate::sandbox::{Fault, Sandbox, Service};
-use crate::support::{assert_says, good_sync, needy_sync, of_ada, one_json, one_person, state_of};
+use crate::sandbox::{Booking, Sandbox, Service};
+use crate::support::{assert_says, good_sync, in_doubt, needy_sync, of_ada, one_json, state_of};
 
-/// A visit of which nobody knows whether it is registered, and a new one beside it.
-fn in_doubt() -> Sandbox {
-    let sandbox = one_person();
-    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
-    sandbox.fault(prereg.cut_after().times(1));
-    assert_eq!(sandbox.sync().code, 1);
+/// A visit in doubt, and a new one beside it.
+fn in_doubt_and_new() -> Sandbox {
+    let sandbox = in_doubt();
     sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
     sandbox.forget_requests();
     sandbox
@@ -30,7 +27,7 @@ fn assert_put_off(sandbox: &Sandbox, code: Option<i32>, how: &str) {
 fn a_visit_in_doubt_is_not_tried_with_a_closed_or_full_standard_error_or_with_errors_switched_off()
 {
     for how in ["2>&-", "2>/dev/full", "2>/dev/null"] {
-        let sandbox = in_doubt();
+        let sandbox = in_doubt_and_new();
         let pass = sandbox.command(&["sync"]);
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("exec \"$0\" \"$@\" {how}")]);
@@ -52,7 +49,7 @@ fn a_visit_in_doubt_is_not_tried_with_a_closed_or_full_standard_error_or_with_er
         "libcal_pp=error,libcal_pp::command=off",
         "warn/nothing like this",
     ] {
-        let sandbox = in_doubt();
+        let sandbox = in_doubt_and_new();
         let mut pass = sandbox.command(&["sync"]);
         pass.env("RUST_LOG", filter).stderr(Stdio::piped());
         let output = pass.output().expect("the program can be started");
@@ -63,7 +60,7 @@ fn a_visit_in_doubt_is_not_tried_with_a_closed_or_full_standard_error_or_with_er
 
 #[test]
 fn it_counts_as_in_doubt() {
-    let sandbox = in_doubt();
+    let sandbox = in_doubt_and_new();
     let full = File::options()
         .write(true)
         .open("/dev/full")
@@ -78,4 +75,25 @@ fn it_counts_as_in_doubt() {
         (&summary["in_doubt"], &summary["visits"]),
         (&1.into(), &2.into())
     );
+}
+
+#[test]
+fn under_q_too_it_is_said_that_a_visit_is_possibly_registered_twice() {
+    let sandbox = in_doubt();
+    let run = sandbox.run(&["-q", "sync"]);
+    assert_eq!(run.code, 1, "{run:#?}");
+    assert_says(
+        &run.stderr,
+        &["possibly registered twice", "cs_1 of G10000001"],
+    );
+}
+
+#[test]
+fn a_refusal_that_could_not_be_told_for_a_full_disk_is_told_by_the_next_pass() {
+    let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let status = sandbox.command(&["sync"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert_says(&needy_sync(&sandbox), &["not in Alma", "cs_1"]);
+    good_sync(&sandbox);
 }
