@@ -18,8 +18,9 @@ fn main() {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
-    let scenes: [(&str, Scene); 6] = [
+    let scenes: [(&str, Scene); 7] = [
         ("first_pass", scenes::first_pass),
+        ("first_pass_tls", scenes::first_pass_tls),
         ("nothing_new", scenes::nothing_new),
         ("long_list", scenes::long_list),
         ("many_bookings", scenes::many_bookings),

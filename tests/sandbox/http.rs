@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
@@ -173,6 +174,7 @@ pub struct Server {
     shared: Arc<Shared>,
     port: Port,
     gate: Arc<Gate>,
+    tls: Option<Arc<ServerConfig>>,
     /// Closed by a fault, and to be opened when the faults end.
     is_at_fault: bool,
 }
@@ -191,8 +193,8 @@ struct Gate {
 }
 
 impl Server {
-    /// Listens on a free port of 127.0.0.1.
-    pub fn open(service: Service, shared: &Arc<Shared>) -> Self {
+    /// Listens on a free port of 127.0.0.1; over TLS, if it is said what to show.
+    pub fn open(service: Service, shared: &Arc<Shared>, tls: Option<Arc<ServerConfig>>) -> Self {
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let socket = bound_to(any_port).expect("a free port on loopback");
         let address = socket.local_addr().ok().and_then(|own| own.as_socket());
@@ -202,6 +204,7 @@ impl Server {
             shared: Arc::clone(shared),
             port: Port::Closed(socket),
             gate: Arc::default(),
+            tls,
             is_at_fault: false,
         };
         server.start();
@@ -210,7 +213,11 @@ impl Server {
 
     /// The root of its addresses, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match self.tls {
+            None => format!("http://{}", self.address),
+            // A certificate is for a name.
+            Some(_) => format!("https://localhost:{}", self.address.port()),
+        }
     }
 
     /// Closes the port, so that connections are refused, and cuts those that are open.
@@ -251,8 +258,9 @@ impl Server {
             Arc::clone(&self.shared),
             Arc::clone(&self.gate),
         );
+        let tls = self.tls.clone();
         self.port = Port::Open(thread::spawn(move || {
-            accept(service, &listener, &shared, &gate);
+            accept(service, &listener, &shared, &gate, tls.as_ref());
         }));
     }
 
@@ -299,7 +307,13 @@ fn bound_to(address: SocketAddr) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
-fn accept(service: Service, listener: &TcpListener, shared: &Arc<Shared>, gate: &Arc<Gate>) {
+fn accept(
+    service: Service,
+    listener: &TcpListener,
+    shared: &Arc<Shared>,
+    gate: &Arc<Gate>,
+    tls: Option<&Arc<ServerConfig>>,
+) {
     for number in 0_usize.. {
         let accepted = listener.accept();
         if gate.closing.load(Ordering::SeqCst) {
@@ -318,8 +332,14 @@ fn accept(service: Service, listener: &TcpListener, shared: &Arc<Shared>, gate: 
         lock(&gate.connections).insert(number, second);
         let shared = Arc::clone(shared);
         let gate = Arc::clone(gate);
+        let tls = tls.map(|tls| ServerConnection::new(Arc::clone(tls)).expect("a server"));
         thread::spawn(move || {
-            converse(service, &stream, &shared);
+            let _ = stream.set_nodelay(true);
+            let port = stream.peer_addr().map_or(0, |client| client.port());
+            match tls {
+                None => converse(service, port, &stream, &shared),
+                Some(tls) => converse(service, port, StreamOwned::new(tls, &stream), &shared),
+            }
             // The gate's copy would keep the connection open.
             let _ = stream.shutdown(Shutdown::Both);
             lock(&gate.connections).remove(&number);
@@ -328,24 +348,23 @@ fn accept(service: Service, listener: &TcpListener, shared: &Arc<Shared>, gate: 
 }
 
 /// Answers one request after the other until one side ends the connection.
-fn converse(service: Service, stream: &TcpStream, shared: &Shared) {
-    let _ = stream.set_nodelay(true);
+fn converse(service: Service, port: u16, stream: impl Read + Write, shared: &Shared) {
     let mut reader = BufReader::new(stream);
     loop {
-        let seen = match read_request(service, &mut reader) {
+        let seen = match read_request(service, port, &mut reader) {
             Received::Request(seen) => seen,
             Received::Malformed(why) => {
                 shared.complain(service, &why);
-                let _ = send(stream, &Answer::text(400, why), 1);
+                let _ = send(reader.get_mut(), &Answer::text(400, why), 1);
                 return;
             }
             Received::End => return,
         };
         let last = seen.header("connection") == Some("close");
         let sent = match shared.handle(&seen) {
-            Reply::Whole(answer) => send(stream, &answer, 1),
+            Reply::Whole(answer) => send(reader.get_mut(), &answer, 1),
             Reply::Half(answer, silence) => {
-                let _ = send(stream, &answer, 2);
+                let _ = send(reader.get_mut(), &answer, 2);
                 shared.wait(silence);
                 return;
             }
@@ -358,7 +377,7 @@ fn converse(service: Service, stream: &TcpStream, shared: &Shared) {
 }
 
 /// Sends the head and one `part`-th of the body, in one write so that no packet waits for another.
-fn send(mut stream: &TcpStream, answer: &Answer, part: usize) -> std::io::Result<()> {
+fn send(stream: &mut impl Write, answer: &Answer, part: usize) -> std::io::Result<()> {
     let mut bytes = answer.head().into_bytes();
     bytes.extend_from_slice(&answer.body.as_bytes()[..answer.body.len() / part]);
     stream.write_all(&bytes)

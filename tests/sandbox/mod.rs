@@ -17,6 +17,7 @@ mod passagepoint;
 mod receive;
 mod run;
 mod shared;
+mod tls;
 mod user;
 mod world;
 
@@ -38,6 +39,7 @@ pub use self::fault::Fault;
 pub use self::held::Held;
 pub use self::http::{Answer, Seen, Service};
 pub use self::run::{DEADLINE, Run};
+pub use self::tls::Campus;
 pub use self::user::{Identifier, User};
 pub use self::world::{
     Denial, Expected, FormSpelling, NotFoundShape, PreReg, Visitor, VisitorList, World,
@@ -66,14 +68,8 @@ impl Sandbox {
         let now = chrono::Utc::now().timestamp() + clock_offset;
         let world = World::new(now);
         let shared = Arc::new(Shared::new(world));
-        let servers = Service::ALL.map(|service| Server::open(service, &shared));
-        let [libcal, alma, passagepoint] = &servers;
-        let urls = config::Urls {
-            libcal: libcal.url(),
-            alma: alma.url(),
-            passagepoint: passagepoint.url(),
-        };
-        let config = config::fitting(&shared.world(), &urls);
+        let servers = Service::ALL.map(|service| Server::open(service, &shared, None));
+        let config = config::fitting(&shared.world(), &urls(&servers));
         let sandbox = Self {
             dir: tempfile::tempdir().expect("a temporary directory"),
             binary: option_env!("CARGO_BIN_EXE_libcal-pp").map(PathBuf::from),
@@ -90,6 +86,17 @@ impl Sandbox {
     /// Runs this program, where cargo does not tell which one.
     pub fn with_binary(mut self, path: impl Into<PathBuf>) -> Self {
         self.binary = Some(path.into());
+        self
+    }
+
+    /// With its services behind TLS, and a configuration that fits them. They show certificates of this campus, whom
+    /// the program does not know until `SSL_CERT_FILE` names its file.
+    pub fn behind_tls(self, campus: &Campus) -> Self {
+        let servers = Service::ALL
+            .map(|service| Server::open(service, &self.shared, Some(campus.server("localhost"))));
+        let fitting = config::fitting(&self.world(), &urls(&servers));
+        self.change_config(|config| *config = fitting);
+        *lock(&self.servers) = servers;
         self
     }
 
@@ -384,6 +391,14 @@ impl Sandbox {
             command.env("LIBCAL_PP_CLOCK_OFFSET", clock_offset.to_string());
         }
         command
+    }
+}
+
+fn urls([libcal, alma, passagepoint]: &[Server; 3]) -> config::Urls {
+    config::Urls {
+        libcal: libcal.url(),
+        alma: alma.url(),
+        passagepoint: passagepoint.url(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Requests read from a connection, byte by byte. What becomes of them is left to `http`.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpStream;
 use std::time::Instant;
 
 use super::http::{Seen, Service, decode_form, value_of};
@@ -17,8 +16,12 @@ pub(super) enum Received {
     End,
 }
 
-/// Reads the next request of a connection.
-pub(super) fn read_request(service: Service, reader: &mut BufReader<&TcpStream>) -> Received {
+/// Reads the next request of a connection from that port.
+pub(super) fn read_request(
+    service: Service,
+    port: u16,
+    reader: &mut BufReader<impl Read>,
+) -> Received {
     let mut lines = Vec::new();
     loop {
         match read_line(reader) {
@@ -66,15 +69,12 @@ pub(super) fn read_request(service: Service, reader: &mut BufReader<&TcpStream>)
         body,
         raw_target: target.to_owned(),
         at: Instant::now(),
-        port: reader
-            .get_ref()
-            .peer_addr()
-            .map_or(0, |client| client.port()),
+        port,
     })
 }
 
 /// A line without its end; none if the connection ended within it.
-fn read_line(reader: &mut BufReader<&TcpStream>) -> Option<String> {
+fn read_line(reader: &mut BufReader<impl Read>) -> Option<String> {
     let mut line = Vec::new();
     reader.take(LONGEST).read_until(b'\n', &mut line).ok()?;
     let line = line.strip_suffix(b"\n")?;
@@ -82,7 +82,7 @@ fn read_line(reader: &mut BufReader<&TcpStream>) -> Option<String> {
     Some(String::from_utf8_lossy(line).into_owned())
 }
 
-fn read_body(reader: &mut BufReader<&TcpStream>, length: u64) -> Option<String> {
+fn read_body(reader: &mut BufReader<impl Read>, length: u64) -> Option<String> {
     let mut body = vec![0; usize::try_from(length).ok()?];
     reader.read_exact(&mut body).ok()?;
     Some(String::from_utf8_lossy(&body).into_owned())

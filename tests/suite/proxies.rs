@@ -1,17 +1,18 @@
 //! Proxies that the environment names: what goes through them, and what is said of one that does not let us through.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
-use crate::sandbox::{Run, Sandbox, Service};
+use crate::sandbox::{Campus, Run, Sandbox, Service};
 use crate::support::{
     assert_right, assert_says, good_sync, of_ada, one_person, rows_of, state_of, warnings,
 };
-use crate::tls::{Campus, relay};
 
 const VARIABLES: [&str; 6] = [
     "HTTPS_PROXY",
@@ -242,6 +243,30 @@ fn a_proxy_that_is_not_there_is_named() {
         let run = run_with(&sandbox, &["-v", "sync"], &[("HTTPS_PROXY", &address)]);
         assert_eq!(run.code, 1, "{run:#?}");
         assert_says(&warnings(&run), &["LibCal does not answer: ", &says]);
+    }
+}
+
+/// Takes TLS off a connection, and carries bytes both ways until one side ends.
+fn relay(client: TcpStream, behind: &str, server: Arc<ServerConfig>) {
+    let turn = Some(Duration::from_millis(5));
+    client.set_read_timeout(turn).expect("a socket");
+    let mut behind = TcpStream::connect(behind).expect("the service");
+    behind.set_read_timeout(turn).expect("a socket");
+    let connection = ServerConnection::new(server).expect("a server");
+    let mut client = StreamOwned::new(connection, client);
+    while carry(&mut client, &mut behind) && carry(&mut behind, &mut client) {}
+}
+
+/// Carries what there is; whether there may come more.
+fn carry(from: &mut impl Read, to: &mut impl Write) -> bool {
+    let mut bytes = [0; 16 * 1024];
+    match from.read(&mut bytes) {
+        Ok(0) => false,
+        Ok(read) => to
+            .write_all(&bytes[..read])
+            .and_then(|()| to.flush())
+            .is_ok(),
+        Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
     }
 }
 
