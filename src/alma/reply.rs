@@ -167,6 +167,15 @@ fn barcode_of(body: &Value, kind: &str) -> Option<Barcode> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_user_is_good_to_the_end_of_the_day_on_which_they_expire() {
+        let body = serde_json::json!({"expiry_date": "2026-11-24Z"});
+        let day = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
+        assert_eq!(expired(&body, day), None);
+        let reason = Some(Reason::UserExpired(day));
+        assert_eq!(expired(&body, day.succ_opt().unwrap()), reason);
+    }
+
     proptest::proptest! {
         #[test]
         fn no_answer_makes_reading_a_user_panic(

@@ -88,3 +88,49 @@ fn refused_by(proxy: &Proxy, reason: &str) -> String {
         None => format!("the proxy {proxy} did not connect us"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use ureq::Error;
+
+    use super::*;
+
+    #[test]
+    fn each_error_of_the_transport_has_words_that_say_what_to_look_at() {
+        let io = |kind: ErrorKind| Error::Io(kind.into());
+        let unreachable = "its host cannot be reached";
+        for (error, says) in [
+            (Error::HostNotFound, "and the DNS"),
+            (
+                Error::Io(io::Error::other("failed to lookup address information: x")),
+                "and the DNS",
+            ),
+            (Error::ConnectionFailed, "no connection"),
+            (io(ErrorKind::ConnectionRefused), "connection refused"),
+            (io(ErrorKind::HostUnreachable), unreachable),
+            (io(ErrorKind::NetworkUnreachable), unreachable),
+            (io(ErrorKind::NetworkDown), unreachable),
+            (io(ErrorKind::AddrNotAvailable), unreachable),
+            (Error::Timeout(Timeout::Resolve), "no connection within 7 s"),
+            (Error::Timeout(Timeout::Connect), "no connection within 7 s"),
+            (Error::Timeout(Timeout::RecvBody), "no answer within 7 s"),
+            (
+                Error::BadUri(String::new()),
+                "the request cannot be put into HTTP",
+            ),
+            (
+                Error::BodyExceedsLimit(1),
+                "its answer is larger than 3 MiB",
+            ),
+            (io(ErrorKind::InvalidData), "no trust in its certificate"),
+            (io(ErrorKind::ConnectionReset), "the connection broke"),
+            (Error::TooManyRedirects, "its answer is no readable HTTP"),
+        ] {
+            let told = explain(&error, None, 7, 3);
+            assert!(told.contains(says), "{error:?}: {told}");
+            assert_eq!(told.lines().count(), 1, "{error:?}: {told}");
+        }
+    }
+}

@@ -280,15 +280,18 @@ mod tests {
     use super::*;
     use crate::model::LocationId;
 
-    /// A page with rows of these ids.
-    fn page(ids: std::ops::Range<usize>) -> Page {
+    fn row(text: &str) -> Entry {
         let question = Question {
             field: "q1",
             pattern: None,
         };
-        let row = |id| read(&format!(r#"{{"id":{id}}}"#), LocationId(1), question);
+        read(text, LocationId(1), question)
+    }
+
+    /// A page with rows of these ids.
+    fn page(ids: std::ops::Range<usize>) -> Page {
         Page {
-            rows: ids.map(row).collect(),
+            rows: ids.map(|id| row(&format!(r#"{{"id":{id}}}"#))).collect(),
             bytes: 1000,
         }
     }
@@ -353,6 +356,29 @@ mod tests {
             assert_eq!(listing.unreadable.len(), rows, "what was read is used");
             assert_eq!(listing.failure.as_deref(), failure);
         }
+    }
+
+    #[test]
+    fn after_a_page_that_failed_no_other_is_asked_for() {
+        let mut list = List::new(4);
+        ask_all(&mut list);
+        list.add(4, Err("no".into()));
+        list.add(1, Ok(page(0..100)));
+        list.add(2, Ok(page(100..200)));
+        assert!(ask_all(&mut list).is_empty());
+    }
+
+    #[test]
+    fn a_row_that_comes_again_counts_as_it_was_read_last() {
+        let mut list = List::new(2);
+        ask_all(&mut list);
+        list.add(1, Ok(page(0..100)));
+        let mut second = page(100..110);
+        second.rows.push(row(r#"{"id":7,"bookId":"cs_7"}"#));
+        list.add(2, Ok(second));
+        let unreadable = list.finish().unreadable;
+        assert_eq!(unreadable.len(), 110);
+        assert_eq!(unreadable[7].booking_id.0, "cs_7");
     }
 
     #[test]

@@ -229,6 +229,17 @@ fn a_user_without_an_active_barcode_is_refused() {
 }
 
 #[test]
+fn of_two_zones_that_refuse_a_user_the_first_one_says_why() {
+    let user = || User::new("G10000001");
+    let inactive = user().barcode("21000001").zone(1);
+    let inactive = inactive.with("status", json!({"value": "INACTIVE"}));
+    let sandbox = booked_by(user())
+        .user(inactive)
+        .config("Alma.refuse", r#"["inactive"]"#);
+    refusal(&sandbox, &["no active barcode", "G10000001", "cs_1"]);
+}
+
+#[test]
 fn a_user_is_known_by_the_id_that_was_asked_for() {
     let user = User::new("P-77").barcode("21000001");
     let user = user.identifier("PAT7", "UNIV_ID", Some("ACTIVE"));

@@ -165,6 +165,28 @@ fn a_key_that_is_turned_away_is_named_by_its_place_and_asked_with_once() {
 }
 
 #[test]
+fn a_key_that_is_turned_away_without_a_word_is_rejected_too() {
+    for status in [401, 403] {
+        for body in ["", "{}"] {
+            let sandbox = one_person();
+            let fault = with_key(&sandbox, 0);
+            sandbox.fault(fault.answer(status, "application/json", body));
+            outage(
+                &sandbox,
+                &["Alma rejected API key 1 (", "check Alma.apikeys"],
+            );
+        }
+    }
+}
+
+#[test]
+fn an_error_in_a_success_is_the_error_that_it_names() {
+    let sandbox = one_person();
+    sandbox.fault(Fault::on(Service::Alma).answer(200, "application/json", error("401861")));
+    refusal(&sandbox, &["not in Alma", "G10000001", "cs_1"]);
+}
+
+#[test]
 fn a_wrong_second_key_is_named_by_its_place() {
     let sandbox = one_person().booking(Booking::new("cs_2").by("G404"));
     let first = sandbox.world().alma_keys[0].clone();

@@ -177,6 +177,10 @@ fn a_lock_or_a_folder_that_may_not_be_written_is_named() {
         allow(&sandbox.path(""), folder);
         let run = as_somebody(&sandbox, &["sync"]);
         assert_cache_refused(&sandbox, &run, &says);
+        if lock == 0 {
+            let run = as_somebody(&sandbox, &["sync", "--dry-run"]);
+            assert_cache_refused(&sandbox, &run, &says);
+        }
         let checked = as_somebody(&sandbox, &["check"]);
         allow(&sandbox.path(""), 0o755);
         assert_eq!(checked.code, 1, "{checked:#?}");

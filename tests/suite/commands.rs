@@ -340,6 +340,22 @@ fn what_nobody_reads_to_its_end_changes_nothing_else() {
 }
 
 #[test]
+fn what_cannot_be_printed_is_an_error() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    for args in [&["lookup-appt", "cs_1"][..], &["check"]] {
+        let mut command = sandbox.command(args);
+        command
+            .stdout(full.try_clone().unwrap())
+            .stderr(Stdio::piped());
+        let run = Run::finish(command.spawn().expect("the program can be started"));
+        assert_eq!(run.code, 1, "{run:#?}");
+        assert_says(&run.stderr, &["error: cannot write to standard output"]);
+    }
+}
+
+#[test]
 fn a_date_that_libcal_lists_nothing_of_is_wrong_usage_and_says_why() {
     let sandbox = one_person();
     let (before, long_past) = (day(-3), "2020-02-29");

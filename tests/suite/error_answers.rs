@@ -44,7 +44,9 @@ fn an_address_of_passagepoint_that_is_wrong_is_an_outage_that_names_its_keys() {
             outage(&sandbox, &[&status.to_string(), &key, "cs_1"]);
             assert_eq!(sandbox.count_of(Service::PassagePoint, path), 1, "{path}");
             // What was to be sent on may have been done.
-            if (path, status) != ("createPreReg", 302) {
+            if (path, status) == ("createPreReg", 302) {
+                assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
+            } else {
                 assert_eq!(rows_of(&sandbox, IN_DOUBT), 0, "{status} {path}");
                 assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{status} {path}");
                 sandbox.clear_faults();
@@ -201,6 +203,92 @@ fn what_libcal_answers_in_place_of_a_list_names_what_is_most_likely_wrong() {
             );
         }
         assert_says(&failures_of_check(&sandbox), &["Main Library (8827)", says]);
+    }
+}
+
+#[test]
+fn what_libcal_answered_is_told_by_its_status_and_a_code_but_no_text() {
+    let json = "application/json";
+    let sentence = r#"{"error":"No booking of Pat"}"#;
+    let capital = r#"{"error":"Pat"}"#;
+    let long = format!(r#"{{"error":"{}"}}"#, "a".repeat(41));
+    for (path, status, content_type, body, says) in [
+        ("token", 404, "text/html", "", "404 Not Found; check"),
+        (
+            "token",
+            400,
+            json,
+            r#"{"error":"invalid_client"}"#,
+            "400 Bad Request with the error invalid_client; check",
+        ),
+        (
+            "token",
+            401,
+            json,
+            sentence,
+            "401 Unauthorized with an error; check",
+        ),
+        ("token", 200, json, capital, "200 OK with an error; check"),
+        ("token", 200, json, &long, "200 OK with an error; check"),
+        (
+            "token",
+            200,
+            json,
+            r#"{"error":""}"#,
+            "200 OK with an error; check",
+        ),
+        (
+            "token",
+            200,
+            json,
+            "{}",
+            "200 OK with something else; check",
+        ),
+        ("bookings", 404, "text/html", "", "404 Not Found; check"),
+        (
+            "bookings",
+            400,
+            json,
+            r#"{"error":"bad_lid"}"#,
+            "400 Bad Request with the error bad_lid; check",
+        ),
+        (
+            "bookings",
+            400,
+            json,
+            sentence,
+            "400 Bad Request with an error; check",
+        ),
+        (
+            "bookings",
+            200,
+            "text/html",
+            "<p>",
+            "200 OK with something else; check",
+        ),
+    ] {
+        let sandbox = one_person();
+        let fault = Fault::on(Service::LibCal).path(path);
+        sandbox.fault(fault.answer(status, content_type, body));
+        let said = outage_sync(&sandbox);
+        assert_says(&said, &[&format!("it answered {says}")]);
+        assert!(!said.contains("Pat"), "{said}");
+    }
+}
+
+#[test]
+fn a_redirect_is_told_as_one() {
+    for (service, path, key) in [
+        (Service::LibCal, "token", "LibCal.credentials_endpt"),
+        (Service::LibCal, "bookings", "LibCal.bookings_endpt"),
+        (Service::Alma, "", "Alma.users_endpt"),
+    ] {
+        let sandbox = one_person();
+        sandbox.fault(Fault::on(service).path(path).answer(302, "text/html", ""));
+        let says = format!(
+            "{service:?} answered with a redirect (302), which is not followed: check {key}"
+        );
+        outage(&sandbox, &[&says]);
     }
 }
 

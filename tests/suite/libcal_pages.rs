@@ -196,6 +196,37 @@ fn what_a_row_says_when_it_is_read_last_counts() {
 }
 
 #[test]
+fn a_row_that_can_be_read_only_at_the_second_reading_is_told_to_nobody() {
+    let sandbox = three_pages();
+    sandbox.set_config("Network.concurrency", "1");
+    sandbox.edit_rows("cs_moves", |row| row["toDate"] = "soon".into());
+    sandbox.add_booking(of_pat("cs_new").minutes(100, 160));
+    let end = chrono::DateTime::from_timestamp(sandbox.now() + 5400, 0).expect("a time");
+    at_page(&sandbox, "1", 2, move |world| {
+        let mut rows = world.rows.iter_mut();
+        let row = rows.find(|row| row.is_of("cs_moves"));
+        row.expect("it is there")
+            .edit(|row| row["toDate"] = end.to_rfc3339().into());
+    });
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 2);
+}
+
+#[test]
+fn a_second_reading_that_fails_fails_the_location_and_what_was_read_is_used() {
+    let sandbox = three_pages();
+    sandbox.add_booking(of_pat("cs_known").minutes(100, 160));
+    good_sync(&sandbox);
+    sandbox.remove_rows("cs_known");
+    sandbox.add_booking(of_pat("cs_new").minutes(200, 260));
+    sandbox.set_config("Network.tries", "1");
+    sandbox.fault(page("3").nth(2).answer(500, "text/plain", "oh no"));
+    assert_says(&outage_sync(&sandbox), &["Main Library (8827)"]);
+    assert_eq!(state_of(&sandbox, "cs_new"), "registered");
+    assert_eq!(state_of(&sandbox, "cs_known"), "registered", "not gone");
+}
+
+#[test]
 fn a_list_that_changes_whenever_it_is_read_counts_as_not_read_and_its_rows_are_used() {
     let sandbox = three_pages();
     for nth in 1..=3 {

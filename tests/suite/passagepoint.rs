@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::sandbox::{Booking, Denial, Fault, Sandbox, Seen, Service, User, VisitorList};
 use crate::support::{
     an_hour_later, assert_says, good_sync, needy_sync, one_person, outage, outage_sync, people,
-    recovered_sync, refusal, refusals, rows_of, state_of,
+    recovered_sync, refusal, refusals, rows_of, state_of, texts,
 };
 
 const ALREADY: &str = r#"{"error":{"code":"ALREADY_EXIST_UNIQUE_ID"}}"#;
@@ -44,10 +44,14 @@ fn the_login_is_json_and_its_token_a_header_of_all_that_follows() {
 
 #[test]
 fn a_login_that_is_turned_away_names_its_keys_and_leaves_no_intent() {
-    for denial in [Denial::ByStatus, Denial::ErrorIn200] {
+    for (denial, answered) in [
+        (Denial::ByStatus, "it answered 401 Unauthorized"),
+        (Denial::ErrorIn200, "it answered 200 OK with an error"),
+    ] {
         let sandbox = people(4).config("PassagePoint.password", "not-the-password");
         sandbox.world().denial = denial;
-        let says = ["PassagePoint.username", "PassagePoint.password", "cs_1"];
+        let keys = "check PassagePoint.username and PassagePoint.password";
+        let says = [answered, keys, "cs_1"];
         outage(&sandbox, &says);
         assert_eq!(
             sandbox.requests_to(Service::PassagePoint, "").len(),
@@ -294,6 +298,7 @@ fn an_unreadable_answer_about_a_visitor_is_an_outage() {
         (200, "application/json", r#"{"data":[],"error":null}"#),
         (200, "application/json", r#"{"data":[{"id":1.5}]}"#),
         (200, "application/json", r#"{"data":[{"id":-7}]}"#),
+        (200, "application/json", r#"{"data":[{"id":" "}]}"#),
         (500, "text/html", "<h1>Oh no</h1>"),
         (403, "text/plain", "Forbidden"),
     ];
@@ -330,6 +335,22 @@ fn ids_are_kept_to_the_last_digit() {
         stored,
         [id.to_string(), id.to_string(), prereg_id.to_string()]
     );
+}
+
+#[test]
+fn an_id_that_is_a_text_is_taken_without_the_space_around_it() {
+    let sandbox = one_person();
+    for (path, id) in [("createVisitor", " V-137 "), ("createPreReg", " P-138 ")] {
+        let body = json!({"data": [{"id": id}]}).to_string();
+        sandbox.fault(on(path).answer(200, "application/json", body));
+    }
+    let run = sandbox.sync();
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    let asked = sandbox.requests_to(Service::PassagePoint, "createPreReg");
+    let body: Value = serde_json::from_str(&asked[0].body).expect("JSON");
+    assert_eq!(body["visitorId"], "V-137");
+    let ids = texts(&sandbox, "SELECT visitor_id || ' ' || prereg_id FROM appts");
+    assert_eq!(ids, ["V-137 P-138"]);
 }
 
 #[test]

@@ -239,6 +239,10 @@ fn a_proxy_that_is_not_there_is_named() {
             "http://proxy.invalid:3128".to_owned(),
             "the proxy proxy.invalid:3128 (HTTPS_PROXY)".to_owned(),
         ),
+        (
+            "https://proxy.invalid:3129".to_owned(),
+            "the proxy proxy.invalid:3129 (HTTPS_PROXY)".to_owned(),
+        ),
     ] {
         let run = run_with(&sandbox, &["-v", "sync"], &[("HTTPS_PROXY", &address)]);
         assert_eq!(run.code, 1, "{run:#?}");

@@ -158,7 +158,8 @@ fn users_whom_no_booking_named_for_long_go_when_asked() {
     prune(&sandbox, &[]);
     prune(&sandbox, &["--users-unseen-for", "32"]);
     assert_eq!(counts(&sandbox)[1], 2);
-    prune(&sandbox, &["--users-unseen-for", "30"]);
+    let pruned = one_json(&prune(&sandbox, &["--users-unseen-for", "30", "--json"]));
+    assert_eq!(pruned, serde_json::json!({"appts": 0, "users": 1}));
     assert!(is_known(&sandbox, "lookup-user", "G10000002"));
     assert_eq!(counts(&sandbox)[1], 1);
 }
@@ -169,7 +170,7 @@ fn a_refused_user_and_a_row_that_cannot_be_read_are_remembered_for_a_day() {
         .booking(Booking::new("cs_1").by("G404"))
         .booking(of_ada("cs_2").with("toDate", "soon".into()));
     needy_sync(&sandbox);
-    for (hours_ago, left) in [(0, [2, 1]), (23, [2, 1]), (25, [1, 0])] {
+    for (hours_ago, left, gone) in [(0, [2, 1], 0), (23, [2, 1], 0), (25, [1, 0], 1)] {
         sql(
             &sandbox,
             &format!(
@@ -177,7 +178,8 @@ fn a_refused_user_and_a_row_that_cannot_be_read_are_remembered_for_a_day() {
                  UPDATE appts SET changed_at = clock() - {hours_ago} * 3600"
             ),
         );
-        prune(&sandbox, &[]);
+        let pruned = one_json(&prune(&sandbox, &["--json"]));
+        assert_eq!(pruned, serde_json::json!({"appts": gone, "users": gone}));
         assert_eq!(counts(&sandbox), left, "after {hours_ago} hours");
     }
     // The visit is not over: whoever asks still hears why it is not registered.

@@ -1,6 +1,9 @@
 //! Connections that fail, and what that says of the request: surely not processed, or not known.
 
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 use crate::sandbox::{Fault, Sandbox, Service};
 use crate::support::{
@@ -125,4 +128,50 @@ fn a_fresh_token_that_was_turned_away_is_given_up_for_everybody() {
         );
         assert_eq!(sandbox.count_of(Service::PassagePoint, path), 2, "{path}");
     }
+}
+
+#[test]
+fn an_answer_that_is_larger_than_is_read_is_told_with_how_much_that_is() {
+    for (service, path, mib) in [
+        (Service::LibCal, "token", 1),
+        (Service::LibCal, "bookings", 8),
+        (Service::Alma, "users", 1),
+        (Service::PassagePoint, "createVisitor", 1),
+    ] {
+        let sandbox = one_person().config("Network.tries", "1");
+        let fault = Fault::on(service).path(path);
+        let body = " ".repeat((mib << 20) + 1);
+        sandbox.fault(fault.answer(200, "application/json", body));
+        let why = format!("its answer is larger than {mib} MiB");
+        outage(&sandbox, &[&format!("{service:?} does not answer: {why}")]);
+    }
+}
+
+/// A pass that cannot reach PassagePoint, which is at that address, for a known user: it waits, for this reason.
+fn assert_not_reached(address: &str, why: &str) {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+    sandbox.set_config("Network.tries", "1");
+    sandbox.set_config("Network.timeout_seconds", "1");
+    sandbox.set_config("PassagePoint.pp_api_root", address);
+    outage(&sandbox, &[&format!("PassagePoint does not answer: {why}")]);
+    assert_eq!(state_of(&sandbox, "cs_2"), "waiting");
+}
+
+#[test]
+fn a_host_to_which_no_connection_can_be_made_is_told_as_such() {
+    // Takes one connection into its queue, and leaves all others without an answer.
+    let full = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    full.bind(&any_port.into()).expect("a free port");
+    full.listen(0).expect("a queue");
+    let address = full.local_addr().ok().and_then(|own| own.as_socket());
+    let address = address.expect("its address");
+    let _first = TcpStream::connect(address).expect("the queue takes one");
+    assert_not_reached(&format!("http://{address}"), "no connection within 1 s");
+
+    // Nobody has the address to which one speaks to all.
+    let unreachable = "its host cannot be reached";
+    assert_not_reached("https://255.255.255.255", unreachable);
 }
