@@ -251,8 +251,8 @@ fn create_private(path: &Path) -> Result<()> {
     match made {
         // The mode of a new file is subject to the umask; this one is not.
         Ok(file) => files::make_private(&file).with_context(|| cannot_protect(path)),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.exists() => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(dangling(path)),
+        // What is there, a link to nowhere perhaps, is looked at when it is opened.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(anyhow!("cannot make the cache {}: {error}", path.display())),
     }
 }
