@@ -13,8 +13,7 @@ const AHEAD: i64 = -365 * 24 * 60;
 
 /// Sets a time of the cache to so many minutes ago, wherever there is one.
 fn set(sandbox: &Sandbox, table: &str, time: &str, minutes_ago: i64) {
-    let set =
-        format!("UPDATE {table} SET {time} = unixepoch() - {minutes_ago} * 60 WHERE {time} > 0");
+    let set = format!("UPDATE {table} SET {time} = clock() - {minutes_ago} * 60 WHERE {time} > 0");
     sql(sandbox, &set);
 }
 
@@ -151,6 +150,15 @@ fn a_visit_that_ended_is_noted_though_the_last_pass_was_in_the_future() {
 }
 
 #[test]
+fn a_visit_that_is_over_by_the_programs_clock_is_not_registered() {
+    let sandbox = one_person();
+    sandbox.pass_time(90);
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected(), []);
+    assert_eq!(state_of(&sandbox, "cs_1"), "waiting");
+}
+
+#[test]
 fn a_look_up_warns_of_a_last_pass_that_is_an_hour_old_or_in_the_future() {
     let sandbox = one_person();
     good_sync(&sandbox);
@@ -199,4 +207,4 @@ fn a_visit_says_since_when_it_is_in_its_state_however_many_passes_go_by() {
     assert_eq!(rows_of(&sandbox, FIVE_HOURS_AGO), 2);
 }
 
-const FIVE_HOURS_AGO: &str = "appts WHERE changed_at < unixepoch() - 4 * 3600";
+const FIVE_HOURS_AGO: &str = "appts WHERE changed_at < clock() - 4 * 3600";

@@ -25,7 +25,7 @@ fn a_clock_that_runs_ahead_of_the_last_pass_deletes_nothing_that_was_listed_then
     sql(
         &sandbox,
         &format!(
-            "UPDATE users SET checked_at = clock() - 9 * {DAY} / 2, seen_at = unixepoch() - 9 * {DAY} / 2"
+            "UPDATE users SET checked_at = clock() - 9 * {DAY} / 2, seen_at = clock() - 9 * {DAY} / 2"
         ),
     );
     for (days, args, left) in [
