@@ -150,7 +150,7 @@ impl Planner<'_> {
         };
         let appt = match appt.state {
             State::Refused if is_answered => appt,
-            State::InDoubt if appt.has_intent() => appt,
+            State::InDoubt => appt,
             _ if appt.has_intent() => {
                 appt.with_state(State::InDoubt, Some(Reason::OutcomeUnknown(None)), now)
             }
