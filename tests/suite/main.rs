@@ -28,6 +28,7 @@ mod error_answers;
 mod faults;
 mod full_disk;
 mod generated;
+mod kept_state;
 mod libcal;
 mod libcal_pages;
 mod libcal_rows;
