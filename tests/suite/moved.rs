@@ -43,15 +43,16 @@ fn registered_then_moved_then_moved_back() {
 }
 
 #[test]
-fn of_two_times_the_one_that_is_given_up_unregistered_is_forgotten_though_nothing_else_changes() {
-    let sandbox = one_person().booking(
-        of_ada("cs_1")
-            .minutes(100, 160)
-            .status("Mediated Tentative"),
-    );
+fn of_two_places_the_one_that_is_given_up_unregistered_is_forgotten_though_nothing_else_changes() {
+    // At the same time, for at another the second may be of another day.
+    let sandbox = one_person().booking(of_ada("cs_1").at(10332).status("Mediated Tentative"));
     good_sync(&sandbox);
-    let not_approved = states(&sandbox).pop().expect("two visits").0;
-    assert_eq!(not_approved, "not approved");
+    let mut words: Vec<_> = states(&sandbox)
+        .into_iter()
+        .map(|(state, _)| state)
+        .collect();
+    words.sort();
+    assert_eq!(words, ["not approved", "registered"]);
     move_to(&sandbox, 30, 90);
     good_sync(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");
@@ -187,4 +188,36 @@ fn an_unreadable_row_is_refused_and_forgotten_once_it_can_be_read() {
     good_sync(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");
     assert_eq!(rows_of(&sandbox, "appts"), 1);
+}
+
+#[test]
+fn a_booking_of_another_day_that_was_asked_for_and_is_no_longer_listed_is_cancelled() {
+    let tomorrow = 24 * 60;
+    let sandbox = one_person()
+        .booking(of_ada("cs_2").minutes(30 + tomorrow, 90 + tomorrow))
+        .config("LibCal.days", "2");
+    good_sync(&sandbox);
+    sandbox.remove_rows("cs_2");
+    good_sync(&sandbox);
+    let [visit] = visits(&sandbox, "cs_2").try_into().expect("one visit");
+    assert_eq!(visit[0], "cancelled");
+}
+
+#[test]
+fn what_is_over_or_may_be_a_row_that_cannot_be_read_is_not_taken_for_moved_or_gone() {
+    // Another row of the booking cannot be read.
+    let sandbox = with_ada().booking(of_ada("cs_1").minutes(-10, 60));
+    good_sync(&sandbox);
+    sandbox.remove_rows("cs_1");
+    sandbox.add_booking(of_ada("cs_1").at(10332).without("toDate"));
+    needy_sync(&sandbox);
+    let registered = ("registered".to_owned(), String::new());
+    assert!(states(&sandbox).contains(&registered));
+    // It is over, and the booking goes on.
+    let sandbox = with_ada().booking(of_ada("cs_1").minutes(-10, 5));
+    good_sync(&sandbox);
+    sandbox.pass_time(10);
+    move_to(&sandbox, 100, 160);
+    good_sync(&sandbox);
+    assert_eq!(states(&sandbox), [registered.clone(), registered]);
 }
