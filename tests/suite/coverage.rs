@@ -93,6 +93,8 @@ fn what_was_moved_and_then_cancelled_or_cancelled_and_then_moved_covers_nothing(
             cancel(&sandbox, "cs_1");
         }
         good_sync(&sandbox);
+        // That it still serves its own booking needs no word.
+        good_sync(&sandbox);
         cancel(&sandbox, "cs_1");
         good_sync(&sandbox);
         // Somebody takes it out, and the person books again.
@@ -232,4 +234,29 @@ fn prune_keeps_a_visit_that_was_made_shorter_until_the_end_of_its_prereg() {
     assert_eq!(preregs(&sandbox), 1);
     let appt = one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]));
     assert_eq!(appt["state"], "registered");
+}
+
+#[test]
+fn what_is_covered_is_told_to_whoever_looks_with_the_end_of_the_prereg_but_by_no_dry_run() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.add_booking(of_ada("cs_2").minutes(40, 80));
+    let says = "booking cs_2 of G10000001 is covered by the pre-registration of booking cs_1";
+    let dry_run = sandbox.run(&["-v", "sync", "--dry-run"]);
+    assert!(!dry_run.stderr.contains(says), "{dry_run:#?}");
+    assert_says(&sandbox.run(&["-v", "sync"]).stderr, &[says]);
+    let told = sandbox.run(&["lookup-appt", "cs_2"]).stdout;
+    assert_says(&told, &["PassagePoint expects the person until "]);
+}
+
+#[test]
+fn what_is_covered_is_expected_where_the_prereg_is_though_its_location_has_another_destination_now()
+{
+    let sandbox = one_person().booking(of_ada("cs_2").minutes(40, 80));
+    good_sync(&sandbox);
+    sandbox.set_config("PassagePoint.location_mapping.8827", "LibCal Science");
+    sandbox.add_booking(of_ada("cs_3").at(10332).minutes(45, 75));
+    good_sync(&sandbox);
+    let science = sandbox.visit("21000001", "LibCal Science", 45, 75);
+    assert!(sandbox.expected().contains(&science));
 }

@@ -270,3 +270,27 @@ fn one_name_is_enough() {
     good_sync(&sandbox);
     assert_eq!(sandbox.world().visitors[0].last_name, "Sample");
 }
+
+#[test]
+fn a_known_visitor_is_looked_for_again_only_if_it_may_be_gone_and_asked_for_again_only_if_it_was() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    let asked = || {
+        let preregs = sandbox.count_of(Service::PassagePoint, "createPreReg");
+        (sandbox.count(Service::Alma), preregs)
+    };
+    // The visitor is there, and it is the visit that PassagePoint will not have.
+    sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.answer(422, "text/plain", "no"));
+    sandbox.forget_requests();
+    assert_says(&needy_sync(&sandbox), &["(422)", "cs_2"]);
+    assert_eq!(asked(), (1, 1));
+    sandbox.clear_faults();
+    // It is the destination that is not there.
+    sandbox.add_booking(of_ada("cs_3").minutes(200, 260));
+    sandbox.set_config("PassagePoint.location_mapping.8827", "LibCal Attic");
+    sandbox.forget_requests();
+    assert_says(&needy_sync(&sandbox), &["LibCal Attic", "cs_3"]);
+    assert_eq!(asked(), (0, 1));
+}
