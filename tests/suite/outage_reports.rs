@@ -2,7 +2,8 @@
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    assert_says, good_sync, of_ada, one_person, recovered_sync, rows_of, sql, with_ada,
+    an_hour_later, assert_says, good_sync, of_ada, one_json, one_person, recovered_sync, rows_of,
+    sql, with_ada,
 };
 use crate::terminal::on_terminal;
 
@@ -215,4 +216,22 @@ fn what_may_be_registered_twice_is_told_at_once() {
             "cs_1 of G10000001",
         ],
     );
+}
+
+#[test]
+fn what_an_outage_puts_off_counts_as_what_it_was() {
+    let sandbox = with_ada().booking(of_ada("cs_refused"));
+    let prereg = || Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg().times(1).answer(422, "text/plain", "no"));
+    assert_says(&meets(&sandbox), &["422"]);
+    sandbox.add_booking(of_ada("cs_doubt").minutes(100, 160));
+    sandbox.fault(prereg().times(1).cut_after());
+    meets(&sandbox);
+    an_hour_later(&sandbox);
+    sandbox.add_booking(of_ada("cs_new").minutes(200, 260));
+    sandbox.stop(Service::PassagePoint);
+    let summary = one_json(&sandbox.run(&["--json", "sync"]));
+    let counts = ["visits", "refused", "in_doubt", "failed", "registered"];
+    let counts = counts.map(|count| summary[count].as_u64());
+    assert_eq!(counts, [3, 1, 1, 1, 0].map(Some), "{summary}");
 }

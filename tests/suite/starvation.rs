@@ -243,3 +243,34 @@ fn a_person_comes_by_the_soonest_of_their_visits() {
     let order: Vec<_> = made.iter().map(|one| one.barcode.as_str()).collect();
     assert_eq!(order, ["BCA000", "BCA000", "BCB000"]);
 }
+
+#[test]
+fn a_refusal_begins_the_count_of_failures_anew() {
+    let sandbox = Sandbox::new().config("Network.tries", "1");
+    add_people(&sandbox, "G", 1, 8827, 30);
+    let on = |path| Fault::on(Service::PassagePoint).path(path);
+    sandbox.fault(on("createVisitor").answer(500, "text/plain", "oh no"));
+    for passes in 1..=2 {
+        outage_sync(&sandbox);
+        assert_eq!(failures(&sandbox, "cs_G000"), passes);
+    }
+    sandbox.clear_faults();
+    sandbox.fault(on("createPreReg").answer(422, "text/plain", "no"));
+    assert_eq!(sandbox.sync().code, 1);
+    assert_eq!(failures(&sandbox, "cs_G000"), 0);
+}
+
+#[test]
+fn a_kill_puts_neither_the_visit_nor_others_of_its_destination_behind() {
+    let sandbox = Sandbox::new().config("Network.concurrency", "1");
+    add_people(&sandbox, "A", 1, 8827, 30);
+    add_people(&sandbox, "B", 1, 8827, 40);
+    add_people(&sandbox, "C", 1, 10332, 50);
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.hold(prereg, false).kill();
+    let made = sandbox.world().in_order().len();
+    assert_eq!(sandbox.sync().code, 1, "one is possibly registered twice");
+    let order = sandbox.world().in_order().split_off(made);
+    let order: Vec<_> = order.iter().map(|one| one.barcode.as_str()).collect();
+    assert_eq!(order, ["BCA000", "BCB000", "BCC000"]);
+}

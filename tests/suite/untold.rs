@@ -61,20 +61,21 @@ fn a_visit_in_doubt_is_not_tried_with_a_closed_or_full_standard_error_or_with_er
 #[test]
 fn it_counts_as_in_doubt() {
     let sandbox = in_doubt_and_new();
-    let full = File::options()
-        .write(true)
-        .open("/dev/full")
-        .expect("Linux has it");
-    let mut pass = sandbox.command(&["--json", "sync"]);
-    let output = pass
-        .stderr(full)
-        .output()
-        .expect("the program can be started");
-    let summary = one_json(&output.into());
-    assert_eq!(
-        (&summary["in_doubt"], &summary["visits"]),
-        (&1.into(), &2.into())
-    );
+    for (registered, already) in [(1, 0), (0, 1)] {
+        let full = File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("Linux has it");
+        let mut pass = sandbox.command(&["--json", "sync"]);
+        let output = pass
+            .stderr(full)
+            .output()
+            .expect("the program can be started");
+        let summary = one_json(&output.into());
+        let counts = ["visits", "in_doubt", "registered", "already_registered"];
+        let counts = counts.map(|count| summary[count].as_u64());
+        assert_eq!(counts, [2, 1, registered, already].map(Some), "{summary}");
+    }
 }
 
 #[test]
