@@ -182,6 +182,7 @@ mod tests {
         for blank in ["", " \t", "\u{200b}\u{feff}"] {
             assert_eq!(PrimaryId::parse(blank), Err(InvalidId::Blank));
         }
+        assert!(PrimaryId::parse(&"G".repeat(255)).is_ok());
         for good in ["G1", "A B", "A/B?C", "A..B", "GÜ1"] {
             assert!(PrimaryId::parse(good).is_ok(), "{good}");
         }

@@ -320,6 +320,10 @@ fn a_destination_that_is_not_there_is_told_with_those_that_are() {
         &sandbox,
         &[("PassagePoint, \"Science\" of location 10332", says)],
     );
+    sandbox.world().destinations.clear();
+    let says: &[&str] = &["is not there: PassagePoint has no destinations"];
+    let wrong = ["\"LibCal Main\"", "\"Science\""].map(|name| format!("PassagePoint, {name}"));
+    fails(&sandbox, &[(&wrong[0], says), (&wrong[1], says)]);
 }
 
 #[test]

@@ -111,6 +111,8 @@ fn a_visit_whose_pass_was_killed_before_its_turn_waits() {
         "no pass has come to it yet",
         "Confirmed",
     );
+    let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
+    assert_says(&told, &["; the next pass registers it\n"]);
     pass.kill();
     good_sync(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");

@@ -61,6 +61,7 @@ fn what_is_waiting_refused_or_not_approved_has_its_lines_and_what_is_over_has_no
     let run = status(&sandbox, &[], 1);
     assert_eq!(run.stderr, "");
     let says = [
+        "\n6 rows, 4 visits: 0 registered, 1 already registered, 1 refused, 1 waiting, 1 ended (",
         "outage: Alma since ",
         "  Alma does not answer: connection refused",
         "visits that are not over: 1 registered, 1 waiting, 1 refused, 1 not approved, 1 cancelled",
