@@ -200,9 +200,10 @@ impl<'a> Alma<'a> {
         let outage = Outage { service, cause };
         let rejected = &self.zones[position].rejected;
         let outage = rejected.get_or_init(|| outage).clone();
+        // It may be this ID alone that makes Alma say so: it must not come first in every pass.
         ZoneAnswer::Nothing(NoAnswer {
             outage,
-            was_tried: false,
+            was_tried: true,
         })
     }
 }

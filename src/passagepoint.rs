@@ -5,6 +5,8 @@
 
 mod reply;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -25,11 +27,16 @@ const UNIQUE_ID: &str = "PassagePoint.pp_api_root and PassagePoint.uniqueId_endp
 const CREATE_PREREG: &str = "PassagePoint.pp_api_root and PassagePoint.create_prereg_endpt";
 const GET_DESTINATIONS: &str = "PassagePoint.pp_api_root and PassagePoint.get_destinations_endpt";
 
+/// After so many requests in a row that turn a fresh token away, nothing more is asked in a run.
+const MOST_TURNED_AWAY: u32 = 3;
+
 /// PassagePoint as one run talks to it.
 pub struct PassagePoint<'a> {
     client: Client,
     config: &'a config::PassagePoint,
     session: Session,
+    /// How many requests in a row turned a fresh token away.
+    turned_away: AtomicU32,
 }
 
 /// A person as PassagePoint is to know them.
@@ -79,6 +86,7 @@ impl<'a> PassagePoint<'a> {
             client,
             config,
             session: Session::default(),
+            turned_away: AtomicU32::new(0),
         }
     }
 
@@ -226,9 +234,13 @@ impl<'a> PassagePoint<'a> {
         )?;
         if reply.status == 401 {
             let cause = "PassagePoint turned a fresh token away (401): check the rights of PassagePoint.username";
-            self.session.fail(cause);
+            // It may be this person or destination alone that makes it say so.
+            if self.turned_away.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_TURNED_AWAY {
+                self.session.fail(cause);
+            }
             return Err(Failure::not_processed(cause));
         }
+        self.turned_away.store(0, Ordering::Relaxed);
         Ok(reply)
     }
 

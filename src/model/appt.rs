@@ -254,6 +254,7 @@ impl Appt {
     #[must_use]
     pub fn covered_by(self, other: &Self, now: DateTime<Utc>) -> Self {
         Self {
+            ends_at: self.ends_at.max(other.registered_ends_at),
             registered_ends_at: other.registered_ends_at,
             visitor_id: other.visitor_id.clone(),
             destination: other.destination.clone(),

@@ -14,12 +14,30 @@ use crate::output::span;
 use crate::passagepoint::{Answer, NewPrereg};
 use crate::plan::{Person, Refusal, Visit};
 
+/// So many visits of a person may fail at a destination in one pass: fewer than have the
+/// destination left alone.
+const MOST_FAILURES: usize = 2;
+
 /// Who is to be registered.
 struct Registrant {
     id: VisitorId,
     barcode: Barcode,
     /// Whether PassagePoint gave the id in this pass, or the cache has it from another.
     is_fresh: bool,
+    /// Where visits of theirs could not be registered in this pass, and why.
+    failed_at: Vec<(String, Outage)>,
+}
+
+impl Registrant {
+    /// Why no more of their visits are tried at that destination in this pass, if that is so: one
+    /// person's trouble must not be taken for that of the destination, where others wait.
+    fn left_alone_at(&self, destination: &str) -> Option<&Outage> {
+        let mut failed = self
+            .failed_at
+            .iter()
+            .filter(|(place, _)| place == destination);
+        failed.nth(MOST_FAILURES - 1).map(|(_, outage)| outage)
+    }
 }
 
 /// What looking for a visitor anew has brought.
@@ -41,12 +59,14 @@ impl Pass<'_> {
                 id: card.visitor_id,
                 barcode,
                 is_fresh: false,
+                failed_at: Vec::new(),
             },
             Checked::InAlma(found) => match self.make_visitor(person, &found)? {
                 Visitor::Is(id) => Registrant {
                     id,
                     barcode,
                     is_fresh: true,
+                    failed_at: Vec::new(),
                 },
                 Visitor::Refused(reason) => return self.refuse_person(person, &reason),
                 Visitor::Outage(outage, was_tried) => {
@@ -70,9 +90,14 @@ impl Pass<'_> {
     ) -> Result<()> {
         loop {
             let others = self.cache().appts_of_visitor(&visitor.id)?;
-            if self.take_over(visit, &others, &visitor.barcode)?
-                || !self.may_be_tried(visit, &others)
-            {
+            if self.take_over(visit, &others, &visitor.barcode)? {
+                return Ok(());
+            }
+            if let Some(outage) = visitor.left_alone_at(&visit.destination) {
+                self.defer(visit, outage, true);
+                return Ok(());
+            }
+            if !self.may_be_tried(visit, &others) {
                 return Ok(());
             }
             let passagepoint = &self.passagepoint;
@@ -108,7 +133,12 @@ impl Pass<'_> {
                         }
                     }
                 }
-                Err(failure) => return self.not_registered(visit, intent, failure),
+                Err(failure) => {
+                    let outage = Outage::of("PassagePoint", failure.cause.clone());
+                    let failed = (visit.destination.clone(), outage);
+                    visitor.failed_at.push(failed);
+                    return self.not_registered(visit, intent, failure);
+                }
             }
         }
     }
@@ -272,12 +302,16 @@ impl Pass<'_> {
     }
 
     fn not_registered(&self, visit: &Visit, intent: Appt, failure: Failure) -> Result<()> {
-        let Failure { cause, fate, .. } = failure;
+        let Failure {
+            cause,
+            fate,
+            was_tried,
+        } = failure;
         let reason = Reason::OutcomeUnknown(Some(cause.clone()));
         let outage = Outage::of("PassagePoint", cause);
         if fate == Fate::NotProcessed {
             self.retract_intent(visit)?;
-            self.defer(visit, &outage, false);
+            self.defer(visit, &outage, was_tried);
             return Ok(());
         }
         if fate == Fate::Unknown && intent.attempts >= MAX_ATTEMPTS {

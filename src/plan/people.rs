@@ -63,8 +63,13 @@ impl Planner<'_> {
 pub(super) fn in_order(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     let mut people: Vec<_> = people.into_values().collect();
     let visits = || people.iter().flat_map(|person| &person.visits);
-    // Where a visit came to be in doubt, the next one may hang as well.
-    let failed = visits().filter(|visit| visit.appt.has_intent() && visit.failures > 0);
+    // Where a visit came to be in doubt, the next one may hang as well; and where one failed of
+    // somebody who has a visitor, it was not for Alma nor for the visitor.
+    let failed = people.iter().flat_map(|person| {
+        let has_visitor = person.user.as_ref().and_then(User::card).is_some();
+        let visits = person.visits.iter();
+        visits.filter(move |visit| visit.failures > 0 && (has_visitor || visit.appt.has_intent()))
+    });
     let failing: BTreeSet<_> = failed.map(|visit| visit.destination.clone()).collect();
     // What else is booked by the same person may come to be covered by what is in doubt.
     let doubtful = visits().filter(|visit| visit.appt.has_intent());
@@ -90,7 +95,14 @@ pub(super) fn in_order(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     }
     people.sort_by_key(|person| {
         let starts = person.visits.iter().map(|visit| visit.starts_at);
-        (person.turn(), person.failures(), starts.min())
+        // Who failed comes after those who may only fail as well.
+        let own_failures = person.visits.iter().map(|visit| visit.appt.failures);
+        (
+            person.turn(),
+            person.failures(),
+            own_failures.min(),
+            starts.min(),
+        )
     });
     people
 }

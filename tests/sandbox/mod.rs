@@ -276,6 +276,11 @@ impl Sandbox {
         self.shared.call_back(request, before, Box::new(callback));
     }
 
+    /// Calls nobody back who is still waiting for a request.
+    pub fn forget_callbacks(&self) {
+        self.shared.forget_callbacks();
+    }
+
     /// Closes a service's port: connections to it are refused, and those that are open are cut.
     pub fn stop(&self, service: Service) {
         self.with_server(service, Server::stop);

@@ -90,6 +90,11 @@ impl Shared {
         });
     }
 
+    /// Calls nobody back any more.
+    pub(super) fn forget_callbacks(&self) {
+        lock(&self.desk).callbacks.clear();
+    }
+
     /// Ends every wait, now and from now on.
     pub(super) fn end(&self) {
         *lock(&self.over) = true;

@@ -327,3 +327,13 @@ fn what_may_be_covered_by_a_visit_of_a_pass_that_was_killed_comes_after_it_under
     assert_eq!(state_of(&sandbox, "cs_2"), "registered");
     assert_eq!(sandbox.expected().len(), 2, "it is covered");
 }
+
+#[test]
+fn a_visit_that_a_longer_one_covers_ends_from_then_on_when_that_one_does() {
+    let sandbox = one_person().booking(of_ada("cs_2").minutes(40, 80));
+    let look_up = || one_json(&sandbox.run(&["--json", "lookup-appt", "cs_2"]));
+    good_sync(&sandbox);
+    let before = look_up();
+    good_sync(&sandbox);
+    assert_eq!(before, look_up(), "nothing is new");
+}

@@ -15,7 +15,7 @@ const PERCENT: u64 = 30;
 const PASSES: usize = 4;
 
 /// What happens to a request that goes wrong.
-const WAYS: [fn(Fault) -> Fault; 12] = [
+pub const WAYS: [fn(Fault) -> Fault; 12] = [
     Fault::cut_before,
     Fault::cut_after,
     Fault::half_answer,
