@@ -27,7 +27,7 @@ const UNIQUE_ID: &str = "PassagePoint.pp_api_root and PassagePoint.uniqueId_endp
 const CREATE_PREREG: &str = "PassagePoint.pp_api_root and PassagePoint.create_prereg_endpt";
 const GET_DESTINATIONS: &str = "PassagePoint.pp_api_root and PassagePoint.get_destinations_endpt";
 
-/// After so many requests in a row that turn a fresh token away, nothing more is asked in a run.
+/// After so many requests for which a fresh token was turned away, nothing more is asked in a run.
 const MOST_TURNED_AWAY: u32 = 3;
 
 /// PassagePoint as one run talks to it.
@@ -35,7 +35,7 @@ pub struct PassagePoint<'a> {
     client: Client,
     config: &'a config::PassagePoint,
     session: Session,
-    /// How many requests in a row turned a fresh token away.
+    /// For how many requests a fresh token was turned away.
     turned_away: AtomicU32,
 }
 
@@ -240,7 +240,6 @@ impl<'a> PassagePoint<'a> {
             }
             return Err(Failure::not_processed(cause));
         }
-        self.turned_away.store(0, Ordering::Relaxed);
         Ok(reply)
     }
 

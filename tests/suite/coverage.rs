@@ -237,7 +237,7 @@ fn prune_keeps_a_visit_that_was_made_shorter_until_the_end_of_its_prereg() {
 }
 
 #[test]
-fn what_is_covered_is_told_to_whoever_looks_with_the_end_of_the_prereg_but_by_no_dry_run() {
+fn what_is_covered_is_told_to_whoever_looks_but_by_no_dry_run_and_ends_with_the_prereg() {
     let sandbox = one_person();
     good_sync(&sandbox);
     sandbox.add_booking(of_ada("cs_2").minutes(40, 80));
@@ -245,8 +245,10 @@ fn what_is_covered_is_told_to_whoever_looks_with_the_end_of_the_prereg_but_by_no
     let dry_run = sandbox.run(&["-v", "sync", "--dry-run"]);
     assert!(!dry_run.stderr.contains(says), "{dry_run:#?}");
     assert_says(&sandbox.run(&["-v", "sync"]).stderr, &[says]);
-    let told = sandbox.run(&["lookup-appt", "cs_2"]).stdout;
-    assert_says(&told, &["PassagePoint expects the person until "]);
+    let appts = sandbox.run(&["--json", "lookup-user", "G10000001"]);
+    let appts = &one_json(&appts)["appts"];
+    assert_eq!(appts[1]["appt_id"], "cs_2");
+    assert_eq!(appts[1]["ends_at"], appts[0]["ends_at"]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Scene {
         self.check_users(&desk)?;
         self.check_status(&desk)?;
         self.ledger.settle(self.sandbox.clock());
-        Ok(())
+        self.take_out()
     }
 
     /// Somebody takes out of PassagePoint what was cancelled, as far as the program does not say to leave it there.
@@ -132,7 +132,16 @@ impl Scene {
             let is =
                 |state: &str, reason: &str| found.state == state && found.reason.contains(reason);
             match approval {
-                Approval::Cancelled => prop_assert!(is("cancelled", ""), "{what}"),
+                Approval::Cancelled => {
+                    prop_assert!(is("cancelled", ""), "{what}");
+                    let serves_another = desk.values().any(|other| {
+                        other.state == "registered"
+                            && other.ends_at > self.sandbox.clock()
+                            && other.prereg == found.prereg
+                    });
+                    let is_told = found.reason.contains("leave it in PassagePoint");
+                    prop_assert!(is_told || !serves_another, "{what} serves another");
+                }
                 Approval::NotApproved => {
                     prop_assert!(is("not approved", "\"Mediated Tentative\""), "{what}");
                 }

@@ -165,7 +165,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 fn any_sync() -> impl Strategy<Value = Step> {
     let minutes_ahead = select(vec![120, 360, 360, 400 * 1440, -120, -1440]);
     (
-        prop_oneof![3 => Just(1_usize), 1 => 2..5_usize],
+        prop_oneof![2 => Just(1_usize), 1 => 2..5_usize],
         prop_oneof![1 => Just(Trouble::default()), 2 => any_trouble()],
         any::<bool>(),
         prop_oneof![6 => Just(0), 1 => minutes_ahead],
