@@ -1,7 +1,8 @@
 //! One list put together from its pages: which to ask for next, and where the list ends.
 //!
 //! Pages are asked for ahead of need, but never more than twice as many as are needed for all that
-//! is known: those that came full, and one after them. The second is asked for alone, for where
+//! is known: those that came full, and one after them. They are asked for in waves, each when all of
+//! the one before has come, so that the end is seen before more is asked for. The second is asked for alone, for where
 //! it is the first once more there are no others. Pages may come in any order; rows stand in the
 //! order of the pages, and one that comes again counts once, as it was read last. Nothing is sent
 //! here: that is for [`crate::fetch`].
@@ -25,6 +26,8 @@ const MOST_PAGES: usize = 1000;
 const MOST_ROWS: usize = 100_000;
 /// The most of one list that is read, in MiB: some ten times what all those rows are likely to take.
 const MOST_MIB: usize = 64;
+/// How many pages are in a wave at the most: as many as there are connections by default.
+const WAVE: usize = 8;
 /// How much of one list may be under way at once, in bytes, if its pages are like those before.
 const UNDER_WAY: usize = 8 << 20;
 
@@ -57,8 +60,8 @@ pub struct List {
     places: HashMap<RowId, usize>,
     /// Of the pages up to the end or the first that failed.
     prints: Vec<Print>,
-    /// How many pages are there, as far as is known before any is read.
-    expected: usize,
+    /// The last page of the wave that is asked for.
+    wave: usize,
     asked: usize,
     arrived: usize,
     /// Pages that came before their turn.
@@ -84,7 +87,7 @@ impl List {
             rows: Vec::new(),
             places: HashMap::new(),
             prints: Vec::new(),
-            expected: expected.max(1),
+            wave: expected.clamp(1, MOST_PAGES),
             asked: 0,
             arrived: 0,
             early: BTreeMap::new(),
@@ -104,14 +107,9 @@ impl List {
     pub fn ready(&self) -> Option<usize> {
         let under_way = self.asked - self.arrived;
         let room = UNDER_WAY / self.largest_page.max(1);
-        let ahead = match self.taken {
-            0 | 1 => 2 * self.taken,
-            full => 2 * (full + 1),
-        };
-        let most = self.expected.max(ahead).min(MOST_PAGES);
         let is_ready = self.end.is_none()
             && !self.has_failed
-            && self.asked < most
+            && self.asked < self.wave
             && (under_way == 0 || under_way < room);
         is_ready.then_some(self.asked)
     }
@@ -141,6 +139,13 @@ impl List {
                 Err(cause) if self.end.is_some() => self.failure_beyond = Some(cause),
                 Err(cause) => self.end = Some(End::Failure(cause)),
             }
+        }
+        if self.asked == self.arrived && self.asked == self.wave {
+            let ahead = match self.taken {
+                0 | 1 => 2 * self.taken,
+                full => 2 * (full + 1),
+            };
+            self.wave = ahead.min(self.wave + WAVE).min(MOST_PAGES);
         }
     }
 
@@ -305,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn twice_as_many_pages_are_asked_for_as_are_known_to_be_needed() {
+    fn pages_are_asked_for_in_waves_of_twice_as_many_as_are_known_to_be_needed() {
         let mut list = List::new(1);
         for wave in [1..=1, 2..=2, 3..=6, 7..=14] {
             let asked = ask_all(&mut list);
@@ -315,9 +320,10 @@ mod tests {
             }
         }
         let asked = ask_all(&mut list);
-        assert_eq!(asked, (15..=30).collect::<Vec<_>>());
+        assert_eq!(asked, (15..=22).collect::<Vec<_>>());
         for number in asked {
             list.add(number, Ok(page(0..0)));
+            assert_eq!(list.ready(), None, "the end is seen");
         }
         assert!(list.is_done());
         assert_eq!(list.finish().pages.number(), 15);
