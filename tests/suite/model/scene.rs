@@ -58,8 +58,16 @@ impl Scene {
 
     pub fn happen(&mut self, step: &Step) -> Check {
         match step {
-            Step::Book(all) => all.iter().for_each(|booked| self.book(booked)),
-            Step::Change(nth, change) => self.change(*nth, change),
+            Step::Book(all) => {
+                for booked in all {
+                    self.book(booked);
+                }
+            }
+            Step::Change(all) => {
+                for (nth, change) in all {
+                    self.change(*nth, change);
+                }
+            }
             Step::Person(nth, change) => self.change_person(*nth, change),
             Step::Sync {
                 passes,
