@@ -43,16 +43,18 @@ pub struct Ledger {
     gone: BTreeSet<Key>,
     /// The pre-registrations that the program was made to forget, by their place in PassagePoint's list.
     forgotten: BTreeSet<usize>,
-    /// Until when each barcode was the present one at a pass.
+    /// Until when each barcode was the present one at a pass, and the number of the last such pass.
     good_until: BTreeMap<String, Vec<i64>>,
+    good_in: BTreeMap<String, u64>,
     /// The pre-registration by which a visit stood when all was well, and the visit's end.
     stood: BTreeMap<Key, (String, i64)>,
     /// The pre-registrations that were taken out by hand, by their place, and the visits that had them; and those of
     /// the visits that LibCal has listed as something else than cancelled since.
     taken_out: BTreeMap<usize, BTreeSet<Key>>,
     reinstated: BTreeSet<Key>,
-    /// When all was last well, and whether Alma always was since.
+    /// When all was last well, in which pass, and whether Alma always was since.
     settled_at: i64,
+    settled_in: u64,
     was_alma_ill: bool,
     /// The bookings of which the program said that it gave them up.
     given_up: BTreeSet<String>,
@@ -106,6 +108,7 @@ impl Ledger {
         for barcode in &pass.present {
             let good_until = self.good_until.entry(barcode.clone()).or_default();
             good_until.push(pass.ended);
+            self.good_in.insert(barcode.clone(), self.passes);
         }
         if pass
             .said
@@ -177,6 +180,7 @@ impl Ledger {
     /// Notes that all is well.
     pub fn settle(&mut self, now: i64) {
         self.settled_at = now;
+        self.settled_in = self.passes;
         self.was_alma_ill = false;
     }
 
@@ -186,8 +190,10 @@ impl Ledger {
         let stood = self.stood.get(key);
         let is_same = stood.is_some_and(|(id, _)| id == prereg);
         let from = self.settled_at - refresh_days * 86_400;
-        let good_until = self.good_until.get(barcode).into_iter().flatten();
-        is_same || self.was_alma_ill || good_until.clone().any(|until| *until >= from)
+        let mut good_until = self.good_until.get(barcode).into_iter().flatten();
+        // The clock may have been set back since.
+        let was_good_since = self.good_in.get(barcode) > Some(&self.settled_in);
+        is_same || self.was_alma_ill || was_good_since || good_until.any(|until| *until >= from)
     }
 
     /// Notes that a visit stands until that end.
@@ -234,7 +240,9 @@ impl Ledger {
             let is_named = |line: &&mut Named| {
                 line.visits > 0 && line.books.iter().any(|book| books.contains(book))
             };
-            let line = named.iter_mut().find(is_named);
+            // A line that names fewer bookings can stand for fewer others.
+            let lines = named.iter_mut().filter(is_named);
+            let line = lines.min_by_key(|line| line.books.len());
             prop_assert!(
                 line.is_some(),
                 "{one:?} of {books:?} was covered by number {covering}, {:?}, and nobody was told",
