@@ -32,10 +32,12 @@ pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
 }
 
 /// The earlier of the clock and the end of the last full pass, by which all that was listed then is
-/// still there: a clock that runs ahead deletes nothing of it.
+/// still there: a clock that runs ahead deletes nothing of it. Where no pass was ever full, the
+/// start of the one that was killed counts.
 fn present(cache: &Cache) -> Result<DateTime<Utc>> {
-    let last_pass = cache.last_pass()?.and_then(|pass| pass.ended);
-    Ok(last_pass.map_or_else(now, |(ended_at, _)| ended_at.min(now())))
+    let last_pass = cache.last_pass()?;
+    let at = last_pass.and_then(|pass| pass.ended.map(|(at, _)| at).or(pass.started_at));
+    Ok(at.map_or_else(now, |at| at.min(now())))
 }
 
 fn what_to_delete(args: &Prune, now: DateTime<Utc>) -> Result<Vec<What>> {

@@ -1,7 +1,7 @@
 //! `prune`: by which time it goes, what it must not delete, and what it says if something of that is left.
 
 use crate::prune::{DAY, counts, ended, is_known, prune, two_registered};
-use crate::sandbox::{Booking, Sandbox, User};
+use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
 use crate::support::{
     assert_says, bytes, good_sync, holds, in_doubt, needy_sync, of_ada, one_person, python_cache,
     sql, with_ada,
@@ -53,17 +53,24 @@ fn a_last_pass_in_the_future_deletes_nothing_that_is_not_over() {
 }
 
 #[test]
-fn where_no_pass_was_ever_full_the_clock_counts() {
-    for change in [
-        "DELETE FROM last_pass",
-        "UPDATE last_pass SET ended_at = NULL, started_at = 7",
-    ] {
-        let sandbox = two_registered();
-        ended(&sandbox, "cs_1", 0);
-        sql(&sandbox, change);
-        prune(&sandbox, &[]);
-        assert_eq!(counts(&sandbox), [1, 2], "{change}");
-    }
+fn where_no_pass_ever_began_the_clock_counts() {
+    let sandbox = two_registered();
+    ended(&sandbox, "cs_1", 0);
+    sql(&sandbox, "DELETE FROM last_pass");
+    prune(&sandbox, &[]);
+    assert_eq!(counts(&sandbox), [1, 2]);
+}
+
+#[test]
+fn where_no_pass_was_ever_full_the_start_of_the_one_that_was_killed_counts() {
+    let sandbox = one_person();
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.hold(prereg, false).kill();
+    sandbox.pass_time(400 * 24 * 60);
+    prune(&sandbox, &[]);
+    sandbox.pass_time(-400 * 24 * 60);
+    let run = sandbox.sync();
+    assert_says(&run.stderr, &["possibly registered twice", "cs_1"]);
 }
 
 #[test]

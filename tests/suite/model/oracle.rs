@@ -133,12 +133,7 @@ impl Ledger {
         people: &[Person],
         which: impl Fn(&Key) -> bool,
     ) {
-        let visits = self.had.iter().filter(|(key, _)| which(key));
-        let is_theirs = |one: &Expected| {
-            let mut visits = visits.clone();
-            visits.any(|(key, ends)| is_made_for(one, key, ends, people))
-        };
-        let theirs: Vec<_> = (0..made.len()).filter(|n| is_theirs(&made[*n])).collect();
+        let theirs = self.made_for(made, people, &which);
         self.forgotten.extend(theirs);
         self.stood.retain(|key, _| !which(key));
     }
@@ -163,6 +158,11 @@ impl Ledger {
     pub fn is_booked_back(&self, place: usize) -> bool {
         let visits = self.taken_out.get(&place);
         visits.is_some_and(|visits| !visits.is_disjoint(&self.reinstated))
+    }
+
+    /// The last end until which a visit was approved, up to which PassagePoint may expect the person.
+    pub fn last_end(&self, key: &Key) -> Option<i64> {
+        self.had.get(key)?.last().copied()
     }
 
     /// Whether somebody may have been told that a booking was given up.
@@ -253,6 +253,36 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// Of what these passes named as possibly registered twice, the program knows from then on only what the retry made,
+    /// and no more what the first attempt may have made, among the pre-registrations before `first`.
+    pub fn forget_doubtful(
+        &mut self,
+        passes: &[Pass],
+        people: &[Person],
+        made: &[Expected],
+        first: usize,
+    ) {
+        let named = passes.iter().flat_map(named_as_doubled);
+        let books: BTreeSet<_> = named.flat_map(|line| line.books).collect();
+        let theirs = self.made_for(&made[..first], people, &|key| books.contains(&key.book));
+        self.forgotten.extend(theirs);
+    }
+
+    /// The places of the pre-registrations that may have been made for such visits.
+    fn made_for(
+        &self,
+        made: &[Expected],
+        people: &[Person],
+        which: &impl Fn(&Key) -> bool,
+    ) -> Vec<usize> {
+        let visits = self.had.iter().filter(|(key, _)| which(key));
+        let is_theirs = |one: &Expected| {
+            let mut visits = visits.clone();
+            visits.any(|(key, ends)| is_made_for(one, key, ends, people))
+        };
+        (0..made.len()).filter(|n| is_theirs(&made[*n])).collect()
     }
 
     /// Whether an earlier pre-registration covers this one and is known to stand.

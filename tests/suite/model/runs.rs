@@ -94,6 +94,8 @@ impl Scene {
             self.checked,
             self.refresh_days,
         )?;
+        self.ledger
+            .forget_doubtful(&passes, &self.people, &made, self.checked);
         self.checked = made.len();
         Ok(())
     }

@@ -256,8 +256,14 @@ impl Scene {
     fn check_status(&mut self, desk: &Desk) -> Check {
         let now = self.sandbox.clock();
         let mut states: BTreeMap<&str, u64> = BTreeMap::new();
-        for shown in desk.values().filter(|shown| shown.ends_at > now) {
-            *states.entry(&shown.state).or_default() += 1;
+        let mut may_be_more: BTreeMap<&str, u64> = BTreeMap::new();
+        for (key, shown) in desk {
+            if shown.ends_at > now {
+                *states.entry(&shown.state).or_default() += 1;
+            } else if self.ledger.last_end(key) > Some(now) {
+                // It was made shorter, and PassagePoint may expect the person until the end that it had.
+                *may_be_more.entry(&shown.state).or_default() += 1;
+            }
         }
         let run = self.run(&["--json", "status"])?;
         let told = run.json().remove(0);
@@ -271,9 +277,12 @@ impl Scene {
             "cancelled",
         ] {
             let number = states.get(state).copied().unwrap_or_default();
-            prop_assert_eq!(told["states"][state].as_u64(), Some(number), "{}", state);
+            let most = number + may_be_more.get(state).copied().unwrap_or_default();
+            let told = told["states"][state].as_u64().expect("a number");
+            prop_assert!((number..=most).contains(&told), "{told} {state}: {desk:?}");
         }
-        let in_trouble = states.contains_key("refused") || states.contains_key("in doubt");
+        let number = |state: &str| told["states"][state].as_u64();
+        let in_trouble = number("refused") > Some(0) || number("in doubt") > Some(0);
         prop_assert_eq!(run.code, i32::from(in_trouble));
         Ok(())
     }
