@@ -17,6 +17,8 @@ use crate::pace::Pace;
 
 use reply::{Code, Read, code_of, user_of};
 
+/// The header with the calls that Alma leaves for the day.
+const CALLS_LEFT: &str = "X-Exl-Api-Remaining";
 /// The key of the configuration that is the address.
 const USERS: &str = "Alma.users_endpt";
 
@@ -114,15 +116,21 @@ impl<'a> Alma<'a> {
         nothing.map_or(Ok(answer), Err)
     }
 
-    /// Whether the key at that place of the list, from 0, is of use: it is asked for a
-    /// user whom nobody has.
+    /// Finds out whether the key at that place of the list, from 0, is of use: a user whom nobody
+    /// has is asked for. Gives how many calls are left for the day, if Alma tells.
     ///
     /// # Errors
-    /// Why it is not.
-    pub fn try_key(&self, position: usize) -> Result<(), Outage> {
-        match self.ask_zone(position, "LIBCAL-PP-CHECK") {
+    /// Why the key is of no use.
+    pub fn try_key(&self, position: usize) -> Result<Option<u64>, Outage> {
+        let reply = match self.request(position, "LIBCAL-PP-CHECK") {
+            Ok(reply) => reply,
+            Err(nothing) => return Err(nothing.outage),
+        };
+        match self.read(position, &reply) {
             ZoneAnswer::Nothing(nothing) => Err(nothing.outage),
-            ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::Refused(_) => Ok(()),
+            ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::Refused(_) => Ok(reply
+                .header(CALLS_LEFT)
+                .and_then(|left| left.trim().parse().ok())),
         }
     }
 
@@ -140,18 +148,21 @@ impl<'a> Alma<'a> {
     }
 
     fn ask_zone(&self, position: usize, id: &str) -> ZoneAnswer {
+        match self.request(position, id) {
+            Ok(reply) => self.read(position, &reply),
+            Err(nothing) => ZoneAnswer::Nothing(nothing),
+        }
+    }
+
+    /// Asks one institution zone for a user, unless its key is of no use.
+    fn request(&self, position: usize, id: &str) -> Result<Reply, NoAnswer> {
         let zone = &self.zones[position];
         if let Some(outage) = zone.rejected.get() {
-            let outage = outage.clone();
-            return ZoneAnswer::Nothing(NoAnswer {
-                outage,
+            return Err(NoAnswer {
+                outage: outage.clone(),
                 was_tried: false,
             });
         }
-        let nothing = |cause: String, was_tried| {
-            let outage = Outage::of("Alma", cause);
-            ZoneAnswer::Nothing(NoAnswer { outage, was_tried })
-        };
         let request = Request::get(
             format!("{}/{}", self.config.users_endpt.as_str(), encode(id)),
             USERS,
@@ -164,11 +175,21 @@ impl<'a> Alma<'a> {
         .verdict(verdict)
         .about(id)
         .pace(&zone.pace);
-        let reply = match zone.client.send(&request) {
-            Ok(reply) => reply,
-            Err(failure) => return nothing(failure.cause, failure.was_tried),
+        zone.client.send(&request).map_err(|failure| NoAnswer {
+            outage: Outage::of("Alma", failure.cause),
+            was_tried: failure.was_tried,
+        })
+    }
+
+    /// What an answer of that zone says.
+    fn read(&self, position: usize, reply: &Reply) -> ZoneAnswer {
+        let not_understood = || {
+            ZoneAnswer::Nothing(NoAnswer {
+                outage: Outage::of("Alma", not_understood(reply)),
+                was_tried: true,
+            })
         };
-        match code_of(&reply) {
+        match code_of(reply) {
             Some(Code::NotFound) => ZoneAnswer::NotFound,
             Some(Code::DailyThreshold) => self.reject(
                 position,
@@ -185,9 +206,9 @@ impl<'a> Alma<'a> {
                     named(reply.status)
                 ),
             ),
-            Some(Code::Other) => nothing(not_understood(&reply), true),
-            None => match user_of(&reply, self.config, local_now().date_naive()) {
-                Read::Nothing => nothing(not_understood(&reply), true),
+            Some(Code::Other) => not_understood(),
+            None => match user_of(reply, self.config, local_now().date_naive()) {
+                Read::Nothing => not_understood(),
                 Read::NoActiveBarcode => ZoneAnswer::Refused(Reason::NoActiveBarcode),
                 Read::Refused(reason) => ZoneAnswer::Refused(reason),
                 Read::Found(user) => ZoneAnswer::Found(user),

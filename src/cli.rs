@@ -90,10 +90,12 @@ Examples:
     Prune(Prune),
     /// Is everything set up? Configuration, cache, each service, each destination
     ///
-    /// Prints a line for each thing, `ok` or FAIL with what to do. Nothing is written to any service.
+    /// Prints a line for each thing: `ok`, `warn` or FAIL with what to do, and with -q only failures.
+    /// Nothing is written to any service.
     #[command(after_help = "\
-Example:
-  libcal-pp --config /etc/libcal-pp/config.yml check")]
+Examples:
+  libcal-pp --config /etc/libcal-pp/config.yml check
+  libcal-pp check -q")]
     Check,
     /// Write man pages and the completions of bash, zsh and fish
     #[command(hide = true)]

@@ -13,11 +13,12 @@ mod syntax;
 mod values;
 mod yaml;
 
+pub use keys::names_key;
 pub use pattern::IdPattern;
-pub use secret::Secret;
+pub use secret::{Secret, Source};
 pub use values::{Address, Endpoint, is_loopback};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -208,6 +209,28 @@ impl Config {
             return Ok(());
         }
         Err(Wrong(wrong))
+    }
+
+    /// The files that hold secrets, each once: those that `file:` names, and the configuration's own
+    /// `file` if a client secret, an API key or a password is written there. Call this after
+    /// [`Config::resolve_secrets`].
+    #[must_use]
+    pub fn secret_files<'a>(&'a self, file: &'a Path) -> BTreeSet<&'a Path> {
+        let (libcal, passagepoint) = (&self.libcal, &self.passagepoint);
+        let mut confidential: Vec<_> = self.alma.apikeys.iter().collect();
+        confidential.extend([&libcal.client_secret, &passagepoint.password]);
+        let is_in_configuration = confidential
+            .iter()
+            .any(|secret| *secret.source() == Source::Configuration);
+        // A client id and a user name are no secrets, but whoever keeps them in a file wants them to be.
+        let all = confidential
+            .into_iter()
+            .chain([&libcal.client_id, &passagepoint.username]);
+        let files = all.filter_map(|secret| match secret.source() {
+            Source::File(path) => Some(path.as_path()),
+            Source::Configuration | Source::Environment => None,
+        });
+        files.chain(is_in_configuration.then_some(file)).collect()
     }
 
     /// The sections that only the Python program used: its scheduler and its mailer.

@@ -32,6 +32,12 @@ pub fn is_ours(file: &Metadata) -> bool {
     file.uid() == geteuid().as_raw()
 }
 
+/// Whether this runs as root, to whom the owner and mode of a file make no difference.
+#[must_use]
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
 /// Lets a file's owner read and write it, and nobody else do anything.
 ///
 /// # Errors

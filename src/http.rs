@@ -77,7 +77,8 @@ impl Client {
                     }
                     Verdict::Trouble => {
                         is_gone = false;
-                        (self.in_trouble(&reply), reply.retry_after, false)
+                        let wait = reply.header("Retry-After").and_then(retry_after);
+                        (self.in_trouble(&reply), wait, false)
                     }
                     Verdict::TurnedAway(check) => (self.turned_away(&reply, check), None, true),
                     Verdict::WrongAddress => {
@@ -151,13 +152,11 @@ impl Client {
                 ..Failure::not_processed(format!("{} does not answer: {why}", self.service))
             }
         })?;
+        let (head, _) = answer.into_parts();
         let reply = Reply {
-            status: answer.status().as_u16(),
+            status: head.status.as_u16(),
             body: content,
-            retry_after: answer
-                .headers()
-                .get(header::RETRY_AFTER)
-                .and_then(|value| retry_after(value.to_str().ok()?)),
+            headers: head.headers,
         };
         log::debug!(
             "{}: {} answered {} with {} bytes",

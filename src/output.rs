@@ -24,15 +24,26 @@ pub fn print<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<()> {
     write(&mut std::io::stdout().lock(), &text)
 }
 
-/// Writes a line that begins with `ok` or `FAIL`, in colour on a terminal that wants it.
+/// How a thing was found to be, as a line of `check` begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Usable, but somebody should mend it.
+    Warning,
+    /// Not usable.
+    Failure,
+}
+
+/// Writes a line that begins with `ok`, `warn` or `FAIL`, in colour on a terminal that wants it.
 ///
 /// # Errors
 /// As [`print()`].
-pub fn print_checked(ok: bool, text: &str) -> Result<()> {
-    let (colour, word) = if ok {
-        (AnsiColor::Green, "ok")
-    } else {
-        (AnsiColor::Red, "FAIL")
+pub fn print_checked(level: Level, text: &str) -> Result<()> {
+    let (colour, word) = match level {
+        Level::Ok => (AnsiColor::Green, "ok"),
+        Level::Warning => (AnsiColor::Yellow, "warn"),
+        Level::Failure => (AnsiColor::Red, "FAIL"),
     };
     let style = colour.on_default().bold();
     let line = format!("{style}{word:4}{style:#}  {}\n", printable(text));

@@ -27,6 +27,9 @@ const UNIQUE_ID: &str = "PassagePoint.pp_api_root and PassagePoint.uniqueId_endp
 const CREATE_PREREG: &str = "PassagePoint.pp_api_root and PassagePoint.create_prereg_endpt";
 const GET_DESTINATIONS: &str = "PassagePoint.pp_api_root and PassagePoint.get_destinations_endpt";
 
+/// The category of a visitor whose user group has none of its own.
+pub const DEFAULT_CATEGORY: &str = "Visitor";
+
 /// After so many requests for which a fresh token was turned away, nothing more is asked in a run.
 const MOST_TURNED_AWAY: u32 = 3;
 

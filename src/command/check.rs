@@ -2,9 +2,9 @@
 //!
 //! Nothing is written to any service or to the cache.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+mod access;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
@@ -15,14 +15,14 @@ use crate::alma::Alma;
 use crate::cache::{Cache, Counts, Survey};
 use crate::cli::Cli;
 use crate::clock;
-use crate::config::{Config, Location, Network, Wrong};
+use crate::config::{Config, Location, Network, Wrong, names_key};
 use crate::http::{self, Agents, Client, Failure, Proxy};
 use crate::libcal::{LibCal, Listing, Row, status};
 use crate::lock;
 use crate::messages::pluralize;
 use crate::model::{InvalidId, Outage};
-use crate::output::{print_checked, print_json};
-use crate::passagepoint::PassagePoint;
+use crate::output::{Level, print_checked, print_json};
+use crate::passagepoint::{DEFAULT_CATEGORY, PassagePoint};
 
 /// One line of the list.
 #[derive(Serialize)]
@@ -32,30 +32,60 @@ struct Checked<'a> {
     detail: &'a str,
 }
 
+/// How one thing was found to be: what there is to say of it, or what to do.
+enum Finding {
+    Ok(String),
+    Warning(String),
+    Failure(String),
+}
+
+impl From<Result<String, String>> for Finding {
+    fn from(found: Result<String, String>) -> Self {
+        found.map_or_else(Self::Failure, Self::Ok)
+    }
+}
+
 /// The list as it is told, line by line.
 struct List {
     json: bool,
+    failures_only: bool,
     exit: Exit,
 }
 
 impl List {
-    /// Tells whether a thing is as it should be, with what there is to say of it, or what to do.
-    fn tell(&mut self, what: &str, found: Result<String, String>) -> Result<()> {
-        let ok = found.is_ok();
-        if !ok {
-            self.exit = Exit::AttentionNeeded;
-        }
-        let detail = &found.unwrap_or_else(|wrong| wrong);
-        if self.json {
-            return print_json([Checked { what, ok, detail }]);
-        }
-        print_checked(ok, &format!("{what}: {detail}"))
+    /// Tells how a thing was found to be. A failure that names no key of the configuration is told
+    /// with `key`, the one that the line is about.
+    fn tell(&mut self, what: &str, key: &str, finding: impl Into<Finding>) -> Result<()> {
+        let (level, detail) = match finding.into() {
+            Finding::Ok(detail) => (Level::Ok, detail),
+            Finding::Warning(detail) => (Level::Warning, detail),
+            Finding::Failure(detail) if names_key(&detail) => (Level::Failure, detail),
+            Finding::Failure(detail) => (Level::Failure, format!("{detail} ({key})")),
+        };
+        self.print(level, what, &detail)
     }
 
-    /// Tells each mistake, with which the list ends.
+    fn print(&mut self, level: Level, what: &str, detail: &str) -> Result<()> {
+        match level {
+            Level::Failure => self.exit = Exit::AttentionNeeded,
+            Level::Ok | Level::Warning if self.failures_only => return Ok(()),
+            Level::Ok | Level::Warning => {}
+        }
+        if !self.json {
+            return print_checked(level, &format!("{what}: {detail}"));
+        }
+        let detail = match level {
+            Level::Warning => &format!("warning: {detail}"),
+            Level::Ok | Level::Failure => detail,
+        };
+        let ok = level != Level::Failure;
+        print_json([Checked { what, ok, detail }])
+    }
+
+    /// Tells each mistake, with which the list ends; each names its key, or its variable.
     fn tell_mistakes(&mut self, what: &str, Wrong(mistakes): Wrong) -> Result<Exit> {
         for mistake in mistakes {
-            self.tell(what, Err(mistake))?;
+            self.print(Level::Failure, what, &mistake)?;
         }
         Ok(self.exit)
     }
@@ -64,15 +94,23 @@ impl List {
 pub(super) fn run(cli: &Cli) -> Result<Exit> {
     let mut list = List {
         json: cli.json,
+        failures_only: cli.quiet,
         exit: Exit::Done,
     };
     let config = match load(&cli.config) {
         Ok(config) => config,
         Err(wrong) => return list.tell_mistakes("configuration", wrong),
     };
-    list.tell("configuration", Ok(config_detail(&cli.config, &config)))?;
-    let path = cli.db.as_ref().unwrap_or(&config.cache.path);
-    list.tell("cache", cache_detail(path))?;
+    let detail = config_detail(&cli.config, &config);
+    list.print(Level::Ok, "configuration", &detail)?;
+    for (file, warning) in access::warnings(&config.secret_files(&cli.config)) {
+        list.print(Level::Warning, &file, &warning)?;
+    }
+    let (path, key) = match &cli.db {
+        Some(path) => (path, "--db"),
+        None => (&config.cache.path, "Cache.path"),
+    };
+    list.tell("cache", key, cache_finding(path))?;
 
     // Whoever waits for the list would rather see a failure at once than three of them later.
     let network = Network {
@@ -84,7 +122,8 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
         Err(wrong) => return list.tell_mistakes("proxy", wrong),
     };
     if let Some(proxy) = agents.proxy() {
-        list.tell("proxy", Ok(proxy_detail(proxy, &agents, &config)))?;
+        let detail = proxy_detail(proxy, &agents, &config);
+        list.print(Level::Ok, "proxy", &detail)?;
     }
     check_libcal(&mut list, &config, &network, &agents)?;
     check_alma(&mut list, &config, &network, &agents)?;
@@ -107,8 +146,14 @@ fn config_detail(file: &Path, config: &Config) -> String {
             unused.join(" and ")
         ));
     }
-    parts.extend(warning_if_open(file));
     parts.join("; ")
+}
+
+fn cache_finding(path: &Path) -> Finding {
+    match (cache_detail(path), access::warning(path)) {
+        (Ok(detail), Some(warning)) => Finding::Warning(format!("{detail}; {warning}")),
+        (detail, _) => detail.into(),
+    }
 }
 
 fn cache_detail(path: &Path) -> Result<String, String> {
@@ -121,7 +166,7 @@ fn cache_detail(path: &Path) -> Result<String, String> {
         )
     };
     let survey = Cache::survey(path).and_then(|survey| lock::check(path).map(|()| survey));
-    let mut parts = match survey.map_err(|error| format!("{error:#}"))? {
+    let parts = match survey.map_err(|error| format!("{error:#}"))? {
         Survey::None => vec![format!("{shown} is not there yet: the first sync makes it")],
         Survey::Older(counts) => vec![
             counted_in(counts),
@@ -133,14 +178,7 @@ fn cache_detail(path: &Path) -> Result<String, String> {
             [vec![counted_in(counts)], last_pass].concat()
         }
     };
-    parts.extend(warning_if_open(path));
     Ok(parts.join("; "))
-}
-
-fn warning_if_open(file: &Path) -> Option<String> {
-    let mode = fs::metadata(file).ok()?.permissions().mode();
-    let warning = || format!("warning: others can read it: chmod 600 {}", file.display());
-    (mode & 0o077 != 0).then(warning)
 }
 
 /// Which services are asked through the proxy.
@@ -176,22 +214,25 @@ fn check_libcal(
     let there_is_one = token.is_ok();
     list.tell(
         "LibCal",
+        "LibCal.credentials_endpt",
         token.map(|()| "gave a token".into()).map_err(cause),
     )?;
     let mut seen = BTreeMap::new();
     for Location { name, id } in &config.libcal.locations {
-        let found = if there_is_one {
+        let (key, found) = if there_is_one {
             let listing = libcal.list(*id, None);
             let by_status = count_by_status(&listing);
             let found = rows_detail(&listing, &by_status, config);
             seen.extend(by_status);
-            found
+            ("LibCal.bookings_endpt", found)
         } else {
-            Err("not checked, for LibCal gave no token".into())
+            let not_checked = "not checked, for LibCal gave no token".into();
+            ("LibCal.locations", Err(not_checked))
         };
-        list.tell(&format!("LibCal, {name} ({id})"), found)?;
+        list.tell(&format!("LibCal, {name} ({id})"), key, found)?;
     }
-    list.tell("LibCal.statuses", statuses_detail(config, &seen))
+    let statuses = statuses_detail(config, &seen);
+    list.tell("LibCal.statuses", "LibCal.statuses", statuses)
 }
 
 fn count_by_status(listing: &Listing) -> BTreeMap<String, usize> {
@@ -275,9 +316,13 @@ fn rows_detail(
 fn check_alma(list: &mut List, config: &Config, network: &Network, agents: &Agents) -> Result<()> {
     let alma = Alma::new(agents, network, &config.alma);
     for position in 0..config.alma.apikeys.len() {
-        let accepted = alma.try_key(position).map(|()| "is accepted".into());
-        let found = accepted.map_err(|outage: Outage| outage.cause);
-        list.tell(&format!("Alma, API key {}", position + 1), found)?;
+        let (key, found) = match alma.try_key(position) {
+            Ok(Some(left)) => ("", Ok(format!("is accepted, {left} calls left today"))),
+            Ok(None) => ("", Ok("is accepted".into())),
+            Err(Outage { service, cause }) if service == "Alma" => ("Alma.users_endpt", Err(cause)),
+            Err(Outage { cause, .. }) => ("Alma.apikeys", Err(cause)),
+        };
+        list.tell(&format!("Alma, API key {}", position + 1), key, found)?;
     }
     Ok(())
 }
@@ -297,6 +342,7 @@ fn check_passagepoint(
     };
     list.tell(
         "PassagePoint",
+        "PassagePoint.pp_api_root",
         login.map(|()| "let us log in".into()).map_err(cause),
     )?;
     for (id, destination) in &config.passagepoint.location_mapping {
@@ -313,10 +359,24 @@ fn check_passagepoint(
         };
         list.tell(
             &format!("PassagePoint, \"{destination}\" of location {id}"),
+            "PassagePoint.location_mapping",
             found,
         )?;
     }
-    Ok(())
+    let detail = categories_detail(config);
+    list.print(Level::Ok, "PassagePoint.user_mapping", &detail)
+}
+
+/// The visitors' categories, which PassagePoint does not list.
+fn categories_detail(config: &Config) -> String {
+    let mapped = config.passagepoint.user_mapping.values();
+    let mut categories: BTreeSet<_> = mapped.map(String::as_str).collect();
+    categories.insert(DEFAULT_CATEGORY);
+    let categories: Vec<_> = categories.into_iter().collect();
+    format!(
+        "{}; PassagePoint has no way to verify them: compare them with its visitor categories",
+        categories.join(", ")
+    )
 }
 
 fn cause(failure: Failure) -> String {

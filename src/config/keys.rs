@@ -59,6 +59,14 @@ pub(super) const KEYS: [(&str, &[&str]); 7] = [
     ("Network", &["timeout_seconds", "tries", "concurrency"]),
 ];
 
+/// Whether a text names a key of the configuration, such as `LibCal.days`.
+#[must_use]
+pub fn names_key(text: &str) -> bool {
+    let names = |section: &str, key: &str| text.contains(&format!("{section}.{key}"));
+    let mut sections = KEYS.iter().filter(|(section, _)| !section.is_empty());
+    sections.any(|(section, keys)| keys.iter().any(|key| names(section, key)))
+}
+
 /// The section that a key belongs to, and the key.
 pub(super) fn home_of(key: &str) -> Option<(&'static str, &'static str)> {
     KEYS.iter().find_map(|(section, keys)| {

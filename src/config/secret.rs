@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::values::HOME_NOT_EXPANDED;
 
@@ -11,7 +11,21 @@ use super::values::HOME_NOT_EXPANDED;
 /// Until [`Secret::resolve`] it may still be `env:NAME` or `file:/path`.
 /// `Debug` shows no part of it, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret {
+    text: String,
+    source: Source,
+}
+
+/// Where a secret was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// In the configuration itself.
+    Configuration,
+    /// In the environment.
+    Environment,
+    /// In that file.
+    File(PathBuf),
+}
 
 impl Secret {
     /// Reads a secret, or the place where it is, as the configuration has it.
@@ -26,13 +40,22 @@ impl Secret {
         if text.starts_with("file:~") {
             return Err(HOME_NOT_EXPANDED.into());
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self {
+            text: text.to_owned(),
+            source: Source::Configuration,
+        })
     }
 
     /// The secret itself, for the request that needs it and for nothing else.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Where it was found, once it is resolved.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Puts what `env:NAME` or `file:/path` stands for in its place; a relative
@@ -42,11 +65,12 @@ impl Secret {
     /// What is wrong, without the secret: nothing there, empty, or holding a
     /// character that no request can carry.
     pub fn resolve(&mut self, folder: &Path) -> Result<(), String> {
-        if let Some(name) = self.0.strip_prefix("env:") {
+        if let Some(name) = self.text.strip_prefix("env:") {
             let found = std::env::var(name)
                 .map_err(|_| format!("the environment variable {name} is not set, or not text"))?;
-            found.trim().clone_into(&mut self.0);
-        } else if let Some(path) = self.0.strip_prefix("file:") {
+            found.trim().clone_into(&mut self.text);
+            self.source = Source::Environment;
+        } else if let Some(path) = self.text.strip_prefix("file:") {
             let path = folder.join(path);
             let found = read_a_little(&path).map_err(|error| match error.kind() {
                 ErrorKind::InvalidData => format!("{} is not text in UTF-8", path.display()),
@@ -54,12 +78,13 @@ impl Secret {
             })?;
             // Windows' editors put a mark before the first word.
             let found = found.trim_start_matches('\u{feff}');
-            found.trim().clone_into(&mut self.0);
+            found.trim().clone_into(&mut self.text);
+            self.source = Source::File(path);
         }
-        if self.0.is_empty() {
+        if self.text.is_empty() {
             return Err("is empty".into());
         }
-        if self.0.chars().any(char::is_control) {
+        if self.text.chars().any(char::is_control) {
             return Err("holds a line break or another control character".into());
         }
         Ok(())
@@ -87,13 +112,13 @@ mod tests {
 
     #[test]
     fn a_secret_does_not_print_itself() {
-        let secret = Secret("hunter2".into());
+        let secret = Secret::read("hunter2").unwrap();
         assert_eq!(format!("{secret:?}"), "Secret(not shown)");
     }
 
     #[test]
     fn a_secret_with_a_line_break_is_refused() {
-        let mut secret = Secret("two\nlines".into());
+        let mut secret = Secret::read("two\nlines").unwrap();
         let error = secret.resolve(Path::new("")).unwrap_err();
         assert!(error.contains("line break") && !error.contains("two"));
     }

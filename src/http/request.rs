@@ -1,11 +1,10 @@
 //! A request as it is built, its answer, and what became of it if there is none.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use ureq::http::Method;
+use ureq::http::{HeaderMap, Method};
 
 use crate::pace::Pace;
 
@@ -105,7 +104,7 @@ pub struct Reply {
     pub status: u16,
     /// The body, no larger than the request allows.
     pub body: Vec<u8>,
-    pub(super) retry_after: Option<Duration>,
+    pub(super) headers: HeaderMap,
 }
 
 impl Reply {
@@ -115,8 +114,14 @@ impl Reply {
         Self {
             status,
             body,
-            retry_after: None,
+            headers: HeaderMap::new(),
         }
+    }
+
+    /// A header that is text, if there is one of that name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// Whether the status is 2xx.

@@ -8,7 +8,7 @@ use crate::alma;
 use crate::clock::now;
 use crate::http::Failure;
 use crate::model::{Appt, Card, Outage, Reason, Standing, State, User, VisitorId, has_elapsed};
-use crate::passagepoint::{Answer, NewVisitor};
+use crate::passagepoint::{Answer, DEFAULT_CATEGORY, NewVisitor};
 use crate::plan::{Person, Refusal, Visit};
 
 /// Whether a person has a visitor in PassagePoint.
@@ -128,7 +128,7 @@ impl Pass<'_> {
             or(&person.last_name, &found.last_name),
         );
         let created = self.passagepoint.create_visitor(&NewVisitor {
-            category: category.map_or("Visitor", String::as_str),
+            category: category.map_or(DEFAULT_CATEGORY, String::as_str),
             // Both are required, and one name is enough to be known by.
             first_name: &or(&first_name, &last_name),
             last_name: &or(&last_name, &first_name),

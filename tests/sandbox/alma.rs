@@ -32,10 +32,16 @@ pub fn answer(world: &mut World, seen: &Seen) -> Answer {
     };
     let id = percent_decode_str(segment).decode_utf8_lossy();
     let mut users = world.users.iter();
-    match users.find(|user| user.zone == zone && user.answers_to(&id)) {
+    let mut answer = match users.find(|user| user.zone == zone && user.answers_to(&id)) {
         Some(user) => Answer::json(200, &user.to_json()),
         None => not_found(world.not_found_shape, &id),
+    };
+    if let Some(left) = world.alma_calls_left.get_mut(zone) {
+        *left = left.saturating_sub(1);
+        let header = ("X-Exl-Api-Remaining".to_owned(), left.to_string());
+        answer.headers.push(header);
     }
+    answer
 }
 
 fn check(seen: &Seen, segment: &str) -> Result<(), &'static str> {

@@ -40,6 +40,9 @@ pub struct World {
 
     /// Alma's keys; the n-th sees zone n.
     pub alma_keys: Vec<String>,
+    /// How many calls Alma leaves for the day to each of its keys, which it tells with each answer. For a key that has
+    /// no number here it tells nothing.
+    pub alma_calls_left: Vec<u32>,
     /// Alma's users.
     pub users: Vec<User>,
     /// How Alma says that there is no such user.
@@ -207,6 +210,7 @@ impl World {
             ignores_page: false,
             reversed: false,
             alma_keys: owned(&["AlmaKeyZone0Jm3Rv8", "AlmaKeyZone1Tc5Np2"]),
+            alma_calls_left: vec![50_000, 50_000],
             users: Vec::new(),
             not_found_shape: NotFoundShape::Json400,
             username: "door-clerk".to_owned(),

@@ -1,7 +1,6 @@
 //! `check`: each thing that must be set up, and each way in which it may not be.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 
 use serde_json::Value;
 
@@ -11,7 +10,7 @@ use crate::support::{
 };
 
 /// The line about a thing, whose name begins so.
-fn line<'r>(run: &'r Run, what: &str) -> &'r str {
+pub fn line<'r>(run: &'r Run, what: &str) -> &'r str {
     let of_it = |line: &&str| line.get(6..).is_some_and(|rest| rest.starts_with(what));
     let line = run.stdout.lines().find(of_it);
     line.unwrap_or_else(|| panic!("{what}: {run:#?}"))
@@ -73,11 +72,12 @@ fn where_all_is_set_up_each_thing_is_ok() {
             "PassagePoint, \"LibCal Science\" of location 10332: ",
             "is there",
         ),
+        ("PassagePoint.user_mapping: ", "Staff, Student, Visitor"),
     ] {
         let line = line(&run, what);
         assert!(line.starts_with("ok    ") && line.contains(says), "{line}");
     }
-    assert_eq!(run.stdout.lines().count(), 11, "{run:#?}");
+    assert_eq!(run.stdout.lines().count(), 12, "{run:#?}");
     assert!(!sandbox.path("cache.db").exists(), "no cache is made");
 }
 
@@ -110,29 +110,6 @@ fn what_only_the_python_program_used_is_mentioned() {
         line(&run, "configuration"),
         &["LCPP and Emails", "not used"],
     );
-}
-
-#[test]
-fn files_that_others_can_read_are_warned_of() {
-    let sandbox = one_person();
-    good_sync(&sandbox);
-    sandbox.world().preregs.clear();
-    sandbox.forget_requests();
-    for (mode, warned) in [(0o644, true), (0o640, true), (0o600, false)] {
-        for file in ["config.yml", "cache.db"] {
-            fs::set_permissions(sandbox.path(file), Permissions::from_mode(mode)).unwrap();
-        }
-        let run = check(&sandbox);
-        assert_eq!(run.code, 0, "a warning is no failure: {run:#?}");
-        for what in ["configuration", "cache"] {
-            let line = line(&run, what);
-            assert_eq!(
-                line.contains("warning: others can read it: chmod 600"),
-                warned,
-                "{line}"
-            );
-        }
-    }
 }
 
 #[test]
@@ -379,7 +356,7 @@ fn the_list_for_a_program_has_these_fields() {
     let run = sandbox.run(&["--json", "check"]);
     assert_eq!((run.code, run.stderr.as_str()), (1, ""), "{run:#?}");
     let list = run.json();
-    assert_eq!(list.len(), 11, "{run:#?}");
+    assert_eq!(list.len(), 12, "{run:#?}");
     for one in &list {
         let fields: Vec<_> = one.as_object().unwrap().keys().collect();
         assert_eq!(fields, ["detail", "ok", "what"], "{one}");

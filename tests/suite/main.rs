@@ -12,6 +12,7 @@ mod bounds;
 mod cache;
 mod cache_troubles;
 mod check;
+mod check_findings;
 mod clocks;
 mod commands;
 mod config;

@@ -95,7 +95,7 @@ fn prune_tells_a_terminal_what_it_deleted() {
 fn a_program_that_reads_json_gets_it_on_a_terminal_too() {
     let sandbox = one_person();
     sandbox.sync();
-    let run = on_terminal(&sandbox, &["-q", "--json", "check"], &[]);
+    let run = on_terminal(&sandbox, &["--json", "check"], &[]);
     assert!(run.json().len() > 5, "{run:#?}");
 }
 
