@@ -8,6 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::clock::local_now;
 use crate::model::{InvalidId, PrimaryId};
 
+/// The heading of the options that every command has.
+const GLOBAL: &str = "Global options";
+
 /// Makes PassagePoint expect the people who booked seats and rooms in LibCal.
 #[derive(Debug, Parser)]
 #[command(
@@ -30,6 +33,7 @@ pub struct Cli {
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
         value_name = "FILE",
         env = "LIBCAL_PP_CONFIG",
         default_value = "config.yml"
@@ -37,19 +41,19 @@ pub struct Cli {
     pub config: PathBuf,
 
     /// The cache [default: Cache.path of the configuration]; the look-ups, `status` and `prune` then need no configuration
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     pub db: Option<PathBuf>,
 
     /// Print one JSON object a line to standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
 
     /// Show each step [default: on a terminal what is done, else what needs a person]
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "quiet")]
     pub verbose: bool,
 
     /// Show errors only
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub quiet: bool,
 
     /// What to do

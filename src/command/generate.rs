@@ -2,6 +2,8 @@
 //!
 //! Nobody needs it but whoever installs the program, so that `--help` does not list it.
 
+mod man;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -39,13 +41,7 @@ fn write_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         }
         files.push(file);
     }
-    let command = what_people_type();
-    files.push(folder.join(format!("{NAME}.1")));
-    // clap_mangen does not say what it wrote: a page for the program and one for each command.
-    for shown in command.get_subcommands() {
-        files.push(folder.join(format!("{NAME}-{}.1", shown.get_name())));
-    }
-    clap_mangen::generate_to(command, folder)?;
+    files.extend(man::write_pages(what_people_type(), folder)?);
     Ok(files)
 }
 

@@ -69,29 +69,119 @@ fn names(text: &str, word: &str) -> bool {
     })
 }
 
+/// A man page as text, without what sets it in bold or italics.
+fn page(folder: &TempDir, name: &str) -> String {
+    let page = fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
+    let fonts = ["\\fB", "\\fI", "\\fR"].iter();
+    fonts.fold(page.replace("\\-", "-"), |page, font| {
+        page.replace(font, "")
+    })
+}
+
+/// The text of a page's section.
+fn section<'p>(page: &'p str, name: &str) -> &'p str {
+    let (_, rest) = page
+        .split_once(&format!("\n.SH {name}"))
+        .unwrap_or_else(|| panic!("no section {name} in {page}"));
+    rest.split("\n.SH ").next().unwrap()
+}
+
+#[test]
+fn the_man_page_has_the_exit_statuses_the_environment_and_the_files() {
+    let folder = generated();
+    let page = page(&folder, "libcal-pp");
+    let statuses = section(&page, "\"EXIT STATUS\"");
+    let help = program(&["--help"]).stdout;
+    for status in ["0", "1", "2", "75", "78"] {
+        let line = help
+            .lines()
+            .find(|line| line.starts_with(&format!("  {status} ")));
+        let (_, meaning) = line.unwrap().trim().split_once(' ').unwrap();
+        assert!(statuses.contains(meaning.trim()), "{meaning} in {statuses}");
+        assert!(names(statuses, status), "{status} in {statuses}");
+    }
+    let environment = section(&page, "ENVIRONMENT");
+    for variable in [
+        "LIBCAL_PP_CONFIG",
+        "RUST_LOG",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "HTTP_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "NO_COLOR",
+        "TZ",
+    ] {
+        assert!(names(environment, variable), "{variable} in {environment}");
+    }
+    let files = section(&page, "FILES");
+    for file in [
+        "config.yml",
+        "cache.db",
+        "cache.db-wal",
+        "cache.db-shm",
+        "cache.db.lock",
+    ] {
+        assert!(files.lines().any(|line| line == file), "{file} in {files}");
+    }
+    for (command, _) in commands() {
+        let page = self::page(&folder, &format!("libcal-pp-{command}"));
+        let title = page.lines().find(|line| line.starts_with(".TH "));
+        let title: Vec<_> = title.unwrap().splitn(5, ' ').collect();
+        // A date that is missing would have the reader take the version for one.
+        assert!(
+            chrono::NaiveDate::parse_from_str(title[3], "%Y-%m-%d").is_ok(),
+            "{title:?}"
+        );
+        assert_eq!(
+            title[4].split('"').nth(1),
+            Some(concat!("libcal-pp ", env!("CARGO_PKG_VERSION")))
+        );
+        assert!(names(section(&page, "\"SEE ALSO\""), "libcal-pp"), "{page}");
+        assert!(!page.contains("EXTRA"), "{page}");
+    }
+}
+
+#[test]
+fn options_of_all_commands_are_under_a_heading_of_their_own() {
+    let all = ["--config", "--db", "--json", "--verbose", "--quiet"];
+    let mut pages = vec![program(&["--help"]).stdout];
+    for (command, _) in commands() {
+        pages.push(program(&[&command, "--help"]).stdout);
+        pages.push(program(&[&command, "-h"]).stdout);
+    }
+    for help in pages {
+        let (before, rest) = help.split_once("\nGlobal options:\n").expect(&help);
+        let is_over = |line: &&str| line.starts_with("Example");
+        let under: String = rest.lines().take_while(|line| !is_over(line)).collect();
+        for option in all {
+            assert!(!names(before, option), "{option} in {help}");
+            assert!(names(&under, option), "{option} in {help}");
+        }
+        assert!(names(before, "--help"), "{help}");
+        assert_eq!(under.matches(" --").count(), all.len(), "{help}");
+    }
+    let folder = generated();
+    let options = page(&folder, "libcal-pp-sync");
+    assert!(names(section(&options, "\"GLOBAL OPTIONS\""), "--config"));
+}
+
 #[test]
 fn each_command_has_a_man_page_with_all_its_options_and_an_example() {
     let folder = generated();
-    let page = |name: &str| {
-        let page = fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
-        ["\\fB", "\\fI", "\\fR"]
-            .iter()
-            .fold(page.replace("\\-", "-"), |page, font| {
-                page.replace(font, "")
-            })
-    };
+    let page = |name: &str| page(&folder, name);
     let commands = commands();
     assert!(commands.len() >= 5);
     for (command, options) in &commands {
         assert!(page("libcal-pp").contains(&format!("libcal-pp-{command}")));
         let page = page(&format!("libcal-pp-{command}"));
-        assert!(page.contains("Example"), "{page}");
+        assert!(section(&page, "EXAMPLE").contains(command), "{page}");
         for option in options {
             assert!(names(&page, option), "{option} in {page}");
         }
         assert!(!page.contains("generate"), "{page}");
     }
-    assert!(page("libcal-pp").contains("Exit status"));
     assert!(!page("libcal-pp").contains("generate"));
     let pages = fs::read_dir(folder.path()).unwrap();
     let pages = pages.filter(|file| {
