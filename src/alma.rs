@@ -2,20 +2,22 @@
 //!
 //! What follows from the answer is for [`crate::pass`] to say.
 
-mod reply;
+mod response;
 
-pub use reply::User;
+pub use response::User;
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use crate::clock::local_now;
 use crate::config::{self, Network, Secret};
-use crate::http::{Agents, Client, Reply, Request, Verdict, encode, named, usual_verdict};
+use crate::http::{
+    Agents, Client, Disposition, Request, Response, classify_by_status, encode, status_text,
+};
 use crate::model::{Outage, PrimaryId, Reason};
-use crate::pace::Pace;
+use crate::rate_limit::RateLimiter;
 
-use reply::{Code, Read, code_of, user_of};
+use response::{Code, Read, code_of, user_of};
 
 /// The header with the calls that Alma leaves for the day.
 const CALLS_LEFT: &str = "X-Exl-Api-Remaining";
@@ -28,11 +30,11 @@ pub struct Alma<'a> {
     zones: Vec<Zone<'a>>,
 }
 
-/// One institution zone: a key, with its own pace, and its own breakers.
+/// One institution zone: a key, with its own rate limit, and its own circuit breaker.
 struct Zone<'a> {
     client: Client,
     key: &'a Secret,
-    pace: Pace,
+    rate_limiter: RateLimiter,
     /// Why the key is of no use for the rest of the run, once that is known.
     rejected: OnceLock<Outage>,
 }
@@ -72,7 +74,7 @@ impl<'a> Alma<'a> {
         let zone = |key| Zone {
             client: Client::new("Alma", agents.clone(), network),
             key,
-            pace: Pace::new(config.requests_per_second),
+            rate_limiter: RateLimiter::new(config.requests_per_second),
             rejected: OnceLock::new(),
         };
         Self {
@@ -122,13 +124,13 @@ impl<'a> Alma<'a> {
     /// # Errors
     /// Why the key is of no use.
     pub fn try_key(&self, position: usize) -> Result<Option<u64>, Outage> {
-        let reply = match self.request(position, "LIBCAL-PP-CHECK") {
-            Ok(reply) => reply,
+        let response = match self.request(position, "LIBCAL-PP-CHECK") {
+            Ok(response) => response,
             Err(nothing) => return Err(nothing.outage),
         };
-        match self.read(position, &reply) {
+        match self.read(position, &response) {
             ZoneAnswer::Nothing(nothing) => Err(nothing.outage),
-            ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::Refused(_) => Ok(reply
+            ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::Refused(_) => Ok(response
                 .header(CALLS_LEFT)
                 .and_then(|left| left.trim().parse().ok())),
         }
@@ -149,13 +151,13 @@ impl<'a> Alma<'a> {
 
     fn ask_zone(&self, position: usize, id: &str) -> ZoneAnswer {
         match self.request(position, id) {
-            Ok(reply) => self.read(position, &reply),
+            Ok(response) => self.read(position, &response),
             Err(nothing) => ZoneAnswer::Nothing(nothing),
         }
     }
 
     /// Asks one institution zone for a user, unless its key is of no use.
-    fn request(&self, position: usize, id: &str) -> Result<Reply, NoAnswer> {
+    fn request(&self, position: usize, id: &str) -> Result<Response, NoAnswer> {
         let zone = &self.zones[position];
         if let Some(outage) = zone.rejected.get() {
             return Err(NoAnswer {
@@ -172,9 +174,9 @@ impl<'a> Alma<'a> {
             format!("apikey {}", zone.key.expose_secret()),
         )
         .header("Accept", "application/json")
-        .verdict(verdict)
+        .classify(classify)
         .about(id)
-        .pace(&zone.pace);
+        .rate_limiter(&zone.rate_limiter);
         zone.client.send(&request).map_err(|failure| NoAnswer {
             outage: Outage::of("Alma", failure.cause),
             was_tried: failure.was_tried,
@@ -182,14 +184,14 @@ impl<'a> Alma<'a> {
     }
 
     /// What an answer of that zone says.
-    fn read(&self, position: usize, reply: &Reply) -> ZoneAnswer {
-        let not_understood = || {
+    fn read(&self, position: usize, response: &Response) -> ZoneAnswer {
+        let unexpected = || {
             ZoneAnswer::Nothing(NoAnswer {
-                outage: Outage::of("Alma", not_understood(reply)),
+                outage: Outage::of("Alma", unexpected(response)),
                 was_tried: true,
             })
         };
-        match code_of(reply) {
+        match code_of(response) {
             Some(Code::NotFound) => ZoneAnswer::NotFound,
             Some(Code::DailyThreshold) => self.reject(
                 position,
@@ -203,12 +205,12 @@ impl<'a> Alma<'a> {
                 format!(
                     "Alma rejected {} ({}): check Alma.apikeys",
                     key_name(position),
-                    named(reply.status)
+                    status_text(response.status)
                 ),
             ),
-            Some(Code::Other) => not_understood(),
-            None => match user_of(reply, self.config, local_now().date_naive()) {
-                Read::Nothing => not_understood(),
+            Some(Code::Other) => unexpected(),
+            None => match user_of(response, self.config, local_now().date_naive()) {
+                Read::Nothing => unexpected(),
                 Read::NoActiveBarcode => ZoneAnswer::Refused(Reason::NoActiveBarcode),
                 Read::Refused(reason) => ZoneAnswer::Refused(reason),
                 Read::Found(user) => ZoneAnswer::Found(user),
@@ -231,24 +233,24 @@ impl<'a> Alma<'a> {
 
 /// A code that Alma gives is its answer, whatever the status; only being asked
 /// too often for one second is worth asking again.
-fn verdict(reply: &Reply) -> Verdict {
-    match code_of(reply) {
-        Some(Code::NotFound | Code::DailyThreshold | Code::KeyRejected) => Verdict::Answer,
-        Some(Code::Other) | None => usual_verdict(reply),
+fn classify(response: &Response) -> Disposition {
+    match code_of(response) {
+        Some(Code::NotFound | Code::DailyThreshold | Code::KeyRejected) => Disposition::Answer,
+        Some(Code::Other) | None => classify_by_status(response),
     }
 }
 
-fn not_understood(reply: &Reply) -> String {
-    match reply.status {
+fn unexpected(response: &Response) -> String {
+    match response.status {
         200..=299 => format!("Alma sent something else than a user: check {USERS}"),
         // It took exception to what was asked, so that the address is right.
         400 => format!(
             "Alma did not say whether it has the user: it answered {}",
-            named(reply.status)
+            status_text(response.status)
         ),
         status => format!(
             "Alma did not say whether it has the user: it answered {}; check {USERS}",
-            named(status)
+            status_text(status)
         ),
     }
 }

@@ -1,18 +1,20 @@
-//! The one door to the network: what is sent, how often and how long it is
-//! tried, and what a failure means.
+//! The HTTP client, and the one door to the network: what is sent, how often and how long it is
+//! retried, and what a failure means.
 //!
-//! It knows no service. What an answer says is for the service modules to read.
+//! It knows no service. What a response says is for the service modules to read.
 
 mod agents;
-mod breaker;
-mod explain;
+mod circuit_breaker;
 mod proxy;
 mod request;
-mod resolve;
+mod resolver;
+mod transport_error;
 
 pub use agents::{Agents, agents};
 pub use proxy::Proxy;
-pub use request::{Failure, Fate, Repeat, Reply, Request, Verdict, encode, usual_verdict};
+pub use request::{
+    Delivery, Disposition, Failure, Request, Response, RetryPolicy, classify_by_status, encode,
+};
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Read;
@@ -24,102 +26,104 @@ use ureq::{Agent, SendBody};
 
 use crate::clock::now;
 use crate::config::Network;
-use breaker::Breakers;
-use explain::explain;
+use circuit_breaker::CircuitBreaker;
+use transport_error::describe;
 
-/// How long a service may make us wait with `Retry-After`.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// The wait before the second try; each further one is twice as long.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest wait before a retry, whatever `Retry-After` says.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// The wait before the first retry; each further one is twice as long.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(250);
 
-/// The way to one service: sends, tries again, and leaves alone what keeps failing.
+/// The client of one service: sends requests, retries them, and stops asking what keeps failing.
 pub struct Client {
     service: &'static str,
     agents: Agents,
     network: Network,
-    breakers: Mutex<Breakers>,
+    breaker: Mutex<CircuitBreaker>,
 }
 
 impl Client {
-    /// A way to the service of that name, over shared agents.
+    /// The client of the service with that name, over shared agents.
     #[must_use]
     pub fn new(service: &'static str, agents: Agents, network: &Network) -> Self {
         Self {
             service,
             agents,
             network: network.clone(),
-            breakers: Mutex::default(),
+            breaker: Mutex::default(),
         }
     }
 
-    /// Sends a request, as often as needed and allowed.
+    /// Sends a request, and retries it as often as needed and allowed.
     ///
     /// # Errors
-    /// [`Failure`] where no try brought an answer. Every status that the
-    /// request's verdict takes for an answer is a [`Reply`], 4xx among them.
-    pub fn send(&self, request: &Request<'_>) -> Result<Reply, Failure> {
-        let mut tried = 0;
+    /// [`Failure`] where no attempt brought an answer. Every status that the
+    /// request's disposition takes for an answer is a [`Response`], 4xx among them.
+    pub fn send(&self, request: &Request<'_>) -> Result<Response, Failure> {
+        let mut attempts = 0;
         loop {
-            self.check_breakers(&request.subject)?;
-            self.check_breakers(request.keys)?;
-            if let Some(pace) = request.pace {
-                pace.wait();
+            self.check_breaker(&request.subject)?;
+            self.check_breaker(request.keys)?;
+            if let Some(rate_limiter) = request.rate_limiter {
+                rate_limiter.wait();
             }
-            tried += 1;
-            let mut is_gone = true;
+            attempts += 1;
+            let mut is_unreachable = true;
             let mut subject = request.subject.as_str();
-            let (failure, wait, final_word) = match self.exchange(request) {
+            let (failure, wait, is_final) = match self.send_once(request) {
                 Err(failure) => (failure, None, false),
-                Ok(reply) => match (request.verdict)(&reply) {
-                    Verdict::Answer => {
-                        self.breakers().note_answer([subject, request.keys]);
-                        return Ok(reply);
+                Ok(response) => match (request.classify)(&response) {
+                    Disposition::Answer => {
+                        self.breaker().record_success([subject, request.keys]);
+                        return Ok(response);
                     }
-                    Verdict::Trouble => {
-                        is_gone = false;
-                        let wait = reply.header("Retry-After").and_then(retry_after);
-                        (self.in_trouble(&reply), wait, false)
+                    Disposition::Unavailable => {
+                        is_unreachable = false;
+                        let wait = response.header("Retry-After").and_then(retry_after);
+                        (self.unavailable(&response), wait, false)
                     }
-                    Verdict::TurnedAway(check) => (self.turned_away(&reply, check), None, true),
-                    Verdict::WrongAddress => {
+                    Disposition::Rejected(to_check) => {
+                        (self.rejected(&response, to_check), None, true)
+                    }
+                    Disposition::WrongAddress => {
                         // Whoever is asked about next, the address is the same.
                         subject = request.keys;
-                        (self.wrong_address(&reply, request.keys), None, true)
+                        (self.wrong_address(&response, request.keys), None, true)
                     }
                 },
             };
-            let may_repeat = request.repeat == Repeat::Safe || failure.fate == Fate::NotProcessed;
-            if final_word || !may_repeat || tried >= self.network.tries {
-                self.breakers()
-                    .note_failure(subject, &failure.cause, is_gone);
+            let may_retry = request.retry_policy == RetryPolicy::Idempotent
+                || failure.delivery == Delivery::NotProcessed;
+            if is_final || !may_retry || attempts >= self.network.tries {
+                self.breaker()
+                    .record_failure(subject, &failure.cause, is_unreachable);
                 return Err(failure);
             }
-            let wait =
-                wait.unwrap_or_else(|| back_off(tried, RandomState::new().build_hasher().finish()));
+            let wait = wait
+                .unwrap_or_else(|| backoff(attempts, RandomState::new().build_hasher().finish()));
             log::debug!("{}: trying again in {wait:.1?}", failure.cause);
             std::thread::sleep(wait);
         }
     }
 
-    /// Whether requests about that location, destination or person, or to the address of those
-    /// keys, may be sent, or any if it is empty: not once it, or the whole service, has failed
-    /// too often in this run.
+    /// Checks that the circuit breaker is closed for a location, destination or person, or for the
+    /// address of those keys; if `subject` is empty, for the service as a whole.
     ///
     /// # Errors
-    /// The failure that made it so.
-    pub fn check_breakers(&self, subject: &str) -> Result<(), Failure> {
-        match self.breakers().open_for(subject) {
+    /// The failure that opened it.
+    pub fn check_breaker(&self, subject: &str) -> Result<(), Failure> {
+        match self.breaker().open_cause(subject) {
             Some(cause) => Err(Failure::not_tried(cause)),
             None => Ok(()),
         }
     }
 
     // A thread that panicked leaves the counters as good as they were.
-    fn breakers(&self) -> MutexGuard<'_, Breakers> {
-        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn breaker(&self) -> MutexGuard<'_, CircuitBreaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn exchange(&self, request: &Request<'_>) -> Result<Reply, Failure> {
+    fn send_once(&self, request: &Request<'_>) -> Result<Response, Failure> {
         let mut builder = http::Request::builder()
             .method(request.method.clone())
             .uri(&request.address);
@@ -127,33 +131,33 @@ impl Client {
             builder = builder.header(*name, value);
         }
         let proxy = self.agents.proxy_for(&request.address);
-        let agent = self.agents.agent(request.repeat, proxy);
+        let agent = self.agents.agent(request.retry_policy, proxy);
         let mut body = request.body.as_deref().map(Body::new);
-        let answer = match &mut body {
-            None => run(agent, builder.body(())),
+        let received = match &mut body {
+            None => execute(agent, builder.body(())),
             Some(body) => {
                 let builder = builder.header(header::CONTENT_LENGTH, body.rest.len());
-                run(agent, builder.body(SendBody::from_reader(body)))
+                execute(agent, builder.body(SendBody::from_reader(body)))
             }
         };
-        let answer = answer.and_then(|mut answer| {
-            let content = answer
+        let received = received.and_then(|mut received| {
+            let content = received
                 .body_mut()
                 .with_config()
-                .limit(u64::from(request.largest_answer) << 20)
+                .limit(u64::from(request.max_body_mib) << 20)
                 .read_to_vec()?;
-            Ok((answer, content))
+            Ok((received, content))
         });
-        let (answer, content) = answer.map_err(|error| {
-            let (seconds, mib) = (self.network.timeout_seconds, request.largest_answer);
-            let why = explain(&error, proxy, seconds, mib);
+        let (received, content) = received.map_err(|error| {
+            let (seconds, mib) = (self.network.timeout_seconds, request.max_body_mib);
+            let why = describe(&error, proxy, seconds, mib);
             Failure {
-                fate: fate_of(body.as_ref()),
+                delivery: delivery_of(body.as_ref()),
                 ..Failure::not_processed(format!("{} does not answer: {why}", self.service))
             }
         })?;
-        let (head, _) = answer.into_parts();
-        let reply = Reply {
+        let (head, _) = received.into_parts();
+        let response = Response {
             status: head.status.as_u16(),
             body: content,
             headers: head.headers,
@@ -162,90 +166,90 @@ impl Client {
             "{}: {} answered {} with {} bytes",
             self.service,
             request.method,
-            reply.status,
-            reply.body.len()
+            response.status,
+            response.body.len()
         );
-        Ok(reply)
+        Ok(response)
     }
 
-    fn in_trouble(&self, reply: &Reply) -> Failure {
-        let cause = match reply.status {
+    fn unavailable(&self, response: &Response) -> Failure {
+        let cause = match response.status {
             429 => format!("{} says that it is asked too often (429)", self.service),
             status => format!(
                 "{} is in trouble: it answered {}",
                 self.service,
-                named(status)
+                status_text(status)
             ),
         };
-        let fate = match reply.status {
-            429 => Fate::NotProcessed,
-            _ => Fate::Trouble,
+        let delivery = match response.status {
+            429 => Delivery::NotProcessed,
+            _ => Delivery::ErrorResponse,
         };
         Failure {
-            fate,
+            delivery,
             ..Failure::not_processed(cause)
         }
     }
 
-    fn turned_away(&self, reply: &Reply, check: &str) -> Failure {
+    fn rejected(&self, response: &Response, to_check: &str) -> Failure {
         Failure::not_processed(format!(
-            "{} turned us away: it answered {}; check {check}",
+            "{} turned us away: it answered {}; check {to_check}",
             self.service,
-            named(reply.status)
+            status_text(response.status)
         ))
     }
 
-    fn wrong_address(&self, reply: &Reply, keys: &str) -> Failure {
-        match reply.status {
+    fn wrong_address(&self, response: &Response, keys: &str) -> Failure {
+        match response.status {
             300..=399 => Failure {
                 // Some send a browser on when they have done what was asked.
-                fate: Fate::Trouble,
+                delivery: Delivery::ErrorResponse,
                 ..Failure::not_processed(format!(
                     "{} answered with a redirect ({}), which is not followed: check {keys}",
-                    self.service, reply.status
+                    self.service, response.status
                 ))
             },
             status => Failure::not_processed(format!(
                 "{} answered {}, as if nothing were at that address: check {keys}",
                 self.service,
-                named(status)
+                status_text(status)
             )),
         }
     }
 }
 
-/// A request's body that knows whether any of it was taken to be sent.
+/// A request's body that knows whether any of it was read to be sent.
 struct Body<'a> {
     rest: &'a [u8],
-    is_taken: bool,
+    was_read: bool,
 }
 
 impl<'a> Body<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         Self {
             rest: bytes,
-            is_taken: false,
+            was_read: false,
         }
     }
 }
 
 impl Read for Body<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.is_taken = true;
+        self.was_read = true;
         self.rest.read(buffer)
     }
 }
 
-/// What became of a request to which no answer came: as long as nothing of its body was sent,
+/// How far a request came that got no response: as long as nothing of its body was sent,
 /// no service can have acted on it, whichever way the connection failed.
-fn fate_of(body: Option<&Body<'_>>) -> Fate {
+fn delivery_of(body: Option<&Body<'_>>) -> Delivery {
     match body {
-        Some(body) if !body.is_taken => Fate::NotProcessed,
-        _ => Fate::Unknown,
+        Some(body) if !body.was_read => Delivery::NotProcessed,
+        _ => Delivery::Unknown,
     }
 }
 
-fn run(
+fn execute(
     agent: &Agent,
     request: http::Result<http::Request<impl ureq::AsSendBody>>,
 ) -> Result<http::Response<ureq::Body>, ureq::Error> {
@@ -254,23 +258,23 @@ fn run(
 
 /// A status with its name, such as `503 Service Unavailable`.
 #[must_use]
-pub fn named(status: u16) -> String {
+pub fn status_text(status: u16) -> String {
     let reason = StatusCode::from_u16(status)
         .ok()
         .and_then(|code| code.canonical_reason());
     reason.map_or_else(|| status.to_string(), |reason| format!("{status} {reason}"))
 }
 
-/// How long to wait after the given number of tries: doubling, and between half
-/// and all of that by chance, so that many clients do not come back at once.
-fn back_off(tried: u32, chance: u64) -> Duration {
-    let whole = FIRST_WAIT * 2_u32.saturating_pow(tried.saturating_sub(1).min(10));
-    let whole = whole.min(LONGEST_WAIT);
-    let permille = u32::try_from(chance % 501).unwrap_or(0);
+/// How long to wait after the given number of attempts: exponential backoff with jitter, between half
+/// and all of it, so that many clients do not come back at once.
+fn backoff(attempts: u32, random: u64) -> Duration {
+    let whole = INITIAL_BACKOFF * 2_u32.saturating_pow(attempts.saturating_sub(1).min(10));
+    let whole = whole.min(MAX_WAIT);
+    let permille = u32::try_from(random % 501).unwrap_or(0);
     whole / 2 + whole * permille / 1000
 }
 
-/// Reads a `Retry-After` header, in seconds or as a date; never longer than we are willing to wait.
+/// Reads a `Retry-After` header, in seconds or as a date; never more than [`MAX_WAIT`].
 fn retry_after(value: &str) -> Option<Duration> {
     let seconds = if let Ok(seconds) = value.trim().parse() {
         seconds
@@ -278,7 +282,7 @@ fn retry_after(value: &str) -> Option<Duration> {
         let until = chrono::DateTime::parse_from_rfc2822(value.trim()).ok()?;
         u64::try_from((until.to_utc() - now()).num_seconds()).unwrap_or(0)
     };
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+    Some(Duration::from_secs(seconds).min(MAX_WAIT))
 }
 
 #[cfg(test)]
@@ -286,28 +290,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn back_off_doubles_with_jitter_and_has_a_ceiling() {
-        for chance in [0, 250, 500, u64::MAX] {
-            for (tried, whole) in [(1, 250), (2, 500), (3, 1000), (30, 30_000)] {
-                let wait = back_off(tried, chance).as_millis();
-                assert!(wait >= whole / 2 && wait <= whole, "{tried}: {wait}");
+    fn backoff_doubles_with_jitter_and_has_a_ceiling() {
+        for random in [0, 250, 500, u64::MAX] {
+            for (attempts, whole) in [(1, 250), (2, 500), (3, 1000), (30, 30_000)] {
+                let wait = backoff(attempts, random).as_millis();
+                assert!(wait >= whole / 2 && wait <= whole, "{attempts}: {wait}");
             }
         }
-        assert_ne!(back_off(1, 0), back_off(1, 500));
+        assert_ne!(backoff(1, 0), backoff(1, 500));
     }
 
     #[test]
     fn retry_after_is_read_in_both_forms_and_capped() {
         assert_eq!(retry_after("2"), Some(Duration::from_secs(2)));
-        assert_eq!(retry_after(" 3600 "), Some(LONGEST_WAIT));
+        assert_eq!(retry_after(" 3600 "), Some(MAX_WAIT));
         assert_eq!(
             retry_after("Wed, 21 Oct 2015 07:28:00 GMT"),
             Some(Duration::ZERO)
         );
-        assert_eq!(
-            retry_after("Wed, 21 Oct 2099 07:28:00 GMT"),
-            Some(LONGEST_WAIT)
-        );
+        assert_eq!(retry_after("Wed, 21 Oct 2099 07:28:00 GMT"), Some(MAX_WAIT));
         assert_eq!(retry_after("soon"), None);
     }
 }

@@ -19,9 +19,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::config;
-use crate::http::{Client, Failure, Reply, Request, named};
+use crate::http::{Client, Failure, Request, Response, status_text};
 use crate::model::LocationId;
-use crate::token::Session;
+use crate::token_cache::TokenCache;
 
 /// How many rows are asked for at once: the most that older systems give.
 const PAGE: usize = 100;
@@ -38,7 +38,7 @@ const BOOKINGS: &str = "LibCal.bookings_endpt";
 pub struct LibCal<'a> {
     client: Client,
     config: &'a config::LibCal,
-    session: Session,
+    tokens: TokenCache,
 }
 
 /// What the list of one location brought.
@@ -90,7 +90,7 @@ impl<'a> LibCal<'a> {
         Self {
             client,
             config,
-            session: Session::default(),
+            tokens: TokenCache::default(),
         }
     }
 
@@ -99,7 +99,7 @@ impl<'a> LibCal<'a> {
     /// # Errors
     /// [`Failure`] where LibCal gives none.
     pub fn ensure_token(&self) -> Result<(), Failure> {
-        self.session.token(None, &|| self.login()).map(|_| ())
+        self.tokens.ensure_token(None, &|| self.login()).map(|_| ())
     }
 
     /// Reads all bookings of one location, page by page.
@@ -125,9 +125,9 @@ impl<'a> LibCal<'a> {
         date: Option<NaiveDate>,
         number: usize,
     ) -> Result<Page, String> {
-        let reply = self.page(location, date, number);
-        let reply = reply.map_err(|failure| failure.cause)?;
-        let Ok(rows) = serde_json::from_slice::<RawRows<'_>>(&reply.body) else {
+        let response = self.page(location, date, number);
+        let response = response.map_err(|failure| failure.cause)?;
+        let Ok(rows) = serde_json::from_slice::<RawRows<'_>>(&response.body) else {
             return Err("LibCal sent a list that cannot be read".into());
         };
         let question = Question {
@@ -138,7 +138,7 @@ impl<'a> LibCal<'a> {
         let rows = rows.map(|raw| row::read(raw.get(), location, question));
         Ok(Page {
             rows: rows.collect(),
-            bytes: reply.body.len(),
+            bytes: response.body.len(),
         })
     }
 
@@ -147,7 +147,7 @@ impl<'a> LibCal<'a> {
         location: LocationId,
         date: Option<NaiveDate>,
         page: usize,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Response, Failure> {
         let (lid, limit, page) = (location.to_string(), PAGE.to_string(), page.to_string());
         let days = self.config.days.to_string();
         let date = date.map(|date| date.to_string());
@@ -166,25 +166,27 @@ impl<'a> LibCal<'a> {
         let ask = |token: &str| {
             let request = Request::get(self.config.bookings_endpt.as_str().to_owned(), BOOKINGS)
                 .query(&query)
-                .largest_answer(LARGEST_PAGE)
+                .max_body_mib(LARGEST_PAGE)
                 .about(location.to_string())
                 .header("Authorization", format!("Bearer {token}"));
             self.client.send(&request)
         };
-        let reply = self.session.ask(|| self.login(), token_ran_out, ask)?;
-        if reply.status == 401 {
+        let response = self
+            .tokens
+            .with_token(|| self.login(), is_token_expired, ask)?;
+        if response.status == 401 {
             // Perhaps this location is closed to us and another is not.
             return Err(Failure::not_processed(format!(
                 "LibCal turned a fresh token away (401): check whether {TOKEN} and {BOOKINGS} are of one system"
             )));
         }
-        if reply.is_success() && is_list(&reply) {
-            return Ok(reply);
+        if response.is_success() && is_list(&response) {
+            return Ok(response);
         }
         Err(Failure::not_processed(format!(
             "LibCal did not give the list: it answered {}; {}",
-            described(&reply),
-            what_to_check(&reply)
+            described(&response),
+            what_to_check(&response)
         )))
     }
 
@@ -196,70 +198,70 @@ impl<'a> LibCal<'a> {
                 ("client_secret", self.config.client_secret.expose_secret()),
                 ("grant_type", "client_credentials"),
             ]);
-        let reply = self.client.send(&request)?;
+        let response = self.client.send(&request)?;
         // Bad credentials come as a 400, and from older systems as a 200.
-        let is_wrong_address = matches!(reply.status, 404 | 405);
+        let is_wrong_address = matches!(response.status, 404 | 405);
         if !is_wrong_address
-            && (error_of(&reply).is_some() || matches!(reply.status, 400 | 401 | 403))
+            && (error_of(&response).is_some() || matches!(response.status, 400 | 401 | 403))
         {
             return Err(Failure::not_processed(format!(
                 "LibCal gave no token: it answered {}; check LibCal.client_id and LibCal.client_secret",
-                described(&reply)
+                described(&response)
             )));
         }
-        let token = reply
+        let token = response
             .json()
             .and_then(|body| body["access_token"].as_str().map(str::to_owned));
         match token {
-            Some(token) if reply.is_success() && !token.is_empty() => Ok(token),
+            Some(token) if response.is_success() && !token.is_empty() => Ok(token),
             _ => Err(Failure::not_processed(format!(
                 "LibCal gave no token: it answered {}; check {TOKEN}",
-                described(&reply)
+                described(&response)
             ))),
         }
     }
 }
 
 /// Whether a body begins as a list does. HTML and the like do not come from the API.
-fn is_list(reply: &Reply) -> bool {
-    reply.body.trim_ascii_start().starts_with(b"[")
+fn is_list(response: &Response) -> bool {
+    response.body.trim_ascii_start().starts_with(b"[")
 }
 
 /// What is most likely wrong where LibCal gives no list.
-fn what_to_check(reply: &Reply) -> String {
-    match reply.status {
+fn what_to_check(response: &Response) -> String {
+    match response.status {
         400 => "check the ids in LibCal.locations".into(),
         403 => "check whether LibCal lets the API client of LibCal.client_id read space bookings (the scope sp_r)".into(),
         // So it answers with an error of its own.
-        200..=299 if error_of(reply).is_some() => "check the ids in LibCal.locations".into(),
+        200..=299 if error_of(response).is_some() => "check the ids in LibCal.locations".into(),
         _ => format!("check {BOOKINGS}"),
     }
 }
 
-fn token_ran_out(reply: &Reply) -> bool {
-    reply.status == 401 || error_of(reply).is_some()
+fn is_token_expired(response: &Response) -> bool {
+    response.status == 401 || error_of(response).is_some()
 }
 
 /// The `error` of a body, if it has one.
-fn error_of(reply: &Reply) -> Option<Value> {
+fn error_of(response: &Response) -> Option<Value> {
     // A list has none, and is too long to be read for that.
-    if !reply.body.trim_ascii_start().starts_with(b"{") {
+    if !response.body.trim_ascii_start().starts_with(b"{") {
         return None;
     }
-    let mut body = reply.json()?;
+    let mut body = response.json()?;
     body.get_mut("error")
         .map(Value::take)
         .filter(|error| !error.is_null())
 }
 
 /// The status, and the error's code where it is nothing but a code: a text might hold a patron's data.
-fn described(reply: &Reply) -> String {
-    let status = named(reply.status);
-    let code = error_of(reply).and_then(|error| error.as_str().map(str::to_owned));
+fn described(response: &Response) -> String {
+    let status = status_text(response.status);
+    let code = error_of(response).and_then(|error| error.as_str().map(str::to_owned));
     match code {
         Some(code) if is_code(&code) => format!("{status} with the error {code}"),
         Some(_) => format!("{status} with an error"),
-        None if reply.is_success() => format!("{status} with something else"),
+        None if response.is_success() => format!("{status} with something else"),
         None => status,
     }
 }

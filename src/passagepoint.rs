@@ -3,7 +3,7 @@
 //! All of it is known from the one client that runs against it. When to ask
 //! for what is for [`crate::pass`] to say.
 
-mod reply;
+mod response;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,13 +11,13 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::config::{self, Endpoint};
-use crate::http::{Client, Failure, Repeat, Reply, Request, named};
+use crate::http::{Client, Failure, Request, Response, RetryPolicy, status_text};
 use crate::model::{Barcode, PreregId, PrimaryId, VisitorId};
-use crate::token::Session;
+use crate::token_cache::TokenCache;
 
-use reply::{
-    ALREADY_THERE, add_texts, has_error, login_verdict, read_found, read_made, verdict,
-    visitor_verdict,
+use response::{
+    ALREADY_THERE, classify, classify_login, classify_visitor, collect_texts, has_error,
+    read_created, read_visitor,
 };
 
 // The keys of the configuration that make up each address.
@@ -30,16 +30,16 @@ const GET_DESTINATIONS: &str = "PassagePoint.pp_api_root and PassagePoint.get_de
 /// The category of a visitor whose user group has none of its own.
 pub const DEFAULT_CATEGORY: &str = "Visitor";
 
-/// After so many requests for which a fresh token was turned away, nothing more is asked in a run.
-const MOST_TURNED_AWAY: u32 = 3;
+/// After a fresh token was rejected for so many requests, nothing more is asked in a run.
+const MAX_REJECTIONS: u32 = 3;
 
 /// PassagePoint as one run talks to it.
 pub struct PassagePoint<'a> {
     client: Client,
     config: &'a config::PassagePoint,
-    session: Session,
-    /// For how many requests a fresh token was turned away.
-    turned_away: AtomicU32,
+    tokens: TokenCache,
+    /// For how many requests a fresh token was rejected.
+    rejections: AtomicU32,
 }
 
 /// A person as PassagePoint is to know them.
@@ -88,8 +88,8 @@ impl<'a> PassagePoint<'a> {
         Self {
             client,
             config,
-            session: Session::default(),
-            turned_away: AtomicU32::new(0),
+            tokens: TokenCache::default(),
+            rejections: AtomicU32::new(0),
         }
     }
 
@@ -113,7 +113,7 @@ impl<'a> PassagePoint<'a> {
         if let Some(email) = visitor.email {
             query.push(("email", email));
         }
-        let reply = self.ask(|| {
+        let response = self.ask(|| {
             Request::post(
                 self.address(&self.config.create_visitor_endpt),
                 CREATE_VISITOR,
@@ -121,12 +121,12 @@ impl<'a> PassagePoint<'a> {
             .query(&query)
             .header("Content-Type", "application/json")
             .about(&visitor.barcode.0)
-            .verdict(visitor_verdict)
+            .classify(classify_visitor)
         })?;
-        if reply.text().contains(ALREADY_THERE) {
+        if response.text().contains(ALREADY_THERE) {
             return Ok(None);
         }
-        read_made(&reply, CREATE_VISITOR, VisitorId).map(Some)
+        read_created(&response, CREATE_VISITOR, VisitorId).map(Some)
     }
 
     /// Finds a visitor by barcode: `GET {root}{uniqueId_endpt}`. Of several records it is the
@@ -139,20 +139,20 @@ impl<'a> PassagePoint<'a> {
         &self,
         barcode: &Barcode,
     ) -> Result<Option<Answer<VisitorId>>, Failure> {
-        let reply = self.ask(|| {
+        let response = self.ask(|| {
             Request::get(self.address(&self.config.unique_id_endpt), UNIQUE_ID)
                 .query(&[("uniqueId", &barcode.0)])
                 .about(&barcode.0)
-                .verdict(verdict)
+                .classify(classify)
         })?;
-        read_found(&reply, barcode, UNIQUE_ID)
+        read_visitor(&response, barcode, UNIQUE_ID)
     }
 
     /// Makes a pre-registration: `POST {root}{create_prereg_endpt}`. Each one that
     /// succeeds is another one there, and none can be found, changed or taken back.
     ///
     /// # Errors
-    /// [`Failure`], whose fate tells whether the visit may be registered all the same.
+    /// [`Failure`], whose `delivery` tells whether the visit may be registered all the same.
     pub fn create_prereg(&self, prereg: &NewPrereg<'_>) -> Result<Answer<PreregId>, Failure> {
         let body = json!({
             "startTime": prereg.starts_at.timestamp().to_string(),
@@ -160,17 +160,17 @@ impl<'a> PassagePoint<'a> {
             "visitorId": prereg.visitor_id.0,
             "destination": prereg.destination,
         });
-        let reply = self.ask(|| {
+        let response = self.ask(|| {
             Request::post(
                 self.address(&self.config.create_prereg_endpt),
                 CREATE_PREREG,
             )
             .json(&body)
-            .repeat(Repeat::OnlyIfNotProcessed)
+            .retry_policy(RetryPolicy::OnlyIfNotProcessed)
             .about(prereg.destination)
-            .verdict(verdict)
+            .classify(classify)
         })?;
-        read_made(&reply, CREATE_PREREG, PreregId)
+        read_created(&response, CREATE_PREREG, PreregId)
     }
 
     /// The names of the destinations that are set up: `GET {root}{get_destinations_endpt}`.
@@ -179,19 +179,19 @@ impl<'a> PassagePoint<'a> {
     /// # Errors
     /// [`Failure`] on an outage, or if the reply is not JSON.
     pub fn destinations(&self) -> Result<Vec<String>, Failure> {
-        let reply = self.ask(|| {
+        let response = self.ask(|| {
             Request::get(
                 self.address(&self.config.get_destinations_endpt),
                 GET_DESTINATIONS,
             )
-            .verdict(verdict)
+            .classify(classify)
         })?;
-        let body = reply.json().unwrap_or_default();
-        if !reply.is_success() || body.is_null() || has_error(&body) {
-            return Err(reply::not_understood(&reply, GET_DESTINATIONS));
+        let body = response.json().unwrap_or_default();
+        if !response.is_success() || body.is_null() || has_error(&body) {
+            return Err(response::unexpected(&response, GET_DESTINATIONS));
         }
         let mut names = Vec::new();
-        add_texts(&body, &mut names);
+        collect_texts(&body, &mut names);
         Ok(names)
     }
 
@@ -199,10 +199,10 @@ impl<'a> PassagePoint<'a> {
     /// asked for when it cannot be.
     ///
     /// # Errors
-    /// [`Failure`] if the login fails, or if the service is left alone in this run.
+    /// [`Failure`] if the login fails, or if the service has failed too often in this run.
     pub fn ensure_token(&self) -> Result<(), Failure> {
-        self.client.check_breakers("")?;
-        self.session.token(None, &|| self.login())?;
+        self.client.check_breaker("")?;
+        self.tokens.ensure_token(None, &|| self.login())?;
         Ok(())
     }
 
@@ -211,63 +211,62 @@ impl<'a> PassagePoint<'a> {
     /// # Errors
     /// [`Failure`] if it has failed too often, or the address, or the whole service.
     pub fn check_destination(&self, destination: &str) -> Result<(), Failure> {
-        self.client.check_breakers(destination)?;
-        self.client.check_breakers(CREATE_PREREG)
+        self.client.check_breaker(destination)?;
+        self.client.check_breaker(CREATE_PREREG)
     }
 
-    /// Why nothing more can be asked in this run, if that is so already.
+    /// Why nothing more can be asked in this run, if that is already known.
     #[must_use]
-    pub fn is_down(&self) -> Option<String> {
-        let left_alone = self.client.check_breakers("").err();
-        left_alone
-            .map(|failure| failure.cause)
-            .or_else(|| self.session.failed())
+    pub fn unavailable_cause(&self) -> Option<String> {
+        let open = self.client.check_breaker("").err();
+        open.map(|failure| failure.cause)
+            .or_else(|| self.tokens.failure())
     }
 
     fn address(&self, endpoint: &Endpoint) -> String {
         format!("{}{}", self.config.pp_api_root.as_str(), endpoint.as_str())
     }
 
-    /// Sends a request with the token; a fresh one if the first has run out.
-    fn ask<'r>(&self, request: impl Fn() -> Request<'r>) -> Result<Reply, Failure> {
-        let reply = self.session.ask(
+    /// Sends a request with the token; a fresh one if the first has expired.
+    fn ask<'r>(&self, request: impl Fn() -> Request<'r>) -> Result<Response, Failure> {
+        let response = self.tokens.with_token(
             || self.login(),
-            |reply| reply.status == 401,
+            |response| response.status == 401,
             |token| self.client.send(&request().header("token", token)),
         )?;
-        if reply.status == 401 {
+        if response.status == 401 {
             let cause = "PassagePoint turned a fresh token away (401): check the rights of PassagePoint.username";
             // It may be this person or destination alone that makes it say so.
-            if self.turned_away.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_TURNED_AWAY {
-                self.session.fail(cause);
+            if self.rejections.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_REJECTIONS {
+                self.tokens.give_up(cause);
             }
             return Err(Failure::not_processed(cause));
         }
-        Ok(reply)
+        Ok(response)
     }
 
     /// Gets a token: `POST {root}{login_endpt}`.
     fn login(&self) -> Result<String, Failure> {
         let request = Request::post(self.address(&self.config.login_endpt), LOGIN)
-            .verdict(login_verdict)
+            .classify(classify_login)
             .json(&json!({
                 "username": self.config.username.expose_secret(),
                 "password": self.config.password.expose_secret(),
             }));
-        let reply = self.client.send(&request)?;
-        let body = reply.json().unwrap_or_default();
+        let response = self.client.send(&request)?;
+        let body = response.json().unwrap_or_default();
         let has_error = has_error(&body);
-        if has_error || matches!(reply.status, 400 | 401 | 403) {
+        if has_error || matches!(response.status, 400 | 401 | 403) {
             return Err(Failure::not_processed(format!(
                 "PassagePoint did not let us log in: it answered {}; check PassagePoint.username and PassagePoint.password",
-                reply::with_error(reply.status, has_error)
+                response::status_with_error(response.status, has_error)
             )));
         }
         match body["token"].as_str() {
-            Some(token) if reply.is_success() && !token.is_empty() => Ok(token.to_owned()),
+            Some(token) if response.is_success() && !token.is_empty() => Ok(token.to_owned()),
             _ => Err(Failure::not_processed(format!(
                 "PassagePoint did not let us log in: it answered {} without a token; check {LOGIN}",
-                named(reply.status)
+                status_text(response.status)
             ))),
         }
     }

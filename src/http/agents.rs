@@ -1,5 +1,5 @@
-//! The agents that all services share: their time-outs, certificates and proxy, and the
-//! connections that some of them keep.
+//! The ureq agents that all services share: their timeouts, certificates, proxy and connection
+//! pools.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 
 use super::proxy::Proxy;
-use super::request::Repeat;
-use super::resolve::TimedResolver;
+use super::request::RetryPolicy;
+use super::resolver::TimedResolver;
 use crate::config::{Network, Wrong};
 
 /// The agents of a run.
@@ -23,13 +23,13 @@ pub struct Agents {
 
 #[derive(Debug, Clone)]
 struct Pair {
-    /// Uses a connection as long as it lasts.
-    keeping: Agent,
-    /// Makes a connection of its own for each request.
-    fresh: Agent,
+    /// Reuses connections.
+    pooled: Agent,
+    /// Opens a new connection for each request.
+    unpooled: Agent,
 }
 
-/// Makes the agents.
+/// Creates the agents.
 ///
 /// Certificates are checked against the operating system's store, and redirects are not followed.
 ///
@@ -37,8 +37,8 @@ struct Pair {
 /// [`Wrong`] if the environment names a proxy that cannot be used.
 pub fn agents(network: &Network) -> Result<Agents, Wrong> {
     let pair = |proxy: Option<&Proxy>| Pair {
-        keeping: agent(network, proxy, network.concurrency as usize),
-        fresh: agent(network, proxy, 0),
+        pooled: agent(network, proxy, network.concurrency as usize),
+        unpooled: agent(network, proxy, 0),
     };
     let proxy = Proxy::from_env()?;
     Ok(Agents {
@@ -54,31 +54,31 @@ impl Agents {
         self.proxied.as_ref().map(|(proxy, _)| proxy)
     }
 
-    /// The proxy through which that address is asked, if it is.
+    /// The proxy that requests to this address go through, if they do.
     #[must_use]
     pub fn proxy_for(&self, address: &str) -> Option<&Proxy> {
         let address: Uri = address.parse().ok()?;
-        self.proxy().filter(|proxy| proxy.serves(&address))
+        self.proxy().filter(|proxy| proxy.applies_to(&address))
     }
 
-    /// The agent for such a request, through the proxy or not.
-    pub(super) fn agent(&self, repeat: Repeat, through: Option<&Proxy>) -> &Agent {
+    /// The agent for requests of this retry policy, through the proxy or not.
+    pub(super) fn agent(&self, retry_policy: RetryPolicy, through: Option<&Proxy>) -> &Agent {
         let pair = match &self.proxied {
             Some((_, pair)) if through.is_some() => pair,
             _ => &self.direct,
         };
-        match repeat {
-            Repeat::Safe => &pair.keeping,
+        match retry_policy {
+            RetryPolicy::Idempotent => &pair.pooled,
             // On a connection that was used before, nobody can tell whether a server that has just
             // closed it acted, nor whether an answer is a late one to another request.
-            Repeat::OnlyIfNotProcessed => &pair.fresh,
+            RetryPolicy::OnlyIfNotProcessed => &pair.unpooled,
         }
     }
 }
 
-fn agent(network: &Network, proxy: Option<&Proxy>, kept_connections: usize) -> Agent {
-    // One limit for each step instead of one for the whole: a list that comes slowly but
-    // steadily is no outage.
+fn agent(network: &Network, proxy: Option<&Proxy>, max_idle: usize) -> Agent {
+    // A limit for each step instead of one for the whole: a list that comes slowly but
+    // steadily is not an outage.
     let limit = Some(Duration::from_secs(network.timeout_seconds.into()));
     let config = Agent::config_builder()
         .http_status_as_error(false)
@@ -92,10 +92,10 @@ fn agent(network: &Network, proxy: Option<&Proxy>, kept_connections: usize) -> A
         .timeout_send_body(limit)
         .timeout_recv_response(limit)
         .timeout_recv_body(limit)
-        // Each connection has its own; the default of 128 KiB adds up.
+        // Each connection has its own buffer; the default of 128 KiB adds up.
         .input_buffer_size(32 << 10)
-        .max_idle_connections(3 * kept_connections)
-        .max_idle_connections_per_host(kept_connections)
+        .max_idle_connections(3 * max_idle)
+        .max_idle_connections_per_host(max_idle)
         .tls_config(
             TlsConfig::builder()
                 .root_certs(RootCerts::PlatformVerifier)

@@ -12,7 +12,7 @@ use ureq::http::Uri;
 use crate::config::{Wrong, is_loopback};
 
 /// Where a proxy may be named: for https: first, then for everything.
-const VARIABLES: [&str; 6] = [
+const PROXY_VARIABLES: [&str; 6] = [
     "HTTPS_PROXY",
     "https_proxy",
     "ALL_PROXY",
@@ -21,7 +21,7 @@ const VARIABLES: [&str; 6] = [
     "http_proxy",
 ];
 /// Where the hosts are named that are asked without a proxy.
-const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
+const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// A proxy, and the variable that names it. It is shown as host and port, without its password.
 #[derive(Debug, Clone)]
@@ -36,14 +36,15 @@ impl Proxy {
     /// # Errors
     /// [`Wrong`] if it is not the address of an HTTP proxy.
     pub(super) fn from_env() -> Result<Option<Self>, Wrong> {
-        let Some((variable, value)) = VARIABLES.iter().find_map(|name| set(name)) else {
+        let Some((variable, value)) = PROXY_VARIABLES.iter().find_map(|name| non_blank_var(name))
+        else {
             return Ok(None);
         };
         let read = ureq::Proxy::new(&value).ok();
         // For others ureq would be built with more than is needed.
         let read = read
             .filter(|proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https));
-        let with_exceptions = read.and_then(|proxy| add_exceptions(&proxy));
+        let with_exceptions = read.and_then(|proxy| with_no_proxy(&proxy));
         let proxy = with_exceptions.ok_or_else(|| {
             Wrong(vec![format!(
                 "{variable} in the environment is not the address of an HTTP proxy, such as http://proxy.example.edu:3128: correct or unset it"
@@ -58,7 +59,7 @@ impl Proxy {
 
     /// Whether requests to this address go through the proxy. Those to this machine never do,
     /// for they may go in the clear.
-    pub(super) fn serves(&self, address: &Uri) -> bool {
+    pub(super) fn applies_to(&self, address: &Uri) -> bool {
         let is_here = address.host().is_none_or(is_loopback);
         !is_here && !self.proxy.is_no_proxy(address)
     }
@@ -72,7 +73,7 @@ impl fmt::Display for Proxy {
 }
 
 /// A variable and its value, unless that is blank.
-fn set(name: &'static str) -> Option<(&'static str, String)> {
+fn non_blank_var(name: &'static str) -> Option<(&'static str, String)> {
     let value = env::var_os(name)?;
     let value = value.to_string_lossy().trim().to_owned();
     (!value.is_empty()).then_some((name, value))
@@ -80,7 +81,7 @@ fn set(name: &'static str) -> Option<(&'static str, String)> {
 
 /// The same proxy with the hosts that are asked without it. As curl and others have it, a name
 /// stands for all hosts below it too, with a dot before it or not.
-fn add_exceptions(proxy: &ureq::Proxy) -> Option<ureq::Proxy> {
+fn with_no_proxy(proxy: &ureq::Proxy) -> Option<ureq::Proxy> {
     let mut builder = ureq::Proxy::builder(proxy.protocol())
         .host(proxy.host())
         .port(proxy.port());
@@ -90,7 +91,9 @@ fn add_exceptions(proxy: &ureq::Proxy) -> Option<ureq::Proxy> {
     if let Some(password) = proxy.password() {
         builder = builder.password(password);
     }
-    let exceptions = EXCEPTIONS.iter().find_map(|name| set(name));
+    let exceptions = NO_PROXY_VARIABLES
+        .iter()
+        .find_map(|name| non_blank_var(name));
     let exceptions = exceptions.map(|(_, hosts)| hosts).unwrap_or_default();
     for host in exceptions.split(',').map(str::trim) {
         let name = host.trim_start_matches("*.").trim_start_matches('.');

@@ -1,4 +1,4 @@
-//! A request as it is built, its answer, and what became of it if there is none.
+//! A request as it is built, its response, and the failure if there is none.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::http::{HeaderMap, Method};
 
-use crate::pace::Pace;
+use crate::rate_limit::RateLimiter;
 
 /// All but letters, digits and `-._~`: right for a path segment and for a query.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -21,73 +21,73 @@ pub fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// Whether a request may be sent again when it is not known what became of it.
+/// Whether a request may be retried when it is not known what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Repeat {
-    /// Sending it twice does no more than sending it once.
-    Safe,
+pub enum RetryPolicy {
+    /// It is idempotent: sending it twice does no more than sending it once.
+    Idempotent,
     /// Only when the service surely did not act on it; it goes over a connection of its own.
     OnlyIfNotProcessed,
 }
 
-/// What a service module makes of an answer, before it reads it.
+/// How a service module classifies a response, before it reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// An answer to the question.
+pub enum Disposition {
+    /// It answers the request, be it with an error about this one.
     Answer,
-    /// The service is in trouble: ask again, if the request may be repeated.
-    Trouble,
-    /// The service turns us away, whatever we ask; says what to check.
-    TurnedAway(&'static str),
-    /// The service has nothing at that address, so that it did nothing.
+    /// The service is unavailable or overloaded: retry, if the request may be repeated.
+    Unavailable,
+    /// The service rejects our credentials, whatever we ask; says what to check.
+    Rejected(&'static str),
+    /// The service has nothing at that address, so it did nothing.
     WrongAddress,
 }
 
-/// The verdict where a service has no rules of its own: 408, 429 and 5xx are
-/// trouble, and a redirect speaks of the address, for none is followed.
+/// The disposition where a service has no rules of its own: after 408, 429 and 5xx it is
+/// unavailable, and a redirect means a wrong address, for none is followed.
 #[must_use]
-pub fn usual_verdict(reply: &Reply) -> Verdict {
-    match reply.status {
-        408 | 429 | 500.. => Verdict::Trouble,
-        300..=399 => Verdict::WrongAddress,
-        _ => Verdict::Answer,
+pub fn classify_by_status(response: &Response) -> Disposition {
+    match response.status {
+        408 | 429 | 500.. => Disposition::Unavailable,
+        300..=399 => Disposition::WrongAddress,
+        _ => Disposition::Answer,
     }
 }
 
-/// What became of a request that failed.
+/// How far a request that failed came: whether the service may have acted on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// The service surely did not act on it.
+pub enum Delivery {
+    /// The service certainly did not act on it.
     NotProcessed,
-    /// The service said that it is in trouble; it may have acted all the same.
-    Trouble,
-    /// It went out and no readable answer came back.
+    /// The service answered with an error or a redirect; it may have acted all the same.
+    ErrorResponse,
+    /// It was sent, and no readable response came back.
     Unknown,
 }
 
-/// A service could not be asked, or gave no usable answer: an outage.
+/// A service could not be reached, or gave no usable response: an outage.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// What happened, beginning with the service's name; without anything from the answer's body.
+    /// What happened, beginning with the service's name; without anything from the response's body.
     pub cause: String,
-    /// What became of the request.
-    pub fate: Fate,
-    /// Whether this very request was tried; if not, what came before it has failed too often.
+    /// How far the request came.
+    pub delivery: Delivery,
+    /// Whether this very request was sent; if not, earlier ones have failed too often.
     pub was_tried: bool,
 }
 
 impl Failure {
-    /// The failure of a request that the service surely did not act on.
+    /// The failure of a request that the service certainly did not act on.
     #[must_use]
     pub fn not_processed(cause: impl Into<String>) -> Self {
         Self {
             cause: cause.into(),
-            fate: Fate::NotProcessed,
+            delivery: Delivery::NotProcessed,
             was_tried: true,
         }
     }
 
-    /// The failure of a request that was not even tried.
+    /// The failure of a request that was not even sent.
     #[must_use]
     pub fn not_tried(cause: impl Into<String>) -> Self {
         Self {
@@ -97,9 +97,9 @@ impl Failure {
     }
 }
 
-/// An answer: its status and its whole body.
+/// An HTTP response: its status and its whole body.
 #[derive(Debug)]
-pub struct Reply {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// The body, no larger than the request allows.
@@ -107,8 +107,8 @@ pub struct Reply {
     pub(super) headers: HeaderMap,
 }
 
-impl Reply {
-    /// An answer as it might come, for the tests of its readers.
+impl Response {
+    /// A response as it might come, for the tests of its readers.
     #[cfg(test)]
     pub(crate) fn of(status: u16, body: Vec<u8>) -> Self {
         Self {
@@ -130,7 +130,7 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    /// The body as JSON, or nothing where it is none.
+    /// The body as JSON, or `None` where it is not JSON.
     #[must_use]
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
@@ -147,28 +147,28 @@ impl Reply {
 pub struct Request<'a> {
     pub(super) method: Method,
     pub(super) address: String,
-    /// The keys of the configuration that make up the address, as they are told.
+    /// The keys of the configuration that make up the address, as messages name them.
     pub(super) keys: &'static str,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Vec<u8>>,
-    pub(super) repeat: Repeat,
+    pub(super) retry_policy: RetryPolicy,
     /// The location, destination or person that it is about.
     pub(super) subject: String,
-    pub(super) verdict: fn(&Reply) -> Verdict,
-    pub(super) pace: Option<&'a Pace>,
+    pub(super) classify: fn(&Response) -> Disposition,
+    pub(super) rate_limiter: Option<&'a RateLimiter>,
     /// In MiB.
-    pub(super) largest_answer: u32,
+    pub(super) max_body_mib: u32,
 }
 
 impl<'a> Request<'a> {
     /// A GET, which may always be repeated. `keys` are those of the configuration that make up
-    /// the address, such as `LibCal.bookings_endpt`: they are named where it turns out wrong.
+    /// the address, such as `LibCal.bookings_endpt`: messages name them where it turns out wrong.
     #[must_use]
     pub fn get(address: String, keys: &'static str) -> Self {
         Self::new(Method::GET, address, keys, None)
     }
 
-    /// A POST with an empty body; it may be repeated unless [`Request::repeat`] says otherwise.
+    /// A POST with an empty body; it may be retried unless [`Request::retry_policy`] says otherwise.
     #[must_use]
     pub fn post(address: String, keys: &'static str) -> Self {
         Self::new(Method::POST, address, keys, Some(Vec::new()))
@@ -181,11 +181,11 @@ impl<'a> Request<'a> {
             keys,
             headers: Vec::new(),
             body,
-            repeat: Repeat::Safe,
+            retry_policy: RetryPolicy::Idempotent,
             subject: String::new(),
-            verdict: usual_verdict,
-            pace: None,
-            largest_answer: 1,
+            classify: classify_by_status,
+            rate_limiter: None,
+            max_body_mib: 1,
         }
     }
 
@@ -219,10 +219,10 @@ impl<'a> Request<'a> {
         self.header("Content-Type", "application/x-www-form-urlencoded")
     }
 
-    /// Says whether the request may be repeated.
+    /// Sets whether the request may be retried.
     #[must_use]
-    pub fn repeat(mut self, repeat: Repeat) -> Self {
-        self.repeat = repeat;
+    pub fn retry_policy(mut self, retry_policy: RetryPolicy) -> Self {
+        self.retry_policy = retry_policy;
         self
     }
 
@@ -234,24 +234,24 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Gives the service's own rules for telling an answer from trouble.
+    /// Sets the service's own rules for classifying a response.
     #[must_use]
-    pub fn verdict(mut self, verdict: fn(&Reply) -> Verdict) -> Self {
-        self.verdict = verdict;
+    pub fn classify(mut self, classify: fn(&Response) -> Disposition) -> Self {
+        self.classify = classify;
         self
     }
 
-    /// Sets how large an answer may be, in MiB; one alone if this is not said. Several are held at once.
+    /// Sets how large the response's body may be, in MiB; 1 by default. Several are held at once.
     #[must_use]
-    pub fn largest_answer(mut self, mib: u32) -> Self {
-        self.largest_answer = mib;
+    pub fn max_body_mib(mut self, mib: u32) -> Self {
+        self.max_body_mib = mib;
         self
     }
 
-    /// Makes every try wait for its turn.
+    /// Makes every attempt wait for the rate limiter.
     #[must_use]
-    pub fn pace(mut self, pace: &'a Pace) -> Self {
-        self.pace = Some(pace);
+    pub fn rate_limiter(mut self, rate_limiter: &'a RateLimiter) -> Self {
+        self.rate_limiter = Some(rate_limiter);
         self
     }
 }

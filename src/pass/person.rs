@@ -43,7 +43,7 @@ impl Pass<'_> {
 
     /// Asks Alma about a person. Nothing comes back if their visits cannot be registered now.
     pub(super) fn check(&self, person: &Person) -> Result<Option<Checked>> {
-        if let Some(cause) = self.passagepoint.is_down() {
+        if let Some(cause) = self.passagepoint.unavailable_cause() {
             self.defer_person(person, &Outage::of("PassagePoint", cause), false);
             return Ok(None);
         }

@@ -6,7 +6,7 @@ use super::person::Visitor;
 use super::{Checked, Deferred, Pass};
 use crate::alma;
 use crate::clock::now;
-use crate::http::{Failure, Fate};
+use crate::http::{Delivery, Failure};
 use crate::logging::was_told;
 use crate::messages::booking_of;
 use crate::model::{Appt, Barcode, MAX_ATTEMPTS, Outage, PreregId, Reason, State, User, VisitorId};
@@ -304,22 +304,22 @@ impl Pass<'_> {
     fn not_registered(&self, visit: &Visit, intent: Appt, failure: Failure) -> Result<()> {
         let Failure {
             cause,
-            fate,
+            delivery,
             was_tried,
         } = failure;
         let reason = Reason::OutcomeUnknown(Some(cause.clone()));
         let outage = Outage::of("PassagePoint", cause);
-        if fate == Fate::NotProcessed {
+        if delivery == Delivery::NotProcessed {
             self.retract_intent(visit)?;
             self.defer(visit, &outage, was_tried);
             return Ok(());
         }
-        if fate == Fate::Unknown && intent.attempts >= MAX_ATTEMPTS {
+        if delivery == Delivery::Unknown && intent.attempts >= MAX_ATTEMPTS {
             return self.give_up(intent, outage);
         }
-        let attempts = match fate {
+        let attempts = match delivery {
             // The service said so itself, which tells nothing about this visit.
-            Fate::Trouble => visit.appt.attempts,
+            Delivery::ErrorResponse => visit.appt.attempts,
             _ => intent.attempts,
         };
         let appt = intent.with_state(State::InDoubt, Some(reason), now());

@@ -1,10 +1,10 @@
-//! Alma's answers, in all the shapes they come in.
+//! Alma's responses, in all the shapes they come in.
 
 use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::config::{self, Refuse};
-use crate::http::Reply;
+use crate::http::Response;
 use crate::json::text;
 use crate::model::{Barcode, Reason};
 
@@ -35,9 +35,9 @@ pub(super) enum Code {
 }
 
 /// The meaning of an answer that is an error, or nothing if it is none.
-pub(super) fn code_of(reply: &Reply) -> Option<Code> {
-    let codes = error_codes(reply);
-    if codes.is_empty() && reply.is_success() {
+pub(super) fn code_of(response: &Response) -> Option<Code> {
+    let codes = error_codes(response);
+    if codes.is_empty() && response.is_success() {
         return None;
     }
     let has = |wanted: &[&str]| codes.iter().any(|code| wanted.contains(&code.as_str()));
@@ -48,15 +48,15 @@ pub(super) fn code_of(reply: &Reply) -> Option<Code> {
     if has(&["DAILY_THRESHOLD"]) {
         return Some(Code::DailyThreshold);
     }
-    if has(&["UNAUTHORIZED", "FORBIDDEN"]) || matches!(reply.status, 401 | 403) {
+    if has(&["UNAUTHORIZED", "FORBIDDEN"]) || matches!(response.status, 401 | 403) {
         return Some(Code::KeyRejected);
     }
     Some(Code::Other)
 }
 
 /// All error codes of an answer, be it JSON, XML or text.
-fn error_codes(reply: &Reply) -> Vec<String> {
-    if let Some(body) = reply.json() {
+fn error_codes(response: &Response) -> Vec<String> {
+    if let Some(body) = response.json() {
         let root = body.get("web_service_result").unwrap_or(&body);
         let errors = &root["errorList"]["error"];
         return match errors {
@@ -64,10 +64,10 @@ fn error_codes(reply: &Reply) -> Vec<String> {
             one => error_code(one).into_iter().collect(),
         };
     }
-    if reply.is_success() {
+    if response.is_success() {
         return Vec::new();
     }
-    let text = reply.text();
+    let text = response.text();
     if text.contains("errorCode>") {
         let after_tag = text.split("errorCode>").skip(1);
         return after_tag
@@ -98,8 +98,8 @@ pub(super) enum Read {
 }
 
 /// Reads a user, as of today.
-pub(super) fn user_of(reply: &Reply, config: &config::Alma, today: NaiveDate) -> Read {
-    let body = reply.json().unwrap_or_default();
+pub(super) fn user_of(response: &Response, config: &config::Alma, today: NaiveDate) -> Read {
+    let body = response.json().unwrap_or_default();
     if body.get("primary_id").is_none() && body.get("user_identifier").is_none() {
         return Read::Nothing;
     }
@@ -195,9 +195,9 @@ mod tests {
             let mut user = serde_json::json!({"primary_id": "G1"});
             user[names[field]] = value;
             for body in [bytes, user.to_string().into_bytes()] {
-                let reply = Reply::of(status, body);
-                code_of(&reply);
-                user_of(&reply, &config, NaiveDate::MAX);
+                let response = Response::of(status, body);
+                code_of(&response);
+                user_of(&response, &config, NaiveDate::MAX);
             }
         }
     }

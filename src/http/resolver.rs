@@ -14,7 +14,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::NextTimeout;
 
 /// The most addresses of one host that are kept: what ureq has room for.
-const MOST: usize = 16;
+const MAX_ADDRESSES: usize = 16;
 
 /// Asks the system in a thread of its own, which is given up when the time is over.
 #[derive(Debug)]
@@ -34,7 +34,11 @@ impl Resolver for TimedResolver {
             .ok_or_else(|| Error::BadUri(uri.to_string()))?;
         let found = look_up(&host, timeout)?;
         let mut addresses = self.empty();
-        for address in config.ip_family().keep_wanted(found.into_iter()).take(MOST) {
+        for address in config
+            .ip_family()
+            .keep_wanted(found.into_iter())
+            .take(MAX_ADDRESSES)
+        {
             addresses.push(address);
         }
         if addresses.is_empty() {

@@ -1,74 +1,74 @@
-//! PassagePoint's answers, in all the shapes they come in.
+//! PassagePoint's responses, in all the shapes they come in.
 
 use serde_json::Value;
 
 use super::Answer;
-use crate::http::{Failure, Fate, Reply, Verdict, named, usual_verdict};
+use crate::http::{Delivery, Disposition, Failure, Response, classify_by_status, status_text};
 use crate::model::{Barcode, VisitorId};
 
 /// How PassagePoint says that a visitor with this barcode is there already; seen under several statuses.
 pub(super) const ALREADY_THERE: &str = "ALREADY_EXIST_UNIQUE_ID";
 
 /// That a visitor is there already is an answer under any status.
-pub(super) fn visitor_verdict(reply: &Reply) -> Verdict {
-    if reply.text().contains(ALREADY_THERE) {
-        return Verdict::Answer;
+pub(super) fn classify_visitor(response: &Response) -> Disposition {
+    if response.text().contains(ALREADY_THERE) {
+        return Disposition::Answer;
     }
-    verdict(reply)
+    classify(response)
 }
 
-/// 403 turns us away, and not only this person or visit.
-pub(super) fn verdict(reply: &Reply) -> Verdict {
-    match reply.status {
-        403 => Verdict::TurnedAway("the rights of PassagePoint.username"),
-        _ => login_verdict(reply),
+/// 403 rejects us, and not only this person or visit.
+pub(super) fn classify(response: &Response) -> Disposition {
+    match response.status {
+        403 => Disposition::Rejected("the rights of PassagePoint.username"),
+        _ => classify_login(response),
     }
 }
 
 /// 404 and 405 come from a server that has nothing at that address.
-pub(super) fn login_verdict(reply: &Reply) -> Verdict {
-    match reply.status {
-        404 | 405 => Verdict::WrongAddress,
-        _ => usual_verdict(reply),
+pub(super) fn classify_login(response: &Response) -> Disposition {
+    match response.status {
+        404 | 405 => Disposition::WrongAddress,
+        _ => classify_by_status(response),
     }
 }
 
 /// Reads the id of what was made. A success that has an error in its place made nothing.
-pub(super) fn read_made<Id>(
-    reply: &Reply,
+pub(super) fn read_created<Id>(
+    response: &Response,
     keys: &str,
     of_text: fn(String) -> Id,
 ) -> Result<Answer<Id>, Failure> {
-    if !reply.is_success() {
-        return Ok(Answer::Refused(reply.status));
+    if !response.is_success() {
+        return Ok(Answer::Refused(response.status));
     }
-    let body = reply.json().unwrap_or_default();
+    let body = response.json().unwrap_or_default();
     let id = list_of(&body).and_then(|list| list.iter().find_map(|one| id_text(&one["id"])));
     match id {
         Some(id) => Ok(Answer::Id(of_text(id))),
-        None if has_error(&body) => Ok(Answer::Refused(reply.status)),
-        None => Err(not_understood(reply, keys)),
+        None if has_error(&body) => Ok(Answer::Refused(response.status)),
+        None => Err(unexpected(response, keys)),
     }
 }
 
 /// Reads the id of the visitor who has that barcode; nothing comes back if nobody has.
-pub(super) fn read_found(
-    reply: &Reply,
+pub(super) fn read_visitor(
+    response: &Response,
     barcode: &Barcode,
     keys: &str,
 ) -> Result<Option<Answer<VisitorId>>, Failure> {
-    if !reply.is_success() {
-        return Ok(Some(Answer::Refused(reply.status)));
+    if !response.is_success() {
+        return Ok(Some(Answer::Refused(response.status)));
     }
-    let body = reply.json().unwrap_or_default();
+    let body = response.json().unwrap_or_default();
     let records = list_of(&body);
     let record = records.and_then(|records| record_of(records, barcode));
     let id = record.and_then(|record| id_text(&record["id"]));
     match (records, record, id) {
         (_, _, Some(id)) => Ok(Some(Answer::Id(VisitorId(id)))),
-        _ if has_error(&body) => Ok(Some(Answer::Refused(reply.status))),
+        _ if has_error(&body) => Ok(Some(Answer::Refused(response.status))),
         (Some(_), None, _) => Ok(None),
-        _ => Err(not_understood(reply, keys)),
+        _ => Err(unexpected(response, keys)),
     }
 }
 
@@ -90,7 +90,7 @@ pub(super) fn has_error(body: &Value) -> bool {
     body.get("error").is_some_and(|error| !error.is_null())
 }
 
-/// The list of a reply: under `data`, or the reply itself.
+/// The list of a response: under `data`, or the response itself.
 fn list_of(body: &Value) -> Option<&Vec<Value>> {
     body.get("data").unwrap_or(body).as_array()
 }
@@ -105,28 +105,28 @@ fn id_text(id: &Value) -> Option<String> {
 }
 
 /// Adds every text that is somewhere in the value.
-pub(super) fn add_texts(value: &Value, texts: &mut Vec<String>) {
+pub(super) fn collect_texts(value: &Value, texts: &mut Vec<String>) {
     match value {
         Value::String(text) => texts.push(text.clone()),
-        Value::Array(list) => list.iter().for_each(|one| add_texts(one, texts)),
-        Value::Object(fields) => fields.values().for_each(|one| add_texts(one, texts)),
+        Value::Array(list) => list.iter().for_each(|one| collect_texts(one, texts)),
+        Value::Object(fields) => fields.values().for_each(|one| collect_texts(one, texts)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-pub(super) fn with_error(status: u16, has_error: bool) -> String {
+pub(super) fn status_with_error(status: u16, has_error: bool) -> String {
     let error = if has_error { " with an error" } else { "" };
-    format!("{}{error}", named(status))
+    format!("{}{error}", status_text(status))
 }
 
 /// A success that brings no id: whatever was asked for may have been done, or it is not
 /// PassagePoint that answers there.
-pub(super) fn not_understood(reply: &Reply, keys: &str) -> Failure {
+pub(super) fn unexpected(response: &Response, keys: &str) -> Failure {
     Failure {
-        fate: Fate::Unknown,
+        delivery: Delivery::Unknown,
         ..Failure::not_processed(format!(
             "PassagePoint sent an answer that cannot be read ({}): check {keys}",
-            named(reply.status)
+            status_text(response.status)
         ))
     }
 }
@@ -145,13 +145,13 @@ mod tests {
             value in crate::json::any_value(),
         ) {
             for body in [bytes, value.to_string().into_bytes(), json!({"data": value}).to_string().into_bytes()] {
-                let reply = Reply::of(status, body);
-                let _ = read_made(&reply, "keys", VisitorId);
-                let _ = read_found(&reply, &Barcode("1".into()), "keys");
-                visitor_verdict(&reply);
-                if let Some(body) = reply.json() {
+                let response = Response::of(status, body);
+                let _ = read_created(&response, "keys", VisitorId);
+                let _ = read_visitor(&response, &Barcode("1".into()), "keys");
+                classify_visitor(&response);
+                if let Some(body) = response.json() {
                     list_of(&body);
-                    add_texts(&body, &mut Vec::new());
+                    collect_texts(&body, &mut Vec::new());
                 }
             }
         }

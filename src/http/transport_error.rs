@@ -4,35 +4,38 @@ use std::io::ErrorKind;
 
 use ureq::Timeout;
 
-use super::named;
 use super::proxy::Proxy;
+use super::status_text;
 
 const HOST_NOT_KNOWN: &str = "its host name is not known";
 
 /// What happened, of a request for which each step may take `seconds` and the answer `mib`; where
 /// it goes through a proxy, that is named.
-pub(super) fn explain(
+pub(super) fn describe(
     error: &ureq::Error,
     proxy: Option<&Proxy>,
     seconds: u32,
     mib: u32,
 ) -> String {
-    match (proxy, not_reached(error)) {
+    match (proxy, not_connected(error)) {
         (None, Some(HOST_NOT_KNOWN)) => {
             format!("{HOST_NOT_KNOWN}: check its address in the configuration, and the DNS")
         }
         (None, Some(why)) => why.into(),
         (Some(proxy), Some(why)) => format!("the proxy {proxy} cannot be reached: {why}"),
-        (None, None) => broken(error, seconds, mib),
+        (None, None) => after_connecting(error, seconds, mib),
         (Some(proxy), None) => match error {
-            ureq::Error::ConnectProxyFailed(reason) => refused_by(proxy, reason),
-            _ => format!("{}, through the proxy {proxy}", broken(error, seconds, mib)),
+            ureq::Error::ConnectProxyFailed(reason) => proxy_refusal(proxy, reason),
+            _ => format!(
+                "{}, through the proxy {proxy}",
+                after_connecting(error, seconds, mib)
+            ),
         },
     }
 }
 
 /// Why there was no connection to the other end, if that is so; with a proxy, that is the proxy.
-fn not_reached(error: &ureq::Error) -> Option<&'static str> {
+fn not_connected(error: &ureq::Error) -> Option<&'static str> {
     let error = match error {
         ureq::Error::HostNotFound => return Some(HOST_NOT_KNOWN),
         ureq::Error::ConnectionFailed => return Some("no connection"),
@@ -54,7 +57,7 @@ fn not_reached(error: &ureq::Error) -> Option<&'static str> {
 }
 
 /// What went wrong after that.
-fn broken(error: &ureq::Error, seconds: u32, mib: u32) -> String {
+fn after_connecting(error: &ureq::Error, seconds: u32, mib: u32) -> String {
     match error {
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
             format!("no connection within {seconds} s")
@@ -78,12 +81,12 @@ fn broken(error: &ureq::Error, seconds: u32, mib: u32) -> String {
 }
 
 /// `reason` is ureq's, which ends in the status if there was an answer.
-fn refused_by(proxy: &Proxy, reason: &str) -> String {
+fn proxy_refusal(proxy: &Proxy, reason: &str) -> String {
     let status = reason.rsplit('/').next().and_then(|text| text.parse().ok());
     match status {
         Some(status) => format!(
             "the proxy {proxy} did not connect us: it answered {}",
-            named(status)
+            status_text(status)
         ),
         None => format!("the proxy {proxy} did not connect us"),
     }
@@ -128,7 +131,7 @@ mod tests {
             (io(ErrorKind::ConnectionReset), "the connection broke"),
             (Error::TooManyRedirects, "its answer is no readable HTTP"),
         ] {
-            let told = explain(&error, None, 7, 3);
+            let told = describe(&error, None, 7, 3);
             assert!(told.contains(says), "{error:?}: {told}");
             assert_eq!(told.lines().count(), 1, "{error:?}: {told}");
         }
