@@ -16,19 +16,36 @@ pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     let now = present(&cache)?;
     let what = what_to_delete(args, now)?;
     warn_of_doubles(&cache, &what, now)?;
-    let pruned = cache.prune(&what, args.dry_run)?;
-    let named: Vec<_> = args.user.iter().chain(&args.appt).cloned().collect();
-    if !named.is_empty() && pruned == Pruned::default() {
-        log::warn!(
-            "nothing is known of {}: nothing to delete",
-            named.join(" and ")
-        );
+    let mut exit = Exit::Done;
+    for unknown in unknown(&cache, &what)? {
+        log::error!("nothing is known of {unknown}: nothing to delete");
+        exit = Exit::AttentionNeeded;
     }
+    let pruned = cache.prune(&what, args.dry_run)?;
     tell(cli, args, &pruned)?;
     if !args.dry_run {
         cache.empty_log()?;
     }
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// The user and the booking to forget, as far as the cache knows nothing of them.
+fn unknown(cache: &Cache, what: &[What]) -> Result<Vec<String>> {
+    let mut unknown = Vec::new();
+    for one in what {
+        match one {
+            What::Person(id)
+                if cache.user(id)?.is_none() && cache.appts_of_user(id)?.is_empty() =>
+            {
+                unknown.push(format!("the user {id}"));
+            }
+            What::Booking(id) if cache.appts_of_booking(id)?.is_empty() => {
+                unknown.push(format!("the booking {id}"));
+            }
+            _ => {}
+        }
+    }
+    Ok(unknown)
 }
 
 /// The earlier of the clock and the end of the last full pass, by which all that was listed then is

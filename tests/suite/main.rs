@@ -27,6 +27,7 @@ mod dry_run;
 mod dry_run_then_pass;
 mod error_answers;
 mod faults;
+mod found;
 mod full_disk;
 mod generated;
 mod kept_state;

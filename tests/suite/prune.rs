@@ -286,16 +286,6 @@ fn json_tells_how_much_was_deleted() {
 }
 
 #[test]
-fn what_is_not_known_cannot_be_forgotten_and_prune_says_so() {
-    let sandbox = two_registered();
-    for args in [["--user", "G404"], ["--appt", "cs_404"]] {
-        let run = prune(&sandbox, &args);
-        assert!(run.stderr.contains("nothing is known of"), "{run:#?}");
-    }
-    assert_eq!(counts(&sandbox), [2, 2]);
-}
-
-#[test]
 fn forgetting_one_and_deleting_what_is_past_exclude_each_other() {
     let sandbox = two_registered();
     for args in [

@@ -136,7 +136,8 @@ fn what_is_forgotten_of_a_booking_is_not_the_user_of_that_id_nor_the_other_way()
     assert_eq!(counts(&sandbox), [1, 2]);
     let user = sandbox.run(&["lookup-user", "G404"]);
     assert_says(&user.stdout, &["not in Alma"]);
-    prune(&sandbox, &["--user", "G10000002"]);
+    let run = sandbox.run(&["prune", "--user", "G10000002"]);
+    assert_eq!(run.code, 1, "{run:#?}");
     assert_eq!(counts(&sandbox), [1, 2]);
     assert!(is_known(&sandbox, "lookup-appt", "G10000002"));
 }
