@@ -4,14 +4,14 @@
 //! is for [`crate::plan`] and [`crate::pass`] to say.
 
 mod appts;
+mod inspect;
 mod passes;
 mod prune;
 mod schema;
-mod survey;
 mod users;
 
-pub use prune::{Pruned, What};
-pub use survey::{Counts, Survey};
+pub use inspect::{Counts, Inspection};
+pub use prune::{PruneCounts, PruneTarget};
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions, Permissions};
@@ -26,14 +26,14 @@ use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, backup, ffi};
 
 use crate::files;
-use crate::model::{BookingId, Known, PrimaryId, Reason, Report};
-use schema::Kind;
+use crate::model::{BookingId, Known, LastReport, PrimaryId, Reason};
+use schema::Format;
 
 /// How long another process may keep the cache locked.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How many statements are kept prepared: more than the program has.
-const STATEMENTS: usize = 64;
+const MAX_STATEMENTS: usize = 64;
 
 /// The open cache.
 pub struct Cache {
@@ -58,13 +58,13 @@ impl Cache {
     pub fn open_existing(path: &Path) -> Result<Self> {
         let mut cache = Self::connect(path)?;
         // What comes to be ours was perhaps made by a program that let everybody read it.
-        let kind = schema::kind(&cache.connection);
-        let kind = cache.explained(kind)?;
-        if matches!(kind, Kind::Pythons | Kind::Nothing) {
+        let format = schema::detect_format(&cache.connection);
+        let format = cache.map_error(format)?;
+        if matches!(format, Format::Python | Format::Empty) {
             protect(path)?;
         }
-        let prepared = schema::prepare(&mut cache.connection, kind);
-        cache.explained(prepared)?;
+        let prepared = schema::prepare(&mut cache.connection, format);
+        cache.map_error(prepared)?;
         Ok(cache)
     }
 
@@ -84,12 +84,12 @@ impl Cache {
             let source = Self::connect(path)?;
             let copied = backup::Backup::new(&source.connection, &mut copy.connection)
                 .and_then(|backup| backup.run_to_completion(1000, Duration::from_millis(5), None));
-            copy.explained(copied)?;
+            copy.map_error(copied)?;
         }
-        let kind = schema::kind(&copy.connection);
-        let kind = copy.explained(kind)?;
-        let prepared = schema::prepare(&mut copy.connection, kind);
-        copy.explained(prepared)?;
+        let format = schema::detect_format(&copy.connection);
+        let format = copy.map_error(format)?;
+        let prepared = schema::prepare(&mut copy.connection, format);
+        copy.map_error(prepared)?;
         Ok(copy)
     }
 
@@ -115,37 +115,37 @@ impl Cache {
         // SQLite's own words for a missing file or a folder do not say which it is.
         if !Self::check_path(path)? {
             if path.is_symlink() {
-                return Err(dangling(path));
+                return Err(dangling_link(path));
             }
             bail!(
                 "there is no cache {}: name it with --db, or run `libcal-pp sync` first",
                 path.display()
             );
         }
-        mend_leftovers(path);
+        repair_permissions(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         // A name such as `:memory:` or `file:x?mode=memory` would be no file to SQLite.
         let opened = std::path::absolute(path).map_or_else(
             |_| Connection::open_with_flags(path, flags),
             |path| Connection::open_with_flags(path, flags),
         );
-        let connection = opened.map_err(|error| anyhow!("{}", explain(path, &error)))?;
+        let connection = opened.map_err(|error| anyhow!("{}", error_message(path, &error)))?;
         let cache = Self {
             connection,
             path: path.to_owned(),
         };
         cache
             .connection
-            .set_prepared_statement_cache_capacity(STATEMENTS);
+            .set_prepared_statement_cache_capacity(MAX_STATEMENTS);
         let patient = cache.connection.busy_timeout(BUSY_TIMEOUT);
-        cache.explained(patient)?;
+        cache.map_error(patient)?;
         // SQLite opens what it may not write for reading alone, and says so only when asked. What
         // it then puts beside it has the same mode, and would be in the way of every later pass.
         let writable = match cache.connection.is_readonly("main") {
             Ok(true) => Err(sqlite_error(ffi::SQLITE_READONLY)),
             found => found,
         };
-        cache.explained(writable)?;
+        cache.map_error(writable)?;
         Ok(cache)
     }
 
@@ -162,7 +162,7 @@ impl Cache {
         let mut known = Known::default();
         // In one transaction: each of its own would have to lock and look whether anything changed.
         let snapshot = self.connection.unchecked_transaction();
-        let snapshot = self.explained(snapshot)?;
+        let snapshot = self.map_error(snapshot)?;
         for appt in self.current_appts(now)? {
             let booking = appt.key.booking_id.clone();
             known.appts.entry(booking).or_default().push(appt);
@@ -178,7 +178,7 @@ impl Cache {
             known.users.extend(user.map(|user| (person.clone(), user)));
         }
         let read = snapshot.commit();
-        self.explained(read)?;
+        self.map_error(read)?;
         Ok(known)
     }
 
@@ -188,23 +188,23 @@ impl Cache {
             .connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(params));
-        self.explained(done)?;
+        self.map_error(done)?;
         Ok(())
     }
 
     /// Gives an SQLite error the name of the file and the words of a person.
-    fn explained<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
-        result.map_err(|error| anyhow!("{}", explain(&self.path, &error)))
+    fn map_error<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
+        result.map_err(|error| anyhow!("{}", error_message(&self.path, &error)))
     }
 }
 
 /// A moment as the cache keeps it.
-fn seconds(time: Option<DateTime<Utc>>) -> Option<i64> {
+fn to_unix(time: Option<DateTime<Utc>>) -> Option<i64> {
     time.map(|time| time.timestamp())
 }
 
 /// The moment in that column, if there is one.
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime<Utc>>> {
+fn time_column(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime<Utc>>> {
     let Some(seconds) = row.get::<_, Option<i64>>(column)? else {
         return Ok(None);
     };
@@ -219,18 +219,18 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime<Utc>>>
 }
 
 /// The report whose reason is in that column and its moment in the next, if there was one.
-fn report(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Report>> {
+fn last_report(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<LastReport>> {
     let reason: Option<String> = row.get(column)?;
-    let report = reason.zip(time(row, column + 1)?);
-    Ok(report.map(|(reason, at)| Report {
+    let last_report = reason.zip(time_column(row, column + 1)?);
+    Ok(last_report.map(|(reason, at)| LastReport {
         reason: Reason::from_code(&reason),
         at,
     }))
 }
 
 /// The moment in that column, which must have one.
-fn required_time(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
-    time(row, column)?.ok_or_else(|| {
+fn required_time_column(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
+    time_column(row, column)?.ok_or_else(|| {
         let name = row
             .as_ref()
             .column_name(column)
@@ -275,7 +275,7 @@ fn cannot_protect(path: &Path) -> String {
 }
 
 /// What SQLite keeps beside the cache, which it reaches by no link.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut name = OsString::from(path);
     name.push(suffix);
@@ -284,9 +284,9 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Makes writable again what SQLite keeps beside the cache, as far as it is ours: made while the
 /// cache was read-only, it is too. Where that is not possible, SQLite says what is wrong.
-fn mend_leftovers(path: &Path) {
+fn repair_permissions(path: &Path) {
     for suffix in ["-wal", "-shm"] {
-        let found = files::open_no_follow(&beside(path, suffix), OpenOptions::new().read(true));
+        let found = files::open_no_follow(&sibling(path, suffix), OpenOptions::new().read(true));
         if let Ok(file) = found
             && let Ok(metadata) = file.metadata()
             && files::is_ours(&metadata)
@@ -301,14 +301,14 @@ fn sqlite_error(code: i32) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
 }
 
-fn dangling(path: &Path) -> Error {
+fn dangling_link(path: &Path) -> Error {
     anyhow!(
         "the cache {} is a link to a file that is not there: name that file with Cache.path or --db",
         path.display()
     )
 }
 
-fn explain(path: &Path, error: &rusqlite::Error) -> String {
+fn error_message(path: &Path, error: &rusqlite::Error) -> String {
     let path = path.display();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => {
@@ -382,7 +382,7 @@ mod tests {
             ),
             (ffi::SQLITE_CONSTRAINT, "cannot be used: Error code 19"),
         ] {
-            let told = explain(Path::new("var/cache.db"), &sqlite_error(code));
+            let told = error_message(Path::new("var/cache.db"), &sqlite_error(code));
             assert!(
                 told.contains("var/cache.db") && told.contains(says),
                 "{told}"
@@ -395,7 +395,9 @@ mod tests {
     fn a_time_that_is_none_is_an_error_and_not_another_time() {
         let connection = Connection::open_in_memory().unwrap();
         let read = |sql: &str| {
-            connection.query_one(sql, [], |row| Ok((time(row, 0), required_time(row, 0))))
+            connection.query_one(sql, [], |row| {
+                Ok((time_column(row, 0), required_time_column(row, 0)))
+            })
         };
         let moment = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
         assert_eq!(

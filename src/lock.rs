@@ -24,7 +24,7 @@ pub struct Lock {
 /// What came of trying to take the lock.
 pub enum Acquired {
     /// It is ours.
-    Ours(Lock),
+    Locked(Lock),
     /// Another sync has it, and began so long ago.
     Busy(Duration),
 }
@@ -53,8 +53,8 @@ impl Lock {
 ///
 /// # Errors
 /// Where the lock's file cannot be made or locked.
-pub fn take(cache: &Path) -> Result<Acquired> {
-    let path = path_for(cache);
+pub fn acquire(cache: &Path) -> Result<Acquired> {
+    let path = lock_path(cache);
     let folder = path.parent().unwrap_or(Path::new(""));
     if !folder.as_os_str().is_empty() && !folder.is_dir() {
         bail!(
@@ -63,8 +63,8 @@ pub fn take(cache: &Path) -> Result<Acquired> {
         );
     }
     let file = open(&path, OpenOptions::new().create(true).mode(0o600))?;
-    let taken = take_file(file, path)?;
-    if let Acquired::Ours(lock) = &taken {
+    let taken = lock_file(file, path)?;
+    if let Acquired::Locked(lock) = &taken {
         // The mode of a new file is subject to the umask; this one is not.
         files::make_private(&lock.file)
             // From now on the lock is held.
@@ -79,9 +79,9 @@ pub fn take(cache: &Path) -> Result<Acquired> {
 ///
 /// # Errors
 /// Where the lock's file is there and cannot be locked.
-pub fn take_if_there(cache: &Path) -> Result<Option<Acquired>> {
-    match open_if_there(cache)? {
-        Some((file, path)) => take_file(file, path).map(Some),
+pub fn acquire_existing(cache: &Path) -> Result<Option<Acquired>> {
+    match open_existing_lock(cache)? {
+        Some((file, path)) => lock_file(file, path).map(Some),
         None => Ok(None),
     }
 }
@@ -91,11 +91,11 @@ pub fn take_if_there(cache: &Path) -> Result<Option<Acquired>> {
 /// # Errors
 /// Where the lock's file is there and cannot be used.
 pub fn check(cache: &Path) -> Result<()> {
-    open_if_there(cache).map(|_| ())
+    open_existing_lock(cache).map(|_| ())
 }
 
-fn open_if_there(cache: &Path) -> Result<Option<(File, PathBuf)>> {
-    let path = path_for(cache);
+fn open_existing_lock(cache: &Path) -> Result<Option<(File, PathBuf)>> {
+    let path = lock_path(cache);
     match path.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         _ => open(&path, &mut OpenOptions::new()).map(|file| Some((file, path))),
@@ -128,17 +128,17 @@ fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
 }
 
 /// Locks the file and reads the number in it.
-fn take_file(file: File, path: PathBuf) -> Result<Acquired> {
+fn lock_file(file: File, path: PathBuf) -> Result<Acquired> {
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(Acquired::Busy(age_of(&file))),
+        Err(TryLockError::WouldBlock) => return Ok(Acquired::Busy(lock_age(&file))),
         Err(TryLockError::Error(error)) => return Err(error).with_context(|| cannot_lock(&path)),
     }
     let mut text = String::new();
     let read = (&file).take(64).read_to_string(&mut text);
     read.with_context(|| cannot_lock(&path))?;
     let last_pass = text.trim().parse().ok();
-    Ok(Acquired::Ours(Lock {
+    Ok(Acquired::Locked(Lock {
         file,
         path,
         last_pass,
@@ -146,7 +146,7 @@ fn take_file(file: File, path: PathBuf) -> Result<Acquired> {
 }
 
 /// How long ago the pass began that wrote the file last.
-fn age_of(file: &File) -> Duration {
+fn lock_age(file: &File) -> Duration {
     let written = file.metadata().and_then(|file| file.modified());
     let age = written.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
     age.unwrap_or_default()
@@ -160,7 +160,7 @@ fn cannot_lock(path: &Path) -> String {
 }
 
 /// `cache.db.lock` for `cache.db`, and for every link to that.
-fn path_for(cache: &Path) -> PathBuf {
+fn lock_path(cache: &Path) -> PathBuf {
     let cache = cache.canonicalize().unwrap_or_else(|_| cache.to_owned());
     let mut name = OsString::from(cache);
     name.push(".lock");

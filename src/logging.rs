@@ -14,11 +14,11 @@ use log::{Level, LevelFilter, Record};
 
 use crate::cli::Cli;
 use crate::clock::local_now;
-use crate::output::printable;
+use crate::output::escaped;
 
 /// Sets up logging as the command line asks: quiet where no one looks, telling on a
 /// terminal; `-v`, `-q` and `RUST_LOG` override.
-pub fn start(cli: &Cli) {
+pub fn init(cli: &Cli) {
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => LevelFilter::Error,
         (_, true) => LevelFilter::Debug,
@@ -27,7 +27,7 @@ pub fn start(cli: &Cli) {
     };
     env_logger::Builder::new()
         .filter_level(level)
-        .target(Target::Pipe(Box::new(Watched)))
+        .target(Target::Pipe(Box::new(MonitoredStderr)))
         .write_style(AutoStream::choice(&stderr()).into())
         .parse_default_env()
         .format(write_record)
@@ -35,22 +35,22 @@ pub fn start(cli: &Cli) {
 }
 
 /// Whether a record could not be written, on a full disk say.
-static LOST: AtomicBool = AtomicBool::new(false);
+static WRITE_FAILED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// How many records of this thread were written.
-    static WRITTEN: Cell<u64> = const { Cell::new(0) };
+    static RECORDS_WRITTEN: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Whether what this logs reaches a person: it is written, and not to nowhere. (Where standard
 /// error is closed, Rust has it go to the null device.)
-pub fn was_told(log: impl FnOnce()) -> bool {
-    let before = WRITTEN.get();
+pub fn try_log(log: impl FnOnce()) -> bool {
+    let before = RECORDS_WRITTEN.get();
     log();
-    WRITTEN.get() > before && !LOST.load(Ordering::Relaxed) && !goes_nowhere()
+    RECORDS_WRITTEN.get() > before && !WRITE_FAILED.load(Ordering::Relaxed) && !is_stderr_null()
 }
 
-fn goes_nowhere() -> bool {
+fn is_stderr_null() -> bool {
     let device = |file: File| file.metadata().ok().map(|found| found.rdev());
     let standard_error = stderr().as_fd().try_clone_to_owned().map(File::from);
     let standard_error = standard_error.ok().and_then(device);
@@ -59,14 +59,14 @@ fn goes_nowhere() -> bool {
 }
 
 /// Standard error, remembering that it failed: the logger does not tell.
-struct Watched;
+struct MonitoredStderr;
 
-impl Write for Watched {
+impl Write for MonitoredStderr {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let written = stderr().write(bytes);
         match written {
-            Ok(_) => WRITTEN.set(WRITTEN.get() + 1),
-            Err(_) => LOST.store(true, Ordering::Relaxed),
+            Ok(_) => RECORDS_WRITTEN.set(RECORDS_WRITTEN.get() + 1),
+            Err(_) => WRITE_FAILED.store(true, Ordering::Relaxed),
         }
         written
     }
@@ -92,5 +92,5 @@ fn write_record(out: &mut Formatter, record: &Record<'_>) -> std::io::Result<()>
         Level::Warn => write!(out, "{style}warning:{style:#} ")?,
         Level::Info | Level::Debug | Level::Trace => {}
     }
-    writeln!(out, "{}", printable(&record.args().to_string()))
+    writeln!(out, "{}", escaped(&record.args().to_string()))
 }

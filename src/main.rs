@@ -10,7 +10,7 @@ use libcal_pp::logging;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(&cli);
+    logging::init(&cli);
     match command::run(&cli) {
         Ok(exit) => exit.into(),
         Err(error) => {

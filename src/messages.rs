@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::model::{Summary, VisitKey};
 
 /// How many ids a line names before it says how many more there are.
-const NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// A number with its noun.
 #[must_use]
@@ -21,11 +21,11 @@ pub fn pluralize(number: usize, noun: &str) -> String {
 pub fn abbreviate(ids: &[String]) -> String {
     let named = ids
         .iter()
-        .take(NAMED)
+        .take(MAX_NAMED)
         .cloned()
         .collect::<Vec<_>>()
         .join(", ");
-    match ids.len().saturating_sub(NAMED) {
+    match ids.len().saturating_sub(MAX_NAMED) {
         0 => named,
         more => format!("{named} and {more} more"),
     }
@@ -33,7 +33,7 @@ pub fn abbreviate(ids: &[String]) -> String {
 
 /// A booking and its person, such as `cs_1 of G10000001`.
 #[must_use]
-pub fn booking_of(visit: &VisitKey) -> String {
+pub fn visit_name(visit: &VisitKey) -> String {
     match &visit.primary_id {
         Some(id) => format!("{} of {id}", visit.booking_id),
         None => visit.booking_id.to_string(),

@@ -11,7 +11,7 @@ pub use appt::{Appt, State, VisitKey};
 pub use ids::{
     Barcode, BookingId, InvalidId, LocationId, PreregId, PrimaryId, VisitorId, is_invisible,
 };
-pub use reason::{Reason, Report};
+pub use reason::{LastReport, Reason};
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,7 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// How often a visit in doubt is tried before it waits for a person.
 pub const MAX_ATTEMPTS: u32 = 3;
 /// How long a refusal stands before the same is asked again.
-pub const REFUSAL_STANDS: TimeDelta = TimeDelta::hours(1);
+pub const REFUSAL_RETRY_INTERVAL: TimeDelta = TimeDelta::hours(1);
 /// How long nothing is said again of what was reported and still stands.
 pub const REPORT_INTERVAL: TimeDelta = TimeDelta::hours(24);
 
@@ -43,16 +43,16 @@ pub struct User {
     /// The ID that was typed, which need not be the primary ID in Alma.
     pub primary_id: PrimaryId,
     /// What was found, or why nothing was.
-    pub standing: Standing,
+    pub eligibility: Eligibility,
     /// When Alma was last asked; nothing for a user taken over from the Python program.
     pub checked_at: Option<DateTime<Utc>>,
     /// The refusal of theirs that was last reported, be it the present one or one before.
-    pub report: Option<Report>,
+    pub last_report: Option<LastReport>,
 }
 
 /// Whether a user can be registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum Eligibility {
     /// They can, as this visitor.
     Card(Card),
     /// They cannot.
@@ -72,25 +72,25 @@ impl User {
     /// What lets them in, unless they were refused.
     #[must_use]
     pub fn card(&self) -> Option<&Card> {
-        match &self.standing {
-            Standing::Card(card) => Some(card),
-            Standing::Refused(_) => None,
+        match &self.eligibility {
+            Eligibility::Card(card) => Some(card),
+            Eligibility::Refused(_) => None,
         }
     }
 
     /// Why they were refused, if they were.
     #[must_use]
     pub fn refusal(&self) -> Option<&Reason> {
-        match &self.standing {
-            Standing::Card(_) => None,
-            Standing::Refused(reason) => Some(reason),
+        match &self.eligibility {
+            Eligibility::Card(_) => None,
+            Eligibility::Refused(reason) => Some(reason),
         }
     }
 
     /// When their refusal was last reported, if it was.
     #[must_use]
     pub fn reported_at(&self) -> Option<DateTime<Utc>> {
-        Report::time_of(self.report.as_ref(), self.refusal())
+        LastReport::reported_at(self.last_report.as_ref(), self.refusal())
     }
 }
 
@@ -125,7 +125,7 @@ impl Outage {
 
 /// An outage as the cache remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastingOutage {
+pub struct OngoingOutage {
     /// What is out, and the cause as the last pass met it.
     pub outage: Outage,
     /// When a pass first met it.

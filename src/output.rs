@@ -18,7 +18,7 @@ use crate::model::is_invisible;
 pub fn print<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<()> {
     let mut text = String::new();
     for line in lines {
-        text.push_str(&printable(line.as_ref()));
+        text.push_str(&escaped(line.as_ref()));
         text.push('\n');
     }
     write(&mut std::io::stdout().lock(), &text)
@@ -39,14 +39,14 @@ pub enum Level {
 ///
 /// # Errors
 /// As [`print()`].
-pub fn print_checked(level: Level, text: &str) -> Result<()> {
+pub fn print_check(level: Level, text: &str) -> Result<()> {
     let (colour, word) = match level {
         Level::Ok => (AnsiColor::Green, "ok"),
         Level::Warning => (AnsiColor::Yellow, "warn"),
         Level::Failure => (AnsiColor::Red, "FAIL"),
     };
     let style = colour.on_default().bold();
-    let line = format!("{style}{word:4}{style:#}  {}\n", printable(text));
+    let line = format!("{style}{word:4}{style:#}  {}\n", escaped(text));
     write(&mut anstream::stdout().lock(), &line)
 }
 
@@ -73,24 +73,24 @@ pub fn print_json<T: Serialize>(objects: impl IntoIterator<Item = T>) -> Result<
 /// strangers type on a form ends up in it. Control characters are written out, as
 /// JSON does, so that a line of JSON stays one.
 #[must_use]
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unprintable) {
         return Cow::Borrowed(text);
     }
-    let mut shown = String::new();
+    let mut escaped_text = String::new();
     for c in text.chars() {
         match c {
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            '\t' => shown.push_str("\\t"),
+            '\n' => escaped_text.push_str("\\n"),
+            '\r' => escaped_text.push_str("\\r"),
+            '\t' => escaped_text.push_str("\\t"),
             c if is_unprintable(c) => {
                 // Writing to a string cannot fail.
-                let _ = write!(shown, "\\u{:04x}", u32::from(c));
+                let _ = write!(escaped_text, "\\u{:04x}", u32::from(c));
             }
-            c => shown.push(c),
+            c => escaped_text.push(c),
         }
     }
-    Cow::Owned(shown)
+    Cow::Owned(escaped_text)
 }
 
 /// Control characters, and what breaks a line, turns the writing direction or cannot be seen.
@@ -106,24 +106,28 @@ pub fn rfc3339(time: DateTime<Utc>) -> String {
 
 /// A time for a person, by this machine's clock, such as `Tue 24 Nov 2026 10:30 UTC-05:00`.
 #[must_use]
-pub fn moment(time: DateTime<Utc>) -> String {
+pub fn format_time(time: DateTime<Utc>) -> String {
     let local = time.with_timezone(&Local);
-    format!("{} {}", local.format("%a %-d %b %Y %H:%M"), zone(&local))
+    format!(
+        "{} {}",
+        local.format("%a %-d %b %Y %H:%M"),
+        utc_offset(&local)
+    )
 }
 
 /// A start and an end for a person, such as `Tue 24 Nov 2026 10:30-12:00 UTC-05:00`.
 #[must_use]
-pub fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+pub fn format_time_range(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     let (start, end) = (from.with_timezone(&Local), to.with_timezone(&Local));
     if start.date_naive() == end.date_naive() && start.offset() == end.offset() {
         let day = start.format("%a %-d %b %Y %H:%M");
-        return format!("{day}-{} {}", end.format("%H:%M"), zone(&start));
+        return format!("{day}-{} {}", end.format("%H:%M"), utc_offset(&start));
     }
-    format!("{} - {}", moment(from), moment(to))
+    format!("{} - {}", format_time(from), format_time(to))
 }
 
 /// The offset of a local time, by a name that nobody takes for a span of time.
-fn zone(local: &DateTime<Local>) -> String {
+fn utc_offset(local: &DateTime<Local>) -> String {
     match local.offset().local_minus_utc() {
         0 => "UTC".to_owned(),
         _ => format!("UTC{}", local.offset()),
@@ -136,8 +140,8 @@ mod tests {
 
     #[test]
     fn what_strangers_type_stays_on_its_line() {
-        assert_eq!(printable("G1\nerror: all lost"), "G1\\nerror: all lost");
-        assert_eq!(printable("\u{1b}[2J\u{202e}x"), "\\u001b[2J\\u202ex");
-        assert!(matches!(printable("Zoë 123"), Cow::Borrowed(_)));
+        assert_eq!(escaped("G1\nerror: all lost"), "G1\\nerror: all lost");
+        assert_eq!(escaped("\u{1b}[2J\u{202e}x"), "\\u001b[2J\\u202ex");
+        assert!(matches!(escaped("Zoë 123"), Cow::Borrowed(_)));
     }
 }

@@ -19,7 +19,7 @@ use anyhow::Result;
 use crate::alma::{self, Alma};
 use crate::cache::Cache;
 use crate::config::Config;
-use crate::model::{Appt, Barcode, BookingId, Card, LastingOutage, Outage, PrimaryId};
+use crate::model::{Appt, Barcode, BookingId, Card, OngoingOutage, Outage, PrimaryId};
 use crate::passagepoint::PassagePoint;
 use crate::plan::{Person, Refusal, Visit};
 
@@ -210,7 +210,7 @@ impl<'a> Pass<'a> {
     ///
     /// # Errors
     /// Where the cache cannot be written; what came of the pass is given all the same.
-    pub fn finish(self, remembered: &[LastingOutage]) -> (Done, Result<()>) {
+    pub fn finish(self, remembered: &[OngoingOutage]) -> (Done, Result<()>) {
         let still_out: Vec<_> = remembered
             .iter()
             .filter_map(|lasting| self.is_still_out(lasting))
@@ -229,7 +229,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Asks Alma or PassagePoint whether it is there, unless this pass has met its outage.
-    fn is_still_out(&self, lasting: &LastingOutage) -> Option<Outage> {
+    fn is_still_out(&self, lasting: &OngoingOutage) -> Option<Outage> {
         let service = lasting.outage.service.as_str();
         let done = self.done();
         let deferred = done.waiting.iter().chain(&done.in_doubt);

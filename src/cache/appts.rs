@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row, TransactionBehavior, params_from_iter};
 
-use super::{Cache, report, required_time, seconds, time};
+use super::{Cache, last_report, required_time_column, time_column, to_unix};
 use crate::model::{
     Appt, BookingId, LocationId, PreregId, PrimaryId, Reason, State, VisitKey, VisitorId,
 };
@@ -14,13 +14,13 @@ const COLUMNS: &str = "appt_id, primary_id, lid, starts_at, ends_at, status, sta
      visitor_id, destination, prereg_id, attempts, asked_ends_at, changed_at, reported, reported_at,
      registered_ends_at, failures";
 /// As the index of the appointments by visit has it.
-const THIS_VISIT: &str = "appt_id = ?1 AND ifnull(primary_id, '') = ifnull(?2, '')
+const IS_VISIT: &str = "appt_id = ?1 AND ifnull(primary_id, '') = ifnull(?2, '')
      AND ifnull(lid, '') = ifnull(?3, '') AND ifnull(starts_at, '') = ifnull(?4, '')";
 /// The index of the appointments by visit, as a conflict names it.
-pub(super) const VISIT: &str =
+pub(super) const VISIT_COLUMNS: &str =
     "appt_id, ifnull(primary_id, ''), ifnull(lid, ''), ifnull(starts_at, '')";
 /// When an appointment is known to end.
-pub(super) const KNOWN_END: &str = "max(ends_at, ifnull(asked_ends_at, ends_at))";
+pub(super) const LATEST_END: &str = "max(ends_at, ifnull(asked_ends_at, ends_at))";
 
 impl Cache {
     /// The appointments of a booking, by start.
@@ -51,7 +51,7 @@ impl Cache {
     /// Where the cache cannot be read.
     pub fn current_appts(&self, now: DateTime<Utc>) -> Result<Vec<Appt>> {
         self.appts(
-            &format!("{KNOWN_END} > ?1 OR {KNOWN_END} IS NULL ORDER BY starts_at, appt_id"),
+            &format!("{LATEST_END} > ?1 OR {LATEST_END} IS NULL ORDER BY starts_at, appt_id"),
             [now.timestamp()],
         )
     }
@@ -73,7 +73,7 @@ impl Cache {
             .connection
             .prepare_cached(&sql)
             .and_then(|mut statement| statement.query_map(params, appt_of)?.collect());
-        self.explained(found)
+        self.map_error(found)
     }
 
     /// Keeps appointments as they are now, and forgets others, in one transaction.
@@ -90,7 +90,7 @@ impl Cache {
             return Ok(());
         }
         let saved = self.connection.transaction().and_then(|transaction| {
-            let sql = format!("DELETE FROM appts WHERE {THIS_VISIT}");
+            let sql = format!("DELETE FROM appts WHERE {IS_VISIT}");
             for key in forgotten {
                 transaction
                     .prepare_cached(&sql)?
@@ -101,7 +101,7 @@ impl Cache {
             }
             transaction.commit()
         });
-        self.explained(saved)
+        self.map_error(saved)
     }
 
     /// Puts an appointment in the place of what it was, an intent say, if the cache still has it
@@ -139,12 +139,12 @@ impl Cache {
             }
             transaction.commit().map(|()| are_same)
         });
-        self.explained(replaced)
+        self.map_error(replaced)
     }
 }
 
 fn find(connection: &Connection, key: &VisitKey) -> rusqlite::Result<Option<Appt>> {
-    let sql = format!("SELECT {COLUMNS} FROM appts WHERE {THIS_VISIT}");
+    let sql = format!("SELECT {COLUMNS} FROM appts WHERE {IS_VISIT}");
     let mut statement = connection.prepare_cached(&sql)?;
     statement
         .query_row(params_from_iter(key_of(key)), appt_of)
@@ -157,7 +157,7 @@ pub(super) fn save(connection: &Connection, appt: &Appt) -> rusqlite::Result<()>
     let sql = format!(
         "INSERT INTO appts ({COLUMNS})
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
-         ON CONFLICT ({VISIT}) DO UPDATE SET
+         ON CONFLICT ({VISIT_COLUMNS}) DO UPDATE SET
              ends_at = ?5, status = ?6, state = ?7, reason = ?8, visitor_id = ?9, destination = ?10,
              prereg_id = ?11, attempts = ?12, asked_ends_at = ?13, changed_at = ?14, reported = ?15,
              reported_at = ?16, registered_ends_at = ?17, failures = ?18"
@@ -171,7 +171,7 @@ pub(super) fn save(connection: &Connection, appt: &Appt) -> rusqlite::Result<()>
 fn values_of(appt: &Appt) -> Vec<Box<dyn ToSql>> {
     let mut values = key_of(&appt.key);
     values.extend([
-        Box::new(seconds(appt.ends_at)) as Box<dyn ToSql>,
+        Box::new(to_unix(appt.ends_at)) as Box<dyn ToSql>,
         Box::new(appt.status.clone()),
         Box::new(appt.state.as_str()),
         Box::new(appt.reason.as_ref().map(Reason::to_code)),
@@ -179,11 +179,17 @@ fn values_of(appt: &Appt) -> Vec<Box<dyn ToSql>> {
         Box::new(appt.destination.clone()),
         Box::new(appt.prereg_id.as_ref().map(|id| id.0.clone())),
         Box::new(appt.attempts),
-        Box::new(seconds(appt.asked_ends_at)),
+        Box::new(to_unix(appt.asked_ends_at)),
         Box::new(appt.changed_at.timestamp()),
-        Box::new(appt.report.as_ref().map(|report| report.reason.to_code())),
-        Box::new(seconds(appt.report.as_ref().map(|report| report.at))),
-        Box::new(seconds(appt.registered_ends_at)),
+        Box::new(
+            appt.last_report
+                .as_ref()
+                .map(|last_report| last_report.reason.to_code()),
+        ),
+        Box::new(to_unix(
+            appt.last_report.as_ref().map(|last_report| last_report.at),
+        )),
+        Box::new(to_unix(appt.registered_ends_at)),
         Box::new(appt.failures),
     ]);
     values
@@ -196,7 +202,7 @@ pub(super) fn mark_reported(
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
     let sql = format!(
-        "UPDATE appts SET reported = reason, reported_at = {} WHERE {THIS_VISIT}",
+        "UPDATE appts SET reported = reason, reported_at = {} WHERE {IS_VISIT}",
         now.timestamp()
     );
     for key in visits {
@@ -211,7 +217,7 @@ fn key_of(key: &VisitKey) -> Vec<Box<dyn ToSql>> {
         Box::new(key.booking_id.0.clone()),
         Box::new(key.primary_id.as_ref().map(|id| id.as_str().to_owned())),
         Box::new(key.lid.map(|lid| lid.0)),
-        Box::new(seconds(key.starts_at)),
+        Box::new(to_unix(key.starts_at)),
     ]
 }
 
@@ -224,9 +230,9 @@ fn appt_of(row: &Row<'_>) -> rusqlite::Result<Appt> {
             booking_id: BookingId(row.get(0)?),
             primary_id: row.get::<_, Option<String>>(1)?.map(PrimaryId::from_cache),
             lid: row.get::<_, Option<i64>>(2)?.map(LocationId),
-            starts_at: time(row, 3)?,
+            starts_at: time_column(row, 3)?,
         },
-        ends_at: time(row, 4)?,
+        ends_at: time_column(row, 4)?,
         status: row.get(5)?,
         // A state of a later version is one that nothing is known of.
         state: state.unwrap_or(State::InDoubt),
@@ -235,10 +241,10 @@ fn appt_of(row: &Row<'_>) -> rusqlite::Result<Appt> {
         destination: row.get(9)?,
         prereg_id: row.get::<_, Option<String>>(10)?.map(PreregId),
         attempts: row.get(11)?,
-        asked_ends_at: time(row, 12)?,
-        changed_at: required_time(row, 13)?,
-        report: report(row, 14)?,
-        registered_ends_at: time(row, 16)?,
+        asked_ends_at: time_column(row, 12)?,
+        changed_at: required_time_column(row, 13)?,
+        last_report: last_report(row, 14)?,
+        registered_ends_at: time_column(row, 16)?,
         failures: row.get(17)?,
     })
 }

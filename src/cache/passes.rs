@@ -4,8 +4,8 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Cache, required_time, seconds, time};
-use crate::model::{LastPass, LastingOutage, Outage, Summary};
+use super::{Cache, required_time_column, time_column, to_unix};
+use crate::model::{LastPass, OngoingOutage, Outage, Summary};
 
 impl Cache {
     /// The last pass, if there was one.
@@ -14,7 +14,7 @@ impl Cache {
     /// Where the cache cannot be read.
     pub fn last_pass(&self) -> Result<Option<LastPass>> {
         let found = last_pass(&self.connection);
-        self.explained(found)
+        self.map_error(found)
     }
 
     /// Notes that the pass of that number begins, and when if it is one over today. This is also
@@ -28,7 +28,7 @@ impl Cache {
              ON CONFLICT (id) DO UPDATE SET number = ?1, started_at = coalesce(?2, started_at)",
             params![
                 i64::try_from(number).unwrap_or(i64::MAX),
-                seconds(started_at)
+                to_unix(started_at)
             ],
         )
     }
@@ -62,13 +62,13 @@ impl Cache {
     ///
     /// # Errors
     /// Where the cache cannot be read.
-    pub fn outages(&self) -> Result<Vec<LastingOutage>> {
+    pub fn outages(&self) -> Result<Vec<OngoingOutage>> {
         let sql = "SELECT service, cause, since, reported_at FROM outages ORDER BY service";
         let found = self
             .connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.query_map([], outage_of)?.collect());
-        self.explained(found)
+        self.map_error(found)
     }
 
     /// Keeps outages that last, and forgets those that are over, in one transaction.
@@ -77,17 +77,17 @@ impl Cache {
     /// Where the cache cannot be written.
     pub fn save_outages(
         &mut self,
-        lasting: &[LastingOutage],
-        over: &[LastingOutage],
+        lasting: &[OngoingOutage],
+        over: &[OngoingOutage],
     ) -> Result<()> {
         if lasting.is_empty() && over.is_empty() {
             return Ok(());
         }
         let saved = self.connection.transaction().and_then(|transaction| {
-            for LastingOutage { outage, .. } in over {
+            for OngoingOutage { outage, .. } in over {
                 transaction.execute("DELETE FROM outages WHERE service = ?1", [&outage.service])?;
             }
-            for LastingOutage {
+            for OngoingOutage {
                 outage,
                 since,
                 reported_at,
@@ -95,12 +95,12 @@ impl Cache {
             {
                 transaction.execute(
                     "INSERT OR REPLACE INTO outages (service, cause, since, reported_at) VALUES (?1, ?2, ?3, ?4)",
-                    params![outage.service, outage.cause, since.timestamp(), seconds(*reported_at)],
+                    params![outage.service, outage.cause, since.timestamp(), to_unix(*reported_at)],
                 )?;
             }
             transaction.commit()
         });
-        self.explained(saved)
+        self.map_error(saved)
     }
 }
 
@@ -109,11 +109,11 @@ pub(super) fn last_pass(connection: &Connection) -> rusqlite::Result<Option<Last
     let sql = "SELECT number, started_at, ended_at, rows, visits, already_registered, registered,
                       refused, in_doubt, failed, ended, seconds FROM last_pass";
     let read = |row: &Row<'_>| {
-        let ended_at = time(row, 2)?;
+        let ended_at = time_column(row, 2)?;
         let ended = ended_at.map(|at| summary_of(row).map(|summary| (at, summary)));
         Ok(LastPass {
             number: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-            started_at: time(row, 1)?,
+            started_at: time_column(row, 1)?,
             ended: ended.transpose()?,
         })
     };
@@ -135,13 +135,13 @@ fn summary_of(row: &Row<'_>) -> rusqlite::Result<Summary> {
     })
 }
 
-fn outage_of(row: &Row<'_>) -> rusqlite::Result<LastingOutage> {
-    Ok(LastingOutage {
+fn outage_of(row: &Row<'_>) -> rusqlite::Result<OngoingOutage> {
+    Ok(OngoingOutage {
         outage: Outage {
             service: row.get(0)?,
             cause: row.get(1)?,
         },
-        since: required_time(row, 2)?,
-        reported_at: time(row, 3)?,
+        since: required_time_column(row, 2)?,
+        reported_at: time_column(row, 3)?,
     })
 }

@@ -6,16 +6,16 @@ use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 use rusqlite::{Params, Row, Transaction, params};
 
-use super::appts::KNOWN_END;
-use super::{Cache, beside};
+use super::appts::LATEST_END;
+use super::{Cache, sibling};
 use crate::model::{BookingId, PrimaryId};
 
 /// How long a reader may keep the write-ahead log from being emptied. The program's own read for milliseconds.
-const READERS_PATIENCE: Duration = Duration::from_secs(5);
+const WAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What to delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum PruneTarget {
     /// Everything about a person.
     Person(PrimaryId),
     /// Everything about a booking.
@@ -30,7 +30,7 @@ pub enum What {
 
 /// How many rows of each table were deleted, or would be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Pruned {
+pub struct PruneCounts {
     /// Appointments.
     pub appts: usize,
     /// Users.
@@ -42,9 +42,9 @@ impl Cache {
     ///
     /// # Errors
     /// Where the cache cannot be written.
-    pub fn prune(&mut self, what: &[What], dry_run: bool) -> Result<Pruned> {
+    pub fn prune(&mut self, what: &[PruneTarget], dry_run: bool) -> Result<PruneCounts> {
         let pruned = self.connection.transaction().and_then(|transaction| {
-            let mut pruned = Pruned::default();
+            let mut pruned = PruneCounts::default();
             for one in what {
                 prune_one(&transaction, one, &mut pruned)?;
             }
@@ -56,7 +56,7 @@ impl Cache {
             }
             Ok(pruned)
         });
-        self.explained(pruned)
+        self.map_error(pruned)
     }
 
     /// Moves all that is in the write-ahead log to the cache itself and empties the log, so that
@@ -64,19 +64,16 @@ impl Cache {
     ///
     /// # Errors
     /// Where somebody reads it all the while, and where it cannot be written.
-    pub fn empty_log(&self) -> Result<()> {
-        let emptied = self
-            .connection
-            .busy_timeout(READERS_PATIENCE)
-            .and_then(|()| {
-                let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-                let is_busy = |row: &Row<'_>| row.get::<_, bool>(0);
-                self.connection.query_row(checkpoint, [], is_busy)
-            });
-        if self.explained(emptied)? {
+    pub fn truncate_wal(&self) -> Result<()> {
+        let emptied = self.connection.busy_timeout(WAL_TIMEOUT).and_then(|()| {
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let is_busy = |row: &Row<'_>| row.get::<_, bool>(0);
+            self.connection.query_row(checkpoint, [], is_busy)
+        });
+        if self.map_error(emptied)? {
             bail!(
                 "what was deleted is still in {}, for another command or program reads the cache: run `libcal-pp prune` again when none does",
-                beside(&self.path, "-wal").display()
+                sibling(&self.path, "-wal").display()
             );
         }
         Ok(())
@@ -87,22 +84,22 @@ impl Cache {
     ///
     /// # Errors
     /// Where the cache cannot be read.
-    pub fn still_expected(&self, what: &What, now: DateTime<Utc>) -> Result<usize> {
+    pub fn count_reregistered(&self, what: &PruneTarget, now: DateTime<Utc>) -> Result<usize> {
         let now = now.timestamp();
-        let to_come = format!("ifnull({KNOWN_END}, ?2 + 1) > ?2");
+        let to_come = format!("ifnull({LATEST_END}, ?2 + 1) > ?2");
         match what {
-            What::Person(id) => {
+            PruneTarget::Person(id) => {
                 let which = format!("primary_id = ?1 AND {to_come}");
                 self.count_expected(&which, params![id.as_str(), now])
             }
-            What::Booking(id) => {
+            PruneTarget::Booking(id) => {
                 let which = format!("appt_id = ?1 AND {to_come}");
                 self.count_expected(&which, params![id.0, now])
             }
-            What::EndedBefore(_) => {
-                self.count_expected(&format!("{KNOWN_END} IS NULL AND lid IS NULL"), [])
+            PruneTarget::EndedBefore(_) => {
+                self.count_expected(&format!("{LATEST_END} IS NULL AND lid IS NULL"), [])
             }
-            What::RefusedBefore(_) | What::UnseenSince(_) => Ok(0),
+            PruneTarget::RefusedBefore(_) | PruneTarget::UnseenSince(_) => Ok(0),
         }
     }
 
@@ -114,31 +111,31 @@ impl Cache {
         let counted = self
             .connection
             .query_row(&sql, params, |row| row.get::<_, u32>(0));
-        Ok(self.explained(counted)? as usize)
+        Ok(self.map_error(counted)? as usize)
     }
 }
 
 fn prune_one(
     transaction: &Transaction<'_>,
-    what: &What,
-    pruned: &mut Pruned,
+    what: &PruneTarget,
+    pruned: &mut PruneCounts,
 ) -> rusqlite::Result<()> {
     match what {
-        What::Person(id) => {
+        PruneTarget::Person(id) => {
             let id = [id.as_str()];
             pruned.appts += transaction.execute("DELETE FROM appts WHERE primary_id = ?1", id)?;
             pruned.users += transaction.execute("DELETE FROM users WHERE primary_id = ?1", id)?;
         }
-        What::Booking(id) => {
+        PruneTarget::Booking(id) => {
             pruned.appts += transaction.execute("DELETE FROM appts WHERE appt_id = ?1", [&id.0])?;
         }
-        What::EndedBefore(time) => {
-            let ended = format!("DELETE FROM appts WHERE {KNOWN_END} < ?1");
+        PruneTarget::EndedBefore(time) => {
+            let ended = format!("DELETE FROM appts WHERE {LATEST_END} < ?1");
             pruned.appts += transaction.execute(&ended, [time.timestamp()])?;
-            let endless = format!("DELETE FROM appts WHERE {KNOWN_END} IS NULL AND lid IS NULL");
+            let endless = format!("DELETE FROM appts WHERE {LATEST_END} IS NULL AND lid IS NULL");
             pruned.appts += transaction.execute(&endless, [])?;
         }
-        What::RefusedBefore(time) => {
+        PruneTarget::RefusedBefore(time) => {
             let time = [time.timestamp()];
             let unreadable =
                 "DELETE FROM appts WHERE starts_at IS NULL AND lid IS NOT NULL AND changed_at < ?1";
@@ -146,7 +143,7 @@ fn prune_one(
             let refused = "DELETE FROM users WHERE refusal IS NOT NULL AND checked_at < ?1";
             pruned.users += transaction.execute(refused, time)?;
         }
-        What::UnseenSince(time) => {
+        PruneTarget::UnseenSince(time) => {
             let unseen = "DELETE FROM users WHERE seen_at < ?1";
             pruned.users += transaction.execute(unseen, [time.timestamp()])?;
         }

@@ -4,7 +4,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, ffi};
 
-use super::appts::{KNOWN_END, VISIT};
+use super::appts::{LATEST_END, VISIT_COLUMNS};
 use crate::clock::now;
 use crate::model::PrimaryId;
 
@@ -85,14 +85,14 @@ const VERSION_1: &str = "
 ";
 
 /// Those of the Python program, which has these two tables and no other.
-const PYTHONS: &str = "
+const PYTHON: &str = "
     CREATE TABLE users (primary_id, barcode, visitor_id);
     CREATE TABLE appts (appt_id, prereg_id);
 ";
 
 /// The tables of version 1, out of the way of those above. A user's refusal is kept with the
 /// user; the others are found again by the next pass.
-const FROM_VERSION_1: &str = "
+const MIGRATE_VERSION_1: &str = "
     INSERT OR IGNORE INTO users (primary_id, barcode, visitor_id, refusal, checked_at, reported_at, seen_at)
         SELECT normalized(u.primary_id), barcode, visitor_id, NULL, checked_at, NULL, seen_at
         FROM old_users u
@@ -135,7 +135,7 @@ const FROM_VERSION_1: &str = "
 
 /// The Python program's tables, out of the way of ours and back in under our rules: IDs
 /// normalized, nothing that has no id or bytes for one. (`trim` makes a text of a number.)
-const FROM_PYTHON: &str = "
+const MIGRATE_PYTHON: &str = "
     INSERT OR REPLACE INTO users (primary_id, barcode, visitor_id, seen_at)
         SELECT normalized(trim(primary_id)), trim(barcode), trim(visitor_id), present()
         FROM old_users
@@ -150,7 +150,7 @@ const FROM_PYTHON: &str = "
 ";
 
 /// What makes the tables above of those that do not have what was last reported.
-const ADD_REPORTS: &str = "
+const ADD_LAST_REPORTS: &str = "
     ALTER TABLE users ADD COLUMN reported TEXT;
     ALTER TABLE appts ADD COLUMN reported TEXT;
     UPDATE users SET reported = refusal WHERE reported_at IS NOT NULL;
@@ -159,14 +159,14 @@ const ADD_REPORTS: &str = "
 
 /// Sets up the connection, makes the tables if there are none and takes older ones over.
 /// All or nothing: it is one transaction.
-pub(super) fn prepare(connection: &mut Connection, kind: Kind) -> rusqlite::Result<()> {
+pub(super) fn prepare(connection: &mut Connection, format: Format) -> rusqlite::Result<()> {
     connection.pragma_update(None, "secure_delete", true)?;
     // Every commit reaches the disk: an intent must be there before its request leaves.
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Or SQLite would prepare a statement anew for each value that is bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    if kind != Kind::Ours {
-        make_tables(connection)?;
+    if format != Format::Current {
+        migrate(connection)?;
     }
     if journal_mode(connection)? == "delete" {
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -176,34 +176,34 @@ pub(super) fn prepare(connection: &mut Connection, kind: Kind) -> rusqlite::Resu
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Format {
     /// The tables above.
-    Ours,
+    Current,
     /// The same but for what was last reported, as they were at first.
     WithoutReports,
     /// Those of version 1.
     Version1,
     /// The Python program's.
-    Pythons,
+    Python,
     /// Nothing yet.
-    Nothing,
+    Empty,
 }
 
 /// What the file holds, told by its version, its tables and their columns.
-pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
+pub(super) fn detect_format(connection: &Connection) -> rusqlite::Result<Format> {
     // In one transaction: another process may take an older one over in the meantime.
     let snapshot = connection.unchecked_transaction()?;
-    kind_within(&snapshot)
+    detect_format_in(&snapshot)
 }
 
-fn kind_within(connection: &Transaction<'_>) -> rusqlite::Result<Kind> {
-    let (kind, tables) = match version(connection)? {
-        VERSION => (Kind::Ours, TABLES),
-        1 => (Kind::Version1, VERSION_1),
-        0 if table_names(connection)?.is_empty() => return Ok(Kind::Nothing),
-        0 => (Kind::Pythons, PYTHONS),
+fn detect_format_in(connection: &Transaction<'_>) -> rusqlite::Result<Format> {
+    let (format, tables) = match version(connection)? {
+        VERSION => (Format::Current, TABLES),
+        1 => (Format::Version1, VERSION_1),
+        0 if table_names(connection)?.is_empty() => return Ok(Format::Empty),
+        0 => (Format::Python, PYTHON),
         later => {
-            return Err(refuse(&format!(
+            return Err(unusable(&format!(
                 "it was made by a later version of libcal-pp (its version is {later}, this program knows {VERSION}): update the program"
             )));
         }
@@ -221,19 +221,19 @@ fn kind_within(connection: &Transaction<'_>) -> rusqlite::Result<Kind> {
         }
         Ok(true)
     };
-    let has_others = kind == Kind::Pythons && table_names(connection)? != names;
+    let has_others = format == Format::Python && table_names(connection)? != names;
     if !has_others && has_all_but("")? {
-        return Ok(kind);
+        return Ok(format);
     }
-    if kind == Kind::Ours && has_all_but("reported")? {
-        return Ok(Kind::WithoutReports);
+    if format == Format::Current && has_all_but("reported")? {
+        return Ok(Format::WithoutReports);
     }
-    Err(refuse(
+    Err(unusable(
         "it is some other program's SQLite file: name another with Cache.path or --db",
     ))
 }
 
-fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.create_scalar_function("normalized", 1, FunctionFlags::SQLITE_UTF8, |context| {
         let typed = context.get::<Option<String>>(0)?;
         Ok(typed.map(|typed| match PrimaryId::parse(&typed) {
@@ -245,26 +245,26 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
         Ok(now().timestamp())
     })?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    match kind_within(&transaction)? {
+    match detect_format_in(&transaction)? {
         // Another process was faster.
-        Kind::Ours => return Ok(()),
-        Kind::Nothing => create_tables(&transaction)?,
-        Kind::Pythons => {
+        Format::Current => return Ok(()),
+        Format::Empty => create_tables(&transaction)?,
+        Format::Python => {
             transaction.execute_batch(
                 "ALTER TABLE users RENAME TO old_users; ALTER TABLE appts RENAME TO old_appts;",
             )?;
             create_tables(&transaction)?;
-            transaction.execute_batch(FROM_PYTHON)?;
+            transaction.execute_batch(MIGRATE_PYTHON)?;
         }
-        Kind::WithoutReports => transaction.execute_batch(ADD_REPORTS)?,
-        Kind::Version1 => {
+        Format::WithoutReports => transaction.execute_batch(ADD_LAST_REPORTS)?,
+        Format::Version1 => {
             transaction.execute_batch(
                 "DROP INDEX users_by_seen; DROP INDEX appts_by_user; DROP INDEX appts_by_end;
                  ALTER TABLE users RENAME TO old_users; ALTER TABLE appts RENAME TO old_appts;
                  ALTER TABLE refusals RENAME TO old_refusals; ALTER TABLE last_pass RENAME TO old_last_pass;",
             )?;
             create_tables(&transaction)?;
-            transaction.execute_batch(FROM_VERSION_1)?;
+            transaction.execute_batch(MIGRATE_VERSION_1)?;
         }
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
@@ -274,8 +274,8 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
 fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)?;
     connection.execute_batch(&format!(
-        "CREATE UNIQUE INDEX appts_by_visit ON appts ({VISIT});
-         CREATE INDEX appts_by_end ON appts ({KNOWN_END});"
+        "CREATE UNIQUE INDEX appts_by_visit ON appts ({VISIT_COLUMNS});
+         CREATE INDEX appts_by_end ON appts ({LATEST_END});"
     ))
 }
 
@@ -303,7 +303,7 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>
         .collect()
 }
 
-fn refuse(why: &str) -> rusqlite::Error {
+fn unusable(why: &str) -> rusqlite::Error {
     let code = ffi::Error {
         code: ErrorCode::Unknown,
         extended_code: ffi::SQLITE_ERROR,
@@ -322,7 +322,7 @@ mod tests {
         connection
             .execute_batch("PRAGMA synchronous = OFF; PRAGMA secure_delete = OFF")
             .unwrap();
-        prepare(&mut connection, Kind::Nothing).unwrap();
+        prepare(&mut connection, Format::Empty).unwrap();
         let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         // FULL: NORMAL would not sync the write-ahead log at a commit.
         assert_eq!(value("synchronous"), Ok(2));
@@ -335,17 +335,17 @@ mod tests {
         let kind_of = |statements: &str| {
             let connection = Connection::open_in_memory().unwrap();
             connection.execute_batch(statements).unwrap();
-            kind(&connection).ok()
+            detect_format(&connection).ok()
         };
         let with_version =
             |tables, version| kind_of(&format!("{tables} PRAGMA user_version = {version};"));
-        assert_eq!(kind_of(""), Some(Kind::Nothing));
-        assert_eq!(kind_of(PYTHONS), Some(Kind::Pythons));
-        assert_eq!(with_version(VERSION_1, 1), Some(Kind::Version1));
-        assert_eq!(with_version(TABLES, 2), Some(Kind::Ours));
+        assert_eq!(kind_of(""), Some(Format::Empty));
+        assert_eq!(kind_of(PYTHON), Some(Format::Python));
+        assert_eq!(with_version(VERSION_1, 1), Some(Format::Version1));
+        assert_eq!(with_version(TABLES, 2), Some(Format::Current));
         for (tables, version) in [
-            (PYTHONS, 1),
-            (PYTHONS, 2),
+            (PYTHON, 1),
+            (PYTHON, 2),
             (VERSION_1, 2),
             (VERSION_1, 0),
             (TABLES, 1),

@@ -4,11 +4,13 @@ use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Cache, appts, report, seconds, time};
-use crate::model::{Appt, Barcode, Card, PrimaryId, Reason, Standing, User, VisitKey, VisitorId};
+use super::{Cache, appts, last_report, time_column, to_unix};
+use crate::model::{
+    Appt, Barcode, Card, Eligibility, PrimaryId, Reason, User, VisitKey, VisitorId,
+};
 
 /// `seen_at` is kept to the day, so that a pass with nothing new writes nothing about users.
-const SEEN_TO: TimeDelta = TimeDelta::days(1);
+const SEEN_PRECISION: TimeDelta = TimeDelta::days(1);
 
 impl Cache {
     /// The user of that primary ID.
@@ -27,7 +29,7 @@ impl Cache {
                     .query_row([primary_id.as_str()], user_of)
                     .optional()
             });
-        self.explained(found)
+        self.map_error(found)
     }
 
     /// Keeps a user, in place of what was known of them.
@@ -36,7 +38,7 @@ impl Cache {
     /// Where the cache cannot be written.
     pub fn save_user(&mut self, user: &User, now: DateTime<Utc>) -> Result<()> {
         let saved = save(&self.connection, user, now);
-        self.explained(saved)
+        self.map_error(saved)
     }
 
     /// Keeps a user's refusal with what it says of their visits, in one transaction.
@@ -51,19 +53,19 @@ impl Cache {
             }
             transaction.commit()
         });
-        self.explained(saved)
+        self.map_error(saved)
     }
 
     /// Notes that bookings name these people.
     ///
     /// # Errors
     /// Where the cache cannot be written.
-    pub fn note_seen<'k>(
+    pub fn mark_seen<'k>(
         &mut self,
         people: impl IntoIterator<Item = &'k PrimaryId>,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let (now, cut) = (now.timestamp(), (now - SEEN_TO).timestamp());
+        let (now, cut) = (now.timestamp(), (now - SEEN_PRECISION).timestamp());
         let noted = self.connection.transaction().and_then(|transaction| {
             let sql = "UPDATE users SET seen_at = ?2
                        WHERE primary_id = ?1 AND seen_at NOT BETWEEN ?3 AND ?2";
@@ -74,7 +76,7 @@ impl Cache {
             drop(statement);
             transaction.commit()
         });
-        self.explained(noted)
+        self.map_error(noted)
     }
 
     /// Notes that a person was told of the refusals of these users and visits.
@@ -96,7 +98,7 @@ impl Cache {
             appts::mark_reported(&transaction, visits, now)?;
             transaction.commit()
         });
-        self.explained(noted)
+        self.map_error(noted)
     }
 }
 
@@ -112,9 +114,11 @@ fn save(connection: &Connection, user: &User, now: DateTime<Utc>) -> rusqlite::R
         card.map(|card| &card.barcode.0),
         card.map(|card| &card.visitor_id.0),
         user.refusal().map(Reason::to_code),
-        seconds(user.checked_at),
-        user.report.as_ref().map(|report| report.reason.to_code()),
-        seconds(user.report.as_ref().map(|report| report.at)),
+        to_unix(user.checked_at),
+        user.last_report
+            .as_ref()
+            .map(|last_report| last_report.reason.to_code()),
+        to_unix(user.last_report.as_ref().map(|last_report| last_report.at)),
         now.timestamp()
     ])?;
     Ok(())
@@ -124,14 +128,14 @@ fn user_of(row: &Row<'_>) -> rusqlite::Result<User> {
     let refusal: Option<String> = row.get(3)?;
     Ok(User {
         primary_id: PrimaryId::from_cache(row.get(0)?),
-        standing: match refusal {
-            Some(code) => Standing::Refused(Reason::from_code(&code)),
-            None => Standing::Card(Card {
+        eligibility: match refusal {
+            Some(code) => Eligibility::Refused(Reason::from_code(&code)),
+            None => Eligibility::Card(Card {
                 barcode: Barcode(row.get(1)?),
                 visitor_id: VisitorId(row.get(2)?),
             }),
         },
-        checked_at: time(row, 4)?,
-        report: report(row, 5)?,
+        checked_at: time_column(row, 4)?,
+        last_report: last_report(row, 5)?,
     })
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{Exit, view};
 use crate::alma::Alma;
-use crate::cache::{Cache, Counts, Survey};
+use crate::cache::{Cache, Counts, Inspection};
 use crate::cli::Cli;
 use crate::clock;
 use crate::config::{Config, Location, Network, Wrong, names_key};
@@ -21,7 +21,7 @@ use crate::libcal::{LibCal, Listing, Row, status};
 use crate::lock;
 use crate::messages::pluralize;
 use crate::model::{InvalidId, Outage};
-use crate::output::{Level, print_checked, print_json};
+use crate::output::{Level, print_check, print_json};
 use crate::passagepoint::{DEFAULT_CATEGORY, PassagePoint};
 
 /// One line of the list.
@@ -72,7 +72,7 @@ impl List {
             Level::Ok | Level::Warning => {}
         }
         if !self.json {
-            return print_checked(level, &format!("{what}: {detail}"));
+            return print_check(level, &format!("{what}: {detail}"));
         }
         let detail = match level {
             Level::Warning => &format!("warning: {detail}"),
@@ -165,15 +165,15 @@ fn cache_detail(path: &Path) -> Result<String, String> {
             pluralize(counts.appts, "appointment")
         )
     };
-    let survey = Cache::survey(path).and_then(|survey| lock::check(path).map(|()| survey));
-    let parts = match survey.map_err(|error| format!("{error:#}"))? {
-        Survey::None => vec![format!("{shown} is not there yet: the first sync makes it")],
-        Survey::Older(counts) => vec![
+    let inspection = Cache::inspect(path).and_then(|found| lock::check(path).map(|()| found));
+    let parts = match inspection.map_err(|error| format!("{error:#}"))? {
+        Inspection::Missing => vec![format!("{shown} is not there yet: the first sync makes it")],
+        Inspection::Older(counts) => vec![
             counted_in(counts),
             "it is the Python program's, or one of an older version: the next sync takes it over"
                 .into(),
         ],
-        Survey::Ours(counts, last_pass) => {
+        Inspection::Current(counts, last_pass) => {
             let last_pass = view::last_pass_lines(last_pass.as_ref(), clock::now());
             [vec![counted_in(counts)], last_pass].concat()
         }

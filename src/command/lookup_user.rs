@@ -7,7 +7,7 @@ use super::Exit;
 use super::view::{self, ApptJson, Desk};
 use crate::cli::{Cli, LookupUser};
 use crate::model::{Appt, Barcode, Card, PrimaryId, User, VisitorId};
-use crate::output::{moment, print_json, rfc3339};
+use crate::output::{format_time, print_json, rfc3339};
 
 /// All that the cache has under one primary ID.
 struct Found {
@@ -92,7 +92,7 @@ fn to_lines(found: &Found, desk: &Desk) -> Vec<String> {
             lines.extend(view::indented(&format!("refused: {reason}")));
         }
         let checked = user.checked_at;
-        let checked = checked.map_or("never by this program".into(), moment);
+        let checked = checked.map_or("never by this program".into(), format_time);
         lines.push(format!("  checked  {checked}"));
     }
     if found.appts.is_empty() {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Exit, cache_path, parse_id};
-use crate::cache::{Cache, Pruned, What};
+use crate::cache::{Cache, PruneCounts, PruneTarget};
 use crate::cli::{Cli, Prune};
 use crate::clock::now;
 use crate::messages::pluralize;
@@ -13,9 +13,9 @@ use crate::output::{print, print_json};
 
 pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     let mut cache = Cache::open_existing(&cache_path(cli)?)?;
-    let now = present(&cache)?;
-    let what = what_to_delete(args, now)?;
-    warn_of_doubles(&cache, &what, now)?;
+    let now = prune_time(&cache)?;
+    let what = prune_targets(args, now)?;
+    warn_of_duplicates(&cache, &what, now)?;
     let mut exit = Exit::Done;
     for unknown in unknown(&cache, &what)? {
         log::error!("nothing is known of {unknown}: nothing to delete");
@@ -24,22 +24,22 @@ pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     let pruned = cache.prune(&what, args.dry_run)?;
     tell(cli, args, &pruned)?;
     if !args.dry_run {
-        cache.empty_log()?;
+        cache.truncate_wal()?;
     }
     Ok(exit)
 }
 
 /// The user and the booking to forget, as far as the cache knows nothing of them.
-fn unknown(cache: &Cache, what: &[What]) -> Result<Vec<String>> {
+fn unknown(cache: &Cache, what: &[PruneTarget]) -> Result<Vec<String>> {
     let mut unknown = Vec::new();
     for one in what {
         match one {
-            What::Person(id)
+            PruneTarget::Person(id)
                 if cache.user(id)?.is_none() && cache.appts_of_user(id)?.is_empty() =>
             {
                 unknown.push(format!("the user {id}"));
             }
-            What::Booking(id) if cache.appts_of_booking(id)?.is_empty() => {
+            PruneTarget::Booking(id) if cache.appts_of_booking(id)?.is_empty() => {
                 unknown.push(format!("the booking {id}"));
             }
             _ => {}
@@ -51,40 +51,40 @@ fn unknown(cache: &Cache, what: &[What]) -> Result<Vec<String>> {
 /// The earlier of the clock and the end of the last full pass, by which all that was listed then is
 /// still there: a clock that runs ahead deletes nothing of it. Where no pass was ever full, the
 /// start of the one that was killed counts.
-fn present(cache: &Cache) -> Result<DateTime<Utc>> {
+fn prune_time(cache: &Cache) -> Result<DateTime<Utc>> {
     let last_pass = cache.last_pass()?;
     let at = last_pass.and_then(|pass| pass.ended.map(|(at, _)| at).or(pass.started_at));
     Ok(at.map_or_else(now, |at| at.min(now())))
 }
 
-fn what_to_delete(args: &Prune, now: DateTime<Utc>) -> Result<Vec<What>> {
+fn prune_targets(args: &Prune, now: DateTime<Utc>) -> Result<Vec<PruneTarget>> {
     let mut what = Vec::new();
     let user = args.user.as_deref().map(parse_id).transpose()?;
-    what.extend(user.map(What::Person));
-    what.extend(args.appt.clone().map(BookingId).map(What::Booking));
+    what.extend(user.map(PruneTarget::Person));
+    what.extend(args.appt.clone().map(BookingId).map(PruneTarget::Booking));
     if what.is_empty() {
         let days = |days: u32| TimeDelta::days(days.into());
         let cut = now - days(args.keep_days.unwrap_or(0));
-        what.push(What::EndedBefore(cut));
+        what.push(PruneTarget::EndedBefore(cut));
         // A refusal that still stands is given anew every hour; one that was
         // reported must be remembered, or it would be reported again.
-        what.push(What::RefusedBefore(cut.min(now - REPORT_INTERVAL)));
+        what.push(PruneTarget::RefusedBefore(cut.min(now - REPORT_INTERVAL)));
         let unseen = args.users_unseen_for;
-        what.extend(unseen.map(|unseen| What::UnseenSince(now - days(unseen))));
+        what.extend(unseen.map(|unseen| PruneTarget::UnseenSince(now - days(unseen))));
     }
     Ok(what)
 }
 
 /// Says what would be registered a second time, before it is forgotten.
-fn warn_of_doubles(cache: &Cache, what: &[What], now: DateTime<Utc>) -> Result<()> {
+fn warn_of_duplicates(cache: &Cache, what: &[PruneTarget], now: DateTime<Utc>) -> Result<()> {
     for one in what {
-        let expected = cache.still_expected(one, now)?;
+        let expected = cache.count_reregistered(one, now)?;
         if expected == 0 {
             continue;
         }
         let visits = pluralize(expected, "visit");
         match one {
-            What::EndedBefore(_) => log::warn!(
+            PruneTarget::EndedBefore(_) => log::warn!(
                 "forgetting {visits} registered by the Python program, which kept no times: the next sync registers a second time what LibCal still lists"
             ),
             _ => log::warn!(
@@ -95,7 +95,7 @@ fn warn_of_doubles(cache: &Cache, what: &[What], now: DateTime<Utc>) -> Result<(
     Ok(())
 }
 
-fn tell(cli: &Cli, args: &Prune, pruned: &Pruned) -> Result<()> {
+fn tell(cli: &Cli, args: &Prune, pruned: &PruneCounts) -> Result<()> {
     if cli.json {
         return print_json([pruned]);
     }

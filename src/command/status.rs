@@ -12,8 +12,8 @@ use crate::cli::{self, Cli};
 use crate::clock;
 use crate::config::Config;
 use crate::messages::{ago, duration};
-use crate::model::{Appt, LastPass, LastingOutage, State, Summary, has_elapsed};
-use crate::output::{moment, print, print_json, rfc3339};
+use crate::model::{Appt, LastPass, OngoingOutage, State, Summary, has_elapsed};
+use crate::output::{format_time, print, print_json, rfc3339};
 
 /// The states of which each visit has lines of its own.
 const SHOWN: [State; 4] = [
@@ -26,7 +26,7 @@ const SHOWN: [State; 4] = [
 /// All that is told.
 struct Found {
     last_pass: Option<LastPass>,
-    outages: Vec<LastingOutage>,
+    outages: Vec<OngoingOutage>,
     /// Those that are not over.
     appts: Vec<Appt>,
 }
@@ -130,12 +130,12 @@ fn to_json(found: &Found) -> StatusJson<'_> {
 
 fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
     let mut lines = view::last_pass_lines(found.last_pass.as_ref(), now);
-    for LastingOutage { outage, since, .. } in &found.outages {
+    for OngoingOutage { outage, since, .. } in &found.outages {
         let lasts = duration(now - *since);
         lines.push(format!(
             "outage: {} since {} ({lasts})",
             outage.service,
-            moment(*since)
+            format_time(*since)
         ));
         lines.extend(view::indented(&outage.cause));
     }

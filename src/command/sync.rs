@@ -23,9 +23,9 @@ use crate::fetch::{Fetched, Lists};
 use crate::http::{self, Agents, Client};
 use crate::libcal::LibCal;
 use crate::lock::{self, Acquired};
-use crate::logging::was_told;
-use crate::messages::{booking_of, duration, pluralize, summary_line};
-use crate::model::{LastingOutage, State, Summary};
+use crate::logging::try_log;
+use crate::messages::{duration, pluralize, summary_line, visit_name};
+use crate::model::{OngoingOutage, State, Summary};
 use crate::output::print_json;
 use crate::pass::{Done, Pass};
 use crate::passagepoint::PassagePoint;
@@ -41,31 +41,31 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
     let path = cli.db.as_ref().unwrap_or(&config.cache.path);
     Cache::check_path(path)?;
     if args.dry_run {
-        let last_pass = match lock::take_if_there(path)? {
+        let last_pass = match lock::acquire_existing(path)? {
             Some(Acquired::Busy(age)) => return Ok(busy(age)),
-            Some(Acquired::Ours(lock)) => lock.last_pass(),
+            Some(Acquired::Locked(lock)) => lock.last_pass(),
             None => None,
         };
         let cache = Cache::open_copy(path)?;
         let (is_lost, _) = report_loss(&cache, path, last_pass)?;
         return pass(cli, args, &config, cache, is_lost);
     }
-    let mut lock = match lock::take(path)? {
+    let mut lock = match lock::acquire(path)? {
         Acquired::Busy(age) => return Ok(busy(age)),
-        Acquired::Ours(lock) => lock,
+        Acquired::Locked(lock) => lock,
     };
     let mut cache = Cache::open_or_create(path)?;
-    let (is_lost, is_told) = report_loss(&cache, path, lock.last_pass())?;
+    let (is_lost, was_logged) = report_loss(&cache, path, lock.last_pass())?;
     // If nobody could be told, the next pass tells.
-    let is_told = is_told || !is_lost;
+    let was_logged = was_logged || !is_lost;
     let number = 1 + lock
         .last_pass()
-        .filter(|_| is_told)
+        .filter(|_| was_logged)
         .max(pass_of(&cache)?)
         .unwrap_or(0);
     // Of another day, a pass says nothing of who is expected today.
     cache.begin_pass(number, args.date.is_none().then(clock::now))?;
-    if is_told {
+    if was_logged {
         lock.record(number)?;
     }
     pass(cli, args, &config, cache, is_lost)
@@ -80,14 +80,14 @@ fn pass_of(cache: &Cache) -> Result<Option<u64>> {
 /// gives whether that is so and whether a person was told.
 fn report_loss(cache: &Cache, path: &Path, last_pass: Option<u64>) -> Result<(bool, bool)> {
     let is_lost = last_pass > pass_of(cache)?;
-    let is_told = is_lost
-        && was_told(|| {
+    let was_logged = is_lost
+        && try_log(|| {
             log::error!(
                 "the cache {} was lost or replaced by an older copy: visits may be registered a second time; if you have a newer copy, restore it",
                 path.display()
             );
         });
-    Ok((is_lost, is_told))
+    Ok((is_lost, was_logged))
 }
 
 fn busy(age: Duration) -> Exit {
@@ -190,7 +190,7 @@ fn make_plan(
         plan.count(|decision| decision == Decision::AlreadyRegistered),
         plan.count(|decision| decision == Decision::Ended),
     );
-    cache.note_seen(known.users.keys(), now)?;
+    cache.mark_seen(known.users.keys(), now)?;
     Ok(plan)
 }
 
@@ -202,7 +202,7 @@ fn save_plan(plan: &Plan, cache: &mut Cache) -> Result<()> {
         if is_cancelled && visit.after.may_be_registered() {
             log::info!(
                 "booking {} was cancelled or moved in LibCal; PassagePoint still expects the person",
-                booking_of(&visit.after.key)
+                visit_name(&visit.after.key)
             );
         }
     }
@@ -215,7 +215,7 @@ fn carry_out(
     agents: Agents,
     cache: &mut Cache,
     plan: &mut Plan,
-    outages: &[LastingOutage],
+    outages: &[OngoingOutage],
     args: &Sync,
 ) -> (Done, Result<()>) {
     let alma = Alma::new(&agents, &config.network, &config.alma);

@@ -12,11 +12,11 @@ use crate::cache::Cache;
 use crate::cli::Cli;
 use crate::clock;
 use crate::config::{Config, IdPattern};
-use crate::messages::{ago, booking_of, summary_line};
+use crate::messages::{ago, summary_line, visit_name};
 use crate::model::{
     Appt, BookingId, LastPass, LocationId, PreregId, PrimaryId, Reason, State, has_elapsed,
 };
-use crate::output::{moment, print, rfc3339, span};
+use crate::output::{format_time, format_time_range, print, rfc3339};
 
 /// The width of a terminal that a line should fit.
 const WIDTH: usize = 80;
@@ -141,19 +141,19 @@ pub(super) fn to_json(appt: &Appt) -> ApptJson<'_> {
 /// An appointment for a person: its state, where and when, and the reason.
 pub(super) fn to_lines(appt: &Appt, places: &Places, now: DateTime<Utc>) -> Vec<String> {
     let over = if appt.is_over(now) { ", over" } else { "" };
-    let mut lines = vec![format!("{}: {}{over}", booking_of(&appt.key), appt.state)];
+    let mut lines = vec![format!("{}: {}{over}", visit_name(&appt.key), appt.state)];
     lines.extend(indented(&where_and_when(appt, places)));
     lines.extend(reason(appt, now).iter().flat_map(|line| indented(line)));
     lines.extend(expected(appt).iter().flat_map(|line| indented(line)));
     if appt.state != State::Registered {
-        lines.extend(indented(&format!("since {}", moment(appt.changed_at))));
+        lines.extend(indented(&format!("since {}", format_time(appt.changed_at))));
     }
     lines
 }
 
 /// The same in one line.
 pub(super) fn to_line(appt: &Appt, places: &Places, now: DateTime<Utc>) -> String {
-    let (booking, place) = (booking_of(&appt.key), where_and_when(appt, places));
+    let (booking, place) = (visit_name(&appt.key), where_and_when(appt, places));
     let reason = reason(appt, now).map_or(String::new(), |reason| format!(": {reason}"));
     format!("{booking}: {}, {place}{reason}", appt.state)
 }
@@ -180,7 +180,7 @@ fn where_and_when(appt: &Appt, places: &Places) -> String {
     };
     let place = places.name(lid);
     match (appt.key.starts_at, appt.ends_at) {
-        (Some(start), Some(end)) => format!("{place}, {}", span(start, end)),
+        (Some(start), Some(end)) => format!("{place}, {}", format_time_range(start, end)),
         _ => format!("{place}, at a time that cannot be read"),
     }
 }
@@ -188,8 +188,8 @@ fn where_and_when(appt: &Appt, places: &Places) -> String {
 /// What PassagePoint knows of a visit, in addition to its state.
 fn expected(appt: &Appt) -> Option<String> {
     let Some(PreregId(id)) = &appt.prereg_id else {
-        let is_told = matches!(appt.state, State::InDoubt | State::Registered);
-        let may_be = appt.may_be_registered() && !is_told;
+        let was_logged = matches!(appt.state, State::InDoubt | State::Registered);
+        let may_be = appt.may_be_registered() && !was_logged;
         return may_be.then(|| "PassagePoint may expect the person all the same".to_owned());
     };
     match (appt.state, appt.registered_ends_at) {
@@ -197,7 +197,7 @@ fn expected(appt: &Appt) -> Option<String> {
         (_, None) => Some(format!("pre-registration {id}")),
         (_, Some(end)) => Some(format!(
             "PassagePoint expects the person until {} (pre-registration {id})",
-            moment(end)
+            format_time(end)
         )),
     }
 }
@@ -221,13 +221,16 @@ pub(super) fn last_pass_lines(last_pass: Option<&LastPass>, now: DateTime<Utc>) 
         None => lines.push("no full pass was made yet".to_owned()),
         Some((ended_at, summary)) => {
             let ago = ago(*ended_at, now);
-            lines.push(format!("last full pass: {}, {ago}", moment(*ended_at)));
+            lines.push(format!("last full pass: {}, {ago}", format_time(*ended_at)));
             lines.push(summary_line(summary));
         }
     }
     let begun = last_pass.and_then(|pass| pass.started_at);
     if let Some(begun) = begun.filter(|at| ended.is_none_or(|(ended_at, _)| at > ended_at)) {
-        lines.push(format!("a pass began {} and has not ended", moment(begun)));
+        lines.push(format!(
+            "a pass began {} and has not ended",
+            format_time(begun)
+        ));
     }
     lines
 }
@@ -245,7 +248,7 @@ fn last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<String>> {
     if has_elapsed(ended_at, now, UP_TO_DATE) {
         log::warn!(
             "the last full pass ended {}, {}: what was booked or changed since then is not known here",
-            moment(ended_at),
+            format_time(ended_at),
             ago(ended_at, now)
         );
     }
@@ -259,5 +262,5 @@ fn last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<String>> {
             lasting.outage.cause
         );
     }
-    Ok(Some(moment(ended_at)))
+    Ok(Some(format_time(ended_at)))
 }

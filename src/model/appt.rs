@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{BookingId, LocationId, PreregId, PrimaryId, Reason, Report, VisitorId};
+use super::{BookingId, LastReport, LocationId, PreregId, PrimaryId, Reason, VisitorId};
 
 /// What makes two rows the same visit.
 ///
@@ -102,7 +102,7 @@ pub struct Appt {
     pub changed_at: DateTime<Utc>,
     /// The reason of its own that was last reported, be it the present one or one before; that of
     /// a user's refusal stands with the user.
-    pub report: Option<Report>,
+    pub last_report: Option<LastReport>,
 }
 
 impl Appt {
@@ -123,26 +123,26 @@ impl Appt {
             failures: 0,
             asked_ends_at: None,
             changed_at: now,
-            report: None,
+            last_report: None,
         }
     }
 
     /// Whether it was taken over from the Python program, and stands for any visit of its booking.
     #[must_use]
-    pub fn is_taken_over(&self) -> bool {
+    pub fn is_imported(&self) -> bool {
         self.key.lid.is_none()
     }
 
     /// When it is known to end: the later of its end and the end last asked for.
     #[must_use]
-    pub fn known_end(&self) -> Option<DateTime<Utc>> {
+    pub fn latest_end(&self) -> Option<DateTime<Utc>> {
         self.ends_at.max(self.asked_ends_at)
     }
 
     /// Whether it has ended.
     #[must_use]
     pub fn is_over(&self, now: DateTime<Utc>) -> bool {
-        self.known_end().is_some_and(|end| end <= now)
+        self.latest_end().is_some_and(|end| end <= now)
     }
 
     /// Whether there is an attempt whose outcome is not known.
@@ -154,7 +154,7 @@ impl Appt {
     /// Whether PassagePoint expects the person, or may do so.
     #[must_use]
     pub fn may_be_registered(&self) -> bool {
-        self.prereg_id.is_some() || self.has_intent() || self.reason == Some(Reason::TakenOver)
+        self.prereg_id.is_some() || self.has_intent() || self.reason == Some(Reason::Imported)
     }
 
     /// Whether it is registered until that end or later.
@@ -175,7 +175,7 @@ impl Appt {
     /// When its reason was last reported, if it was.
     #[must_use]
     pub fn reported_at(&self) -> Option<DateTime<Utc>> {
-        Report::time_of(self.report.as_ref(), self.reason.as_ref())
+        LastReport::reported_at(self.last_report.as_ref(), self.reason.as_ref())
     }
 
     /// The same in that state, for that reason.
@@ -203,14 +203,14 @@ impl Appt {
     }
 
     /// Left to the next pass by an outage. That says nothing about it: a visit in doubt stays
-    /// so, and so does one that was refused. `is_its_own` says whether something failed that was
+    /// so, and so does one that was refused. `is_own_failure` says whether something failed that was
     /// asked about it.
     #[must_use]
-    pub fn deferred(self, cause: &str, is_its_own: bool, now: DateTime<Utc>) -> Self {
+    pub fn deferred(self, cause: &str, is_own_failure: bool, now: DateTime<Utc>) -> Self {
         if self.state == State::InDoubt {
             return self;
         }
-        let failures = self.failures + u32::from(is_its_own);
+        let failures = self.failures + u32::from(is_own_failure);
         let appt = Self { failures, ..self };
         if appt.state == State::Refused {
             return appt;
@@ -246,7 +246,7 @@ impl Appt {
         Self {
             registered_ends_at: self.asked_ends_at,
             prereg_id: Some(prereg_id),
-            ..self.settled(now)
+            ..self.confirmed(now)
         }
     }
 
@@ -259,13 +259,13 @@ impl Appt {
             visitor_id: other.visitor_id.clone(),
             destination: other.destination.clone(),
             prereg_id: other.prereg_id.clone(),
-            ..self.settled(now)
+            ..self.confirmed(now)
         }
     }
 
     /// Registered, with nothing in doubt.
     #[must_use]
-    pub fn settled(self, now: DateTime<Utc>) -> Self {
+    pub fn confirmed(self, now: DateTime<Utc>) -> Self {
         Self {
             attempts: 0,
             failures: 0,

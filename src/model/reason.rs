@@ -32,7 +32,8 @@ pub enum Reason {
     /// It was cancelled, and its pre-registration serves that other booking.
     ServesAnother(BookingId),
     /// The Python program registered it.
-    TakenOver,
+    #[serde(rename = "taken_over")]
+    Imported,
     /// The form's answer is absent or blank.
     NoPrimaryId,
     /// The form's answer cannot be an ID.
@@ -68,17 +69,17 @@ pub enum Reason {
 /// That a person was told of a reason. It is remembered though another reason comes in between,
 /// so that two that take turns are not told of at each turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct LastReport {
     /// The reason.
     pub reason: Reason,
     /// When it was last told.
     pub at: DateTime<Utc>,
 }
 
-impl Report {
+impl LastReport {
     /// When the last report was made, if it was one of this reason.
     #[must_use]
-    pub fn time_of(report: Option<&Self>, reason: Option<&Reason>) -> Option<DateTime<Utc>> {
+    pub fn reported_at(report: Option<&Self>, reason: Option<&Reason>) -> Option<DateTime<Utc>> {
         let report = report.filter(|report| Some(&report.reason) == reason)?;
         Some(report.at)
     }
@@ -103,7 +104,7 @@ impl Reason {
 
     /// Whether it is what a service answered, so that the same is asked again after a while.
     #[must_use]
-    pub fn is_answer(&self) -> bool {
+    pub fn is_from_service(&self) -> bool {
         self.is_about_user() || matches!(self, Self::UnknownDestination(_) | Self::PreregRefused(_))
     }
 
@@ -144,7 +145,7 @@ impl fmt::Display for Reason {
                 f,
                 "its pre-registration serves booking {booking} too: leave it in PassagePoint"
             ),
-            Self::TakenOver => f.write_str("registered by the Python program"),
+            Self::Imported => f.write_str("registered by the Python program"),
             Self::NoPrimaryId => f.write_str(
                 "no primary ID on the booking form: ask the person for it and add it in LibCal",
             ),
@@ -174,7 +175,7 @@ impl fmt::Display for Reason {
             Self::VisitorRefused(status) => write!(
                 f,
                 "PassagePoint refused to create the visitor ({}): add the visitor there by hand, with the barcode",
-                answer(*status)
+                refusal_status(*status)
             ),
             Self::VisitorNotFound => f.write_str(
                 "PassagePoint has the barcode but does not find just one visitor by it: look for the barcode there, and correct the visitors that have it",
@@ -190,7 +191,7 @@ impl fmt::Display for Reason {
             Self::PreregRefused(status) => write!(
                 f,
                 "PassagePoint refused the pre-registration ({}): register the visit there by hand",
-                answer(*status)
+                refusal_status(*status)
             ),
             Self::Other(words) => f.write_str(words),
         }
@@ -198,7 +199,7 @@ impl fmt::Display for Reason {
 }
 
 /// A status of PassagePoint's refusal; one that means success came with an error.
-fn answer(status: u16) -> String {
+fn refusal_status(status: u16) -> String {
     match status {
         200..=299 => format!("{status} with an error"),
         _ => status.to_string(),
@@ -223,7 +224,7 @@ mod tests {
             Reason::UnknownStatus("Blessed by the Dean".into()),
             Reason::Moved,
             Reason::Gone,
-            Reason::TakenOver,
+            Reason::Imported,
             Reason::NoPrimaryId,
             Reason::InvalidPrimaryId,
             Reason::Unreadable("no bookId".into()),

@@ -7,7 +7,7 @@ use super::{Checked, Pass};
 use crate::alma;
 use crate::clock::now;
 use crate::http::Failure;
-use crate::model::{Appt, Card, Outage, Reason, Standing, State, User, VisitorId, has_elapsed};
+use crate::model::{Appt, Card, Eligibility, Outage, Reason, State, User, VisitorId, has_elapsed};
 use crate::passagepoint::{Answer, DEFAULT_CATEGORY, NewVisitor};
 use crate::plan::{Person, Refusal, Visit};
 
@@ -145,9 +145,12 @@ impl Pass<'_> {
     fn keep(&self, person: &Person, card: Card) -> Result<()> {
         let user = User {
             primary_id: person.primary_id.clone(),
-            standing: Standing::Card(card),
+            eligibility: Eligibility::Card(card),
             checked_at: Some(now()),
-            report: person.user.as_ref().and_then(|user| user.report.clone()),
+            last_report: person
+                .user
+                .as_ref()
+                .and_then(|user| user.last_report.clone()),
         };
         self.cache().save_user(&user, now())
     }
@@ -156,9 +159,12 @@ impl Pass<'_> {
     pub(super) fn refuse_person(&self, person: &Person, reason: &Reason) -> Result<()> {
         let user = User {
             primary_id: person.primary_id.clone(),
-            standing: Standing::Refused(reason.clone()),
+            eligibility: Eligibility::Refused(reason.clone()),
             checked_at: Some(now()),
-            report: person.user.as_ref().and_then(|user| user.report.clone()),
+            last_report: person
+                .user
+                .as_ref()
+                .and_then(|user| user.last_report.clone()),
         };
         let visits = person.visits.iter();
         let visits: Vec<Appt> = visits
@@ -174,9 +180,9 @@ impl Pass<'_> {
     }
 
     /// Leaves all visits of a person to the next pass.
-    pub(super) fn defer_person(&self, person: &Person, outage: &Outage, is_their_own: bool) {
+    pub(super) fn defer_person(&self, person: &Person, outage: &Outage, is_own_failure: bool) {
         for visit in &person.visits {
-            self.defer(visit, outage, is_their_own);
+            self.defer(visit, outage, is_own_failure);
         }
     }
 }

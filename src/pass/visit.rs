@@ -7,16 +7,16 @@ use super::{Checked, Deferred, Pass};
 use crate::alma;
 use crate::clock::now;
 use crate::http::{Delivery, Failure};
-use crate::logging::was_told;
-use crate::messages::booking_of;
+use crate::logging::try_log;
+use crate::messages::visit_name;
 use crate::model::{Appt, Barcode, MAX_ATTEMPTS, Outage, PreregId, Reason, State, User, VisitorId};
-use crate::output::span;
+use crate::output::format_time_range;
 use crate::passagepoint::{Answer, NewPrereg};
 use crate::plan::{Person, Refusal, Visit};
 
 /// So many visits of a person may fail at a destination in one pass: fewer than have the
 /// destination left alone.
-const MOST_FAILURES: usize = 2;
+const MAX_DESTINATION_FAILURES: usize = 2;
 
 /// Who is to be registered.
 struct Registrant {
@@ -36,7 +36,9 @@ impl Registrant {
             .failed_at
             .iter()
             .filter(|(place, _)| place == destination);
-        failed.nth(MOST_FAILURES - 1).map(|(_, outage)| outage)
+        failed
+            .nth(MAX_DESTINATION_FAILURES - 1)
+            .map(|(_, outage)| outage)
     }
 }
 
@@ -185,7 +187,7 @@ impl Pass<'_> {
         if !self.is_dry_run {
             log::info!(
                 "booking {} is covered by the pre-registration of booking {booking}",
-                booking_of(&appt.key)
+                visit_name(&appt.key)
             );
         }
         self.done().covered.push((visit.clone(), booking));
@@ -224,14 +226,14 @@ impl Pass<'_> {
             );
             return false;
         }
-        let is_told = was_told(|| {
+        let was_logged = try_log(|| {
             log::error!(
                 "possibly registered twice: booking {} lies within booking {other}, of which it is not known whether it is registered; look in PassagePoint",
-                booking_of(&visit.appt.key)
+                visit_name(&visit.appt.key)
             );
         });
         self.done().possibly_doubled = true;
-        if !is_told {
+        if !was_logged {
             self.put_off(
                 visit,
                 "waits until somebody can be told that it may be registered twice",
@@ -258,7 +260,7 @@ impl Pass<'_> {
 
     /// Leaves a visit to the next pass, as it is.
     fn put_off(&self, visit: &Visit, why: &str) {
-        log::info!("booking {} {why}", booking_of(&visit.appt.key));
+        log::info!("booking {} {why}", visit_name(&visit.appt.key));
         self.done().put_off += 1;
     }
 
@@ -285,16 +287,16 @@ impl Pass<'_> {
             // The cache still has the intent: the next pass takes the visit for one in doubt.
             log::error!(
                 "booking {} was registered, which the cache could not keep: the next pass may register it a second time",
-                booking_of(&appt.key)
+                visit_name(&appt.key)
             );
             return kept;
         }
         if !self.is_dry_run {
             log::info!(
                 "registered booking {}: {}, {}",
-                booking_of(&appt.key),
+                visit_name(&appt.key),
                 visit.destination,
-                span(visit.starts_at, visit.ends_at)
+                format_time_range(visit.starts_at, visit.ends_at)
             );
         }
         self.done().registered.push((visit.clone(), appt));
@@ -406,15 +408,15 @@ impl Pass<'_> {
     }
 
     /// Leaves a visit to the next pass; what the cache has to know of it is written at the end.
-    /// `is_its_own` says whether something failed that was asked about this visit or its person.
-    pub(super) fn defer(&self, visit: &Visit, outage: &Outage, is_its_own: bool) {
+    /// `is_own_failure` says whether something failed that was asked about this visit or its person.
+    pub(super) fn defer(&self, visit: &Visit, outage: &Outage, is_own_failure: bool) {
         let deferred = Deferred {
             outage: outage.clone(),
             before: visit.appt.clone(),
             appt: visit
                 .appt
                 .clone()
-                .deferred(&outage.cause, is_its_own, now()),
+                .deferred(&outage.cause, is_own_failure, now()),
         };
         self.done().waiting.push(deferred);
     }

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use super::listing::{Approval, Listed};
 use super::{Decision, Planned, Rules, Why};
 use crate::model::{
-    Appt, BookingId, Known, MAX_ATTEMPTS, REFUSAL_STANDS, Reason, State, VisitKey, has_elapsed,
+    Appt, BookingId, Known, MAX_ATTEMPTS, REFUSAL_RETRY_INTERVAL, Reason, State, VisitKey,
+    has_elapsed,
 };
 
 /// What all decisions go by.
@@ -84,8 +85,8 @@ impl Planner<'_> {
                 // Whether its pre-registration serves another visit is seen when all are planned.
                 let is_shared = matches!(appt.reason, Some(Reason::ServesAnother(_)));
                 let mut reason = appt.reason.clone().filter(|_| is_shared);
-                if self.is_taken_over(&appt) {
-                    reason = Some(Reason::TakenOver);
+                if self.is_imported(&appt) {
+                    reason = Some(Reason::Imported);
                 }
                 let appt = appt.with_state(State::Cancelled, reason, now);
                 (appt, Decision::NotExpected)
@@ -100,15 +101,15 @@ impl Planner<'_> {
 
     fn plan_approved(&self, appt: Appt, listed: &Listed<'_>) -> (Appt, Decision) {
         let now = self.rules.now;
-        if self.is_taken_over(&appt) {
-            let appt = appt.with_state(State::Registered, Some(Reason::TakenOver), now);
+        if self.is_imported(&appt) {
+            let appt = appt.with_state(State::Registered, Some(Reason::Imported), now);
             return (appt, Decision::AlreadyRegistered);
         }
         if let Some(problem) = &listed.problem {
             return self.refused(appt, problem.clone());
         }
         if listed.ends_at.is_some_and(|end| appt.covers(end)) {
-            return (appt.settled(now), Decision::AlreadyRegistered);
+            return (appt.confirmed(now), Decision::AlreadyRegistered);
         }
         if appt.has_intent() && appt.attempts >= MAX_ATTEMPTS {
             let appt = appt.with_state(State::InDoubt, Some(Reason::GivenUp), now);
@@ -116,7 +117,7 @@ impl Planner<'_> {
         }
         // PassagePoint may have registered it each time.
         let is_repeated = appt.has_intent() && appt.failures >= MAX_ATTEMPTS;
-        if is_repeated && !has_elapsed(appt.changed_at, now, REFUSAL_STANDS) {
+        if is_repeated && !has_elapsed(appt.changed_at, now, REFUSAL_RETRY_INTERVAL) {
             return (appt, Decision::PutOff);
         }
         if let Some(lid) = appt.key.lid
@@ -128,10 +129,10 @@ impl Planner<'_> {
             let appt = appt.with_state(State::Refused, Some(reason.clone()), now);
             return (appt, Decision::Refused { reported_at });
         }
-        let is_answered =
-            appt.state == State::Refused && appt.reason.as_ref().is_some_and(Reason::is_answer);
+        let is_answered = appt.state == State::Refused
+            && appt.reason.as_ref().is_some_and(Reason::is_from_service);
         let is_users = appt.reason.as_ref().is_some_and(Reason::is_about_user);
-        if is_answered && !is_users && !has_elapsed(appt.changed_at, now, REFUSAL_STANDS) {
+        if is_answered && !is_users && !has_elapsed(appt.changed_at, now, REFUSAL_RETRY_INTERVAL) {
             let reported_at = appt.reported_at();
             return (appt, Decision::Refused { reported_at });
         }
@@ -173,7 +174,7 @@ impl Planner<'_> {
     fn users_refusal(&self, appt: &Appt) -> Option<(&Reason, Option<DateTime<Utc>>)> {
         let user = self.known.users.get(appt.key.primary_id.as_ref()?)?;
         let reason = user.refusal()?;
-        let is_old = |at| has_elapsed(at, self.rules.now, REFUSAL_STANDS);
+        let is_old = |at| has_elapsed(at, self.rules.now, REFUSAL_RETRY_INTERVAL);
         if user.checked_at.is_none_or(is_old) {
             return None;
         }
@@ -181,9 +182,9 @@ impl Planner<'_> {
     }
 
     /// Whether the Python program registered a visit of this booking, and so perhaps this one.
-    fn is_taken_over(&self, appt: &Appt) -> bool {
+    fn is_imported(&self, appt: &Appt) -> bool {
         let of_booking = self.appts_of(&appt.key.booking_id);
-        of_booking.iter().any(Appt::is_taken_over)
+        of_booking.iter().any(Appt::is_imported)
     }
 
     pub(super) fn appts_of(&self, booking: &BookingId) -> &[Appt] {

@@ -34,7 +34,7 @@ impl Planner<'_> {
         let unlisted = self.known.appts.values().flatten();
         for appt in unlisted.filter(|appt| !listed.contains_key(&appt.key)) {
             let booking = &appt.key.booking_id;
-            if appt.is_taken_over() || appt.is_over(now) || unreadable.contains(booking) {
+            if appt.is_imported() || appt.is_over(now) || unreadable.contains(booking) {
                 continue;
             }
             let others = rows_of.get(booking).map_or(&[][..], Vec::as_slice);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::messages::{abbreviate, duration, pluralize};
-use crate::model::{LastingOutage, Outage, is_report_due};
+use crate::model::{OngoingOutage, Outage, is_report_due};
 
 /// What an outage led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,9 +41,9 @@ pub struct Report {
     /// What is over and was reported before, in words.
     pub over: Vec<String>,
     /// The outages that last and are not remembered as they now are.
-    pub changed: Vec<LastingOutage>,
+    pub changed: Vec<OngoingOutage>,
     /// The outages that are over.
-    pub ended: Vec<LastingOutage>,
+    pub ended: Vec<OngoingOutage>,
 }
 
 /// Compares the outages that this pass met with those that are remembered from the one
@@ -54,7 +54,7 @@ pub struct Report {
 /// shrank is what it was. Neither is over.
 #[must_use]
 pub fn follow(
-    remembered: Vec<LastingOutage>,
+    remembered: Vec<OngoingOutage>,
     met: &BTreeMap<&str, &Outage>,
     always: bool,
     now: DateTime<Utc>,
@@ -66,7 +66,7 @@ pub fn follow(
             .filter(|lasting| is_related(service, &lasting.outage.service));
         let since = related.clone().map(|lasting| lasting.since).min();
         let known = related.filter(|lasting| is_part_of(service, &lasting.outage.service));
-        let lasting = LastingOutage {
+        let lasting = OngoingOutage {
             outage: (*outage).clone(),
             // A clock that ran ahead may have noted it.
             since: since.map_or(now, |since| since.min(now)),
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn an_outage_that_grows_is_said_at_once_and_one_that_shrinks_is_not_and_neither_is_over() {
-        let lasting = |service, reported| LastingOutage {
+        let lasting = |service, reported| OngoingOutage {
             outage: Outage::of(service, "no"),
             since: now() - TimeDelta::hours(2),
             reported_at: Some(now()).filter(|_| reported),

@@ -4,9 +4,9 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::messages::booking_of;
+use crate::messages::visit_name;
 use crate::model::{Appt, State};
-use crate::output::{print, print_json, rfc3339, span};
+use crate::output::{format_time_range, print, print_json, rfc3339};
 use crate::pass::Done;
 use crate::plan::{Plan, Planned, Refusal, Visit, Why};
 use crate::report::refusal_lines;
@@ -36,7 +36,7 @@ pub(super) fn print_actions(
         return print_json(registered.chain(covered).chain(marks).chain(refused));
     }
     let covered = covered.into_iter().map(|(visit, booking)| {
-        let visit = booking_of(&visit.appt.key);
+        let visit = visit_name(&visit.appt.key);
         format!("take over {visit}: the pre-registration of booking {booking} covers it")
     });
     let marks = marks.iter().map(mark_line);
@@ -66,17 +66,17 @@ fn mark_of(visit: &Planned) -> Option<(&'static str, &Appt)> {
 fn mark_line((action, appt): &(&str, &Appt)) -> String {
     let when = appt.key.starts_at.zip(appt.ends_at);
     let when = when.map_or(String::new(), |(start, end)| {
-        format!(", {}", span(start, end))
+        format!(", {}", format_time_range(start, end))
     });
-    format!("{action} {}{when}", booking_of(&appt.key))
+    format!("{action} {}{when}", visit_name(&appt.key))
 }
 
 fn register_line(visit: &Visit) -> String {
     format!(
         "register {}: {}, {}{}",
-        booking_of(&visit.appt.key),
+        visit_name(&visit.appt.key),
         visit.destination,
-        span(visit.starts_at, visit.ends_at),
+        format_time_range(visit.starts_at, visit.ends_at),
         match visit.why {
             Why::New => "",
             Why::Longer => " (again: it became longer)",

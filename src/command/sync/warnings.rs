@@ -12,8 +12,8 @@ use crate::cache::Cache;
 use crate::clock;
 use crate::config::Config;
 use crate::fetch::Fetched;
-use crate::logging::was_told;
-use crate::messages::{booking_of, pluralize};
+use crate::logging::try_log;
+use crate::messages::{pluralize, visit_name};
 use crate::model::is_report_due;
 use crate::pass::Done;
 use crate::plan::{Plan, Refusal, Why};
@@ -25,7 +25,7 @@ pub(super) fn possibly_doubled(plan: &mut Plan) {
     let visits = plan.people.iter().flat_map(|person| &person.visits);
     let doubtful: Vec<_> = visits
         .filter(|visit| visit.why == Why::InDoubt)
-        .map(|visit| booking_of(&visit.appt.key))
+        .map(|visit| visit_name(&visit.appt.key))
         .collect();
     if doubtful.is_empty() {
         return;
@@ -34,14 +34,14 @@ pub(super) fn possibly_doubled(plan: &mut Plan) {
     let bookings: BTreeSet<_> = doubtful.into_iter().collect();
     let bookings: Vec<_> = bookings.into_iter().collect();
     // An error even if it goes well: nobody else will ever say so.
-    let is_told = was_told(|| {
+    let was_logged = try_log(|| {
         log::error!(
             "possibly registered twice: {}, tried again because the outcome of the last attempt is not known; look in PassagePoint ({})",
             visits,
             bookings.join(", ")
         );
     });
-    if !is_told {
+    if !was_logged {
         plan.put_off_doubts();
     }
 }
@@ -65,11 +65,11 @@ pub(super) fn outages(
         .iter()
         .filter(|incident| report.due.contains(&incident.outage.service));
     let lines = lines(due);
-    if was_told(|| lines.iter().for_each(|line| log::error!("{line}"))) {
+    if try_log(|| lines.iter().for_each(|line| log::error!("{line}"))) {
         report.mark_reported(now);
     }
-    let is_told = was_told(|| report.over.iter().for_each(|line| log::warn!("{line}")));
-    if !is_told && !report.over.is_empty() && log::log_enabled!(Level::Warn) {
+    let was_logged = try_log(|| report.over.iter().for_each(|line| log::warn!("{line}")));
+    if !was_logged && !report.over.is_empty() && log::log_enabled!(Level::Warn) {
         // The next pass tells that they are over.
         report.ended.clear();
     }
@@ -99,7 +99,7 @@ pub(super) fn refusals(
     }
     // Under -q nobody is told, nor on a full disk.
     let lines = refusal_lines(&due);
-    if was_told(|| lines.iter().for_each(|line| log::warn!("{line}"))) {
+    if try_log(|| lines.iter().for_each(|line| log::warn!("{line}"))) {
         let (mut users, mut visits) = (Vec::new(), Vec::new());
         for refusal in due {
             let key = &refusal.appt.key;

@@ -7,19 +7,19 @@ use anyhow::{Result, anyhow, bail};
 use rusqlite::{Connection, ffi};
 
 use super::passes::last_pass;
-use super::schema::{Kind, kind};
+use super::schema::{Format, detect_format};
 use super::{Cache, sqlite_error};
 use crate::model::LastPass;
 
 /// What stands in a cache.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Survey {
+pub enum Inspection {
     /// There is no file yet, and one can be made.
-    None,
+    Missing,
     /// The Python program's cache or one of version 1, which the next sync takes over.
     Older(Counts),
     /// A cache of this program.
-    Ours(Counts, Option<LastPass>),
+    Current(Counts, Option<LastPass>),
 }
 
 /// How much a cache knows.
@@ -36,18 +36,18 @@ impl Cache {
     ///
     /// # Errors
     /// Where it cannot be read, made or written, is no cache, or is one of a later version.
-    pub fn survey(path: &Path) -> Result<Survey> {
+    pub fn inspect(path: &Path) -> Result<Inspection> {
         if !Self::check_path(path)? && !path.is_symlink() {
-            return could_be_made(path).map(|()| Survey::None);
+            return check_creatable(path).map(|()| Inspection::Missing);
         }
         let cache = Self::connect(path)?;
-        let surveyed = survey(&cache.connection);
-        cache.explained(surveyed)
+        let inspection = inspect(&cache.connection);
+        cache.map_error(inspection)
     }
 }
 
-fn survey(connection: &Connection) -> rusqlite::Result<Survey> {
-    let kind = kind(connection)?;
+fn inspect(connection: &Connection) -> rusqlite::Result<Inspection> {
+    let format = detect_format(connection)?;
     // Whether a transaction could begin, which changes nothing.
     connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
     let sound: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
@@ -61,15 +61,15 @@ fn survey(connection: &Connection) -> rusqlite::Result<Survey> {
             appts: count("SELECT count(*) FROM appts")? as usize,
         })
     };
-    Ok(match kind {
-        Kind::Nothing => Survey::None,
-        Kind::Pythons | Kind::Version1 | Kind::WithoutReports => Survey::Older(counts()?),
-        Kind::Ours => Survey::Ours(counts()?, last_pass(connection)?),
+    Ok(match format {
+        Format::Empty => Inspection::Missing,
+        Format::Python | Format::Version1 | Format::WithoutReports => Inspection::Older(counts()?),
+        Format::Current => Inspection::Current(counts()?, last_pass(connection)?),
     })
 }
 
 /// Whether a file could be made there: tried with another one beside it.
-fn could_be_made(path: &Path) -> Result<()> {
+fn check_creatable(path: &Path) -> Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
