@@ -114,4 +114,28 @@ mod tests {
             assert_eq!(nearest(typed, keys), meant, "{typed}");
         }
     }
+
+    #[test]
+    fn the_readme_has_each_key_in_its_table() {
+        let text = include_str!("../../README.md");
+        let (_, table) = text.split_once("| key | what it is | default |\n").unwrap();
+        let rows = table.lines().skip(1).take_while(|row| row.starts_with('|'));
+        let cells = rows.filter_map(|row| row.split('|').nth(1));
+        let mut section = "";
+        let mut explained = Vec::new();
+        for name in cells.flat_map(|cell| cell.split(',')) {
+            let name = name.trim().trim_matches('`');
+            let (of, key) = name.split_once('.').unwrap_or((section, name));
+            section = of;
+            explained.push((section, key));
+        }
+        // The sections themselves have no row, and the keys of a location stand in that of the list.
+        let own = KEYS
+            .iter()
+            .filter(|(name, _)| !["", "LibCal.locations"].contains(name));
+        let known: Vec<_> = own
+            .flat_map(|(section, keys)| keys.iter().map(|key| (*section, *key)))
+            .collect();
+        assert_eq!(explained, known);
+    }
 }

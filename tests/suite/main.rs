@@ -51,6 +51,7 @@ mod privacy;
 mod proxies;
 mod prune;
 mod prune_limits;
+mod readme;
 mod right_person;
 mod scoped_storms;
 mod serve;
