@@ -190,3 +190,120 @@ fn the_defaults_in_the_table_are_those_of_the_code() {
     }
     assert!(format!("{passagepoint:?}").matches("/pp/api/v2/").count() == 5);
 }
+
+/// The lines of the README's crontabs, and of the example, that run the program.
+fn jobs(crontab: &str) -> Vec<&str> {
+    let lines = crontab.lines();
+    lines.filter(|line| line.contains(PROGRAM)).collect()
+}
+
+/// Where the README has it installed.
+const PROGRAM: &str = "/usr/local/bin/libcal-pp";
+
+/// Reads a command line as the program does.
+fn assert_taken(command: &str) {
+    let words = command.split_whitespace();
+    let words = words.take_while(|word| !["&&", ">"].contains(word));
+    if let Err(error) = Cli::try_parse_from(words) {
+        panic!("{command}: {error}");
+    }
+}
+
+#[test]
+fn the_crontab_of_the_readme_is_the_example() {
+    let all = blocks("crontab").concat();
+    let shown = jobs(&all);
+    let example = text_of("crontab.example");
+    assert_eq!(shown[..2], jobs(&example)[..]);
+    for job in shown {
+        assert_taken(&job[job.find(PROGRAM).unwrap()..]);
+    }
+}
+
+/// The systemd units: the path that the first line of each names, and the whole of it.
+fn units() -> Vec<(String, String)> {
+    let named = blocks("ini").into_iter().map(|unit| {
+        let first = unit.lines().next().unwrap_or_default();
+        let path = first.strip_prefix("# /etc/systemd/system/");
+        (path.expect("the file's name").to_owned(), unit)
+    });
+    named.collect()
+}
+
+#[test]
+fn the_systemd_units_run_what_the_program_takes() {
+    let mut commands = 0;
+    for (_, unit) in units() {
+        for line in unit.lines().filter(|line| line.contains(PROGRAM)) {
+            assert_taken(line.strip_prefix("ExecStart=").expect("only there"));
+            commands += 1;
+        }
+        if let Some(status) = unit
+            .lines()
+            .find_map(|line| line.strip_prefix("SuccessExitStatus="))
+        {
+            assert_eq!(status, (Exit::Busy as i32).to_string());
+        }
+    }
+    assert_eq!(commands, 2, "sync and prune");
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    // Not every machine has it.
+    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
+        return;
+    };
+    assert!(version.status.success());
+    let folder = tempfile::tempdir().unwrap();
+    let mut verify = Command::new("systemd-analyze");
+    verify.args(["verify", "--man=no", "--recursive-errors=yes"]);
+    for (path, unit) in units() {
+        let file = folder.path().join(&path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        // It looks whether the program is there.
+        fs::write(
+            &file,
+            unit.replace(PROGRAM, env!("CARGO_BIN_EXE_libcal-pp")),
+        )
+        .unwrap();
+        if !path.contains('/') {
+            verify.arg(folder.path().join(path.replace("@.", "@libcal-pp-sync.")));
+        }
+    }
+    let run = Run::of(verify);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
+}
+
+#[test]
+fn each_shell_block_of_the_readme_can_be_pasted() {
+    for block in blocks("sh") {
+        let mut bash = Command::new("bash");
+        bash.args(["-n", "-c", &block]);
+        let run = Run::of(bash);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{block}");
+    }
+}
+
+#[test]
+fn each_link_within_the_readme_leads_to_a_heading() {
+    let text = text_of("README.md");
+    let headings: BTreeSet<_> = text
+        .lines()
+        .filter(|line| line.starts_with("##"))
+        .map(|line| {
+            let kept = line.trim_start_matches('#').trim().to_lowercase();
+            let kept: String = kept
+                .chars()
+                .filter(|c| c.is_alphanumeric() || " -".contains(*c))
+                .collect();
+            kept.replace(' ', "-")
+        })
+        .collect();
+    let links = text.split("](#").skip(1);
+    let links: Vec<_> = links.filter_map(|rest| rest.split(')').next()).collect();
+    assert!(!links.is_empty());
+    for link in links {
+        assert!(headings.contains(link), "{link} is none of {headings:?}");
+    }
+}
