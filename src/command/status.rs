@@ -1,6 +1,8 @@
 //! `status`: how the last pass went, which outages last, and what is waiting and why. From the
 //! cache alone.
 
+mod imported;
+
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -14,6 +16,7 @@ use crate::config::Config;
 use crate::messages::{ago, duration};
 use crate::model::{Appt, LastPass, OngoingOutage, State, Summary, has_elapsed};
 use crate::output::{format_time, print, print_json, rfc3339};
+use imported::{Imported, ImportedJson, Knowledge};
 
 /// The states of which each visit has lines of its own.
 const SHOWN: [State; 4] = [
@@ -27,17 +30,20 @@ const SHOWN: [State; 4] = [
 struct Found {
     last_pass: Option<LastPass>,
     outages: Vec<OngoingOutage>,
-    /// Those that are not over.
+    /// The visits that are not over.
     appts: Vec<Appt>,
+    imported: Imported,
 }
 
 pub(super) fn run(cli: &Cli, args: &cli::Status) -> Result<Exit> {
     let cache = Cache::open_existing(&cache_path(cli)?)?;
     let now = clock::now();
+    let mut appts = cache.current_appts(now)?;
     let found = Found {
         last_pass: cache.last_pass()?,
         outages: cache.outages()?,
-        appts: cache.current_appts(now)?,
+        imported: Imported::split_off(&mut appts),
+        appts,
     };
     if cli.json {
         print_json([to_json(&found)])?;
@@ -84,12 +90,26 @@ fn count(found: &Found, state: State) -> usize {
     appts.filter(|appt| appt.state == state).count()
 }
 
+/// What the last pass could find out about the imported bookings.
+fn knowledge(found: &Found) -> Knowledge {
+    let is_libcal = |ongoing: &OngoingOutage| ongoing.outage.service.starts_with("LibCal");
+    let last_pass = found.last_pass.as_ref();
+    if last_pass.is_none_or(|pass| pass.ended.is_none()) {
+        Knowledge::None
+    } else if found.outages.iter().any(is_libcal) {
+        Knowledge::Partial
+    } else {
+        Knowledge::Full
+    }
+}
+
 /// The whole for a program.
 #[derive(Serialize)]
 struct StatusJson<'a> {
     last_pass: Option<LastPassJson<'a>>,
     outages: Vec<OutageJson<'a>>,
     states: serde_json::Map<String, serde_json::Value>,
+    imported: ImportedJson<'a>,
     appts: Vec<ApptJson<'a>>,
 }
 
@@ -124,6 +144,7 @@ fn to_json(found: &Found) -> StatusJson<'_> {
         last_pass,
         outages: outages.collect(),
         states: states.into_iter().collect(),
+        imported: found.imported.to_json(),
         appts: shown(found).map(view::to_json).collect(),
     }
 }
@@ -151,6 +172,7 @@ fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
         counts.join(", ")
     };
     lines.push(format!("visits that are not over: {counts}"));
+    lines.extend(found.imported.to_line(&knowledge(found)));
     lines.extend(shown(found).map(|appt| view::to_line(appt, places, now)));
     lines
 }

@@ -130,6 +130,7 @@ fn the_status_for_a_program_has_these_fields_and_no_other() {
         "states": {
             "registered": 1, "in doubt": 0, "waiting": 1, "refused": 1, "not approved": 1, "cancelled": 1,
         },
+        "imported": {"bookings": 0, "to_come": []},
         "appts": appts,
     });
     assert_eq!(found, expected);
@@ -204,7 +205,13 @@ fn where_no_full_pass_was_made_the_status_is_1() {
     crate::support::python_cache(&sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
     let run = status(&sandbox, &[], 1);
     assert_says(&run.stderr, &["no full pass was made yet"]);
-    assert_says(&run.stdout, &["visits that are not over: 1 registered"]);
+    assert_says(
+        &run.stdout,
+        &[
+            "visits that are not over: none",
+            "imported from the Python program: 1 booking; ",
+        ],
+    );
     let found = one_json(&status(&sandbox, &["--json"], 1));
     assert_eq!(found["last_pass"], Value::Null);
 }

@@ -3,11 +3,14 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+use chrono::DateTime;
+use serde_json::json;
+
 use crate::cache::{assert_cache_refused, version};
 use crate::sandbox::{Booking, Sandbox, Service};
 use crate::support::{
-    assert_right, assert_says, bytes, good_sync, one_json, one_person, python_cache, rows_of, sql,
-    texts, with_ada,
+    assert_right, assert_says, bytes, good_sync, of_ada, one_json, one_person, outage_sync,
+    python_cache, recovered_sync, rows_of, sql, texts, with_ada,
 };
 use crate::version_1::day_of_version_1;
 
@@ -233,4 +236,79 @@ fn a_python_programs_cache_that_everybody_could_read_is_taken_over_as_a_private_
     assert_eq!(rows_of(&sandbox, "appts"), 1, "bytes are no booking id");
     assert_eq!(rows_of(&sandbox, "users"), 1, "nor a barcode");
     good_sync(&sandbox);
+}
+
+#[test]
+fn status_tells_which_imported_bookings_are_still_to_come() {
+    let sandbox = one_person()
+        .booking(of_ada("cs_1").minutes(200, 260))
+        .booking(of_ada("cs_2").minutes(-120, -60))
+        .booking(of_ada("cs_3").cancelled());
+    python_cache(
+        &sandbox,
+        "INSERT INTO appts VALUES ('cs_1', '138'), ('cs_2', '139'), ('cs_3', '140'), ('cs_old', '141');",
+    );
+    let head = "imported from the Python program: 4 bookings; ";
+    let status = |code| {
+        let run = sandbox.run(&["status"]);
+        assert_eq!(run.code, code, "{run:#?}");
+        let mut lines = run.stdout.lines();
+        let line = lines.find_map(|line| line.strip_prefix(head));
+        line.unwrap_or_else(|| panic!("no such line: {run:#?}"))
+            .to_owned()
+    };
+    let to_come = || {
+        let found = one_json(&sandbox.run(&["--json", "status"]));
+        assert_eq!(found["imported"]["bookings"], 4);
+        found["imported"]["to_come"].clone()
+    };
+    assert_eq!(
+        status(1),
+        "the first full pass finds out which of them are still to come"
+    );
+    assert_eq!(to_come(), json!([]));
+    good_sync(&sandbox);
+    let last = DateTime::from_timestamp(sandbox.now() + 260 * 60, 0).unwrap();
+    let last = last.format("%a %-d %b %Y %H:%M UTC");
+    assert_eq!(
+        status(0),
+        format!(
+            "2 visits are still to come, the last until {last} (cs_1 of G10000001, cs_1 of G10000001): do not run `prune` before that"
+        )
+    );
+    let visits = sandbox.run(&["--json", "lookup-appt", "cs_1"]).json();
+    assert_eq!(to_come(), json!(visits[1..]));
+    // What was taken over has no times, and is none of the visits that are counted.
+    let states = one_json(&sandbox.run(&["--json", "status"]))["states"].take();
+    assert_eq!(
+        (&states["registered"], &states["cancelled"]),
+        (&json!(2), &json!(1))
+    );
+    sandbox.pass_time(240);
+    let told = status(0);
+    assert!(
+        told.starts_with("1 visit is still to come, the last until "),
+        "{told}"
+    );
+    sandbox.pass_time(30);
+    assert_eq!(
+        status(0),
+        "none of them is still to come: the next `prune` forgets them"
+    );
+    sandbox.stop(Service::LibCal);
+    outage_sync(&sandbox);
+    assert_eq!(
+        status(1),
+        "LibCal's lists cannot be read, so that others may still be to come"
+    );
+    sandbox.start(Service::LibCal);
+    recovered_sync(&sandbox);
+    assert_eq!(sandbox.run(&["prune"]).code, 0);
+    let run = sandbox.run(&["status"]);
+    assert!(!run.stdout.contains("imported from"), "{run:#?}");
+    let none = json!({"bookings": 0, "to_come": []});
+    assert_eq!(
+        one_json(&sandbox.run(&["--json", "status"]))["imported"],
+        none
+    );
 }

@@ -1,0 +1,103 @@
+//! What was imported from the Python program, and which of it is still to come: until that is
+//! over, `prune` would have it registered a second time.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::super::view::{self, ApptJson};
+use crate::messages::{abbreviate, pluralize, visit_name};
+use crate::model::{Appt, Reason, State};
+use crate::output::format_time;
+
+/// The bookings that the Python program registered.
+pub(super) struct Imported {
+    /// How many `prune` has not forgotten yet.
+    pub(super) bookings: usize,
+    /// Their visits that LibCal lists and that are not over, by start.
+    pub(super) to_come: Vec<Appt>,
+}
+
+/// What is known of them.
+pub(super) enum Knowledge {
+    /// No pass has compared them with LibCal's lists yet.
+    None,
+    /// Not all of LibCal's lists could be read.
+    Partial,
+    /// The last pass read all lists.
+    Full,
+}
+
+/// The same for a program.
+#[derive(Serialize)]
+pub(super) struct ImportedJson<'a> {
+    bookings: usize,
+    to_come: Vec<ApptJson<'a>>,
+}
+
+impl Imported {
+    /// Takes the bookings, which have no times and are none of the visits, out of the appointments
+    /// that are not over.
+    pub(super) fn split_off(appts: &mut Vec<Appt>) -> Self {
+        let all = appts.len();
+        appts.retain(|appt| !appt.is_imported());
+        let bookings = all - appts.len();
+        let is_to_come =
+            |appt: &&Appt| appt.state == State::Registered && appt.reason == Some(Reason::Imported);
+        let to_come = appts.iter().filter(|_| bookings > 0).filter(is_to_come);
+        Self {
+            bookings,
+            to_come: to_come.cloned().collect(),
+        }
+    }
+
+    pub(super) fn to_json(&self) -> ImportedJson<'_> {
+        ImportedJson {
+            bookings: self.bookings,
+            to_come: self.to_come.iter().map(view::to_json).collect(),
+        }
+    }
+
+    /// The line for a person, if there is anything to tell.
+    pub(super) fn to_line(&self, knowledge: &Knowledge) -> Option<String> {
+        if self.bookings == 0 {
+            return None;
+        }
+        let told = match (knowledge, self.last_end()) {
+            (Knowledge::None, _) => {
+                "the first full pass finds out which of them are still to come".to_owned()
+            }
+            (_, Some(last)) => self.describe_to_come(last),
+            (Knowledge::Partial, None) => {
+                "LibCal's lists cannot be read, so that others may still be to come".to_owned()
+            }
+            (Knowledge::Full, None) => {
+                "none of them is still to come: the next `prune` forgets them".to_owned()
+            }
+        };
+        let bookings = pluralize(self.bookings, "booking");
+        Some(format!(
+            "imported from the Python program: {bookings}; {told}"
+        ))
+    }
+
+    fn last_end(&self) -> Option<DateTime<Utc>> {
+        self.to_come.iter().filter_map(|appt| appt.ends_at).max()
+    }
+
+    fn describe_to_come(&self, last: DateTime<Utc>) -> String {
+        let visits = match self.to_come.len() {
+            1 => "1 visit is".to_owned(),
+            number => format!("{number} visits are"),
+        };
+        let ids: Vec<_> = self
+            .to_come
+            .iter()
+            .map(|appt| visit_name(&appt.key))
+            .collect();
+        format!(
+            "{visits} still to come, the last until {} ({}): do not run `prune` before that",
+            format_time(last),
+            abbreviate(&ids)
+        )
+    }
+}
