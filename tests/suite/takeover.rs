@@ -279,9 +279,9 @@ fn status_tells_which_imported_bookings_are_still_to_come() {
     let visits = sandbox.run(&["--json", "lookup-appt", "cs_1"]).json();
     assert_eq!(to_come(), json!(visits[1..]));
     // What was taken over has no times, and is none of the visits that are counted.
-    let states = one_json(&sandbox.run(&["--json", "status"]))["states"].take();
+    let counts = one_json(&sandbox.run(&["--json", "status"]))["states"].take();
     assert_eq!(
-        (&states["registered"], &states["cancelled"]),
+        (&counts["registered"], &counts["cancelled"]),
         (&json!(2), &json!(1))
     );
     sandbox.pass_time(240);
