@@ -26,7 +26,7 @@ use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, backup, ffi};
 
 use crate::files;
-use crate::model::{BookingId, Known, LastReport, PrimaryId, Reason};
+use crate::model::{BookingId, CacheSnapshot, LastReport, PrimaryId, Reason};
 use schema::Format;
 
 /// How long another process may keep the cache locked.
@@ -153,13 +153,13 @@ impl Cache {
     ///
     /// # Errors
     /// Where the cache cannot be read.
-    pub fn known<'k>(
+    pub fn snapshot<'k>(
         &self,
         bookings: impl IntoIterator<Item = &'k BookingId>,
         people: impl IntoIterator<Item = &'k PrimaryId>,
         now: DateTime<Utc>,
-    ) -> Result<Known> {
-        let mut known = Known::default();
+    ) -> Result<CacheSnapshot> {
+        let mut known = CacheSnapshot::default();
         // In one transaction: each of its own would have to lock and look whether anything changed.
         let snapshot = self.connection.unchecked_transaction();
         let snapshot = self.map_error(snapshot)?;

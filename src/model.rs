@@ -96,7 +96,7 @@ impl User {
 
 /// What the cache knows of the users and bookings of one pass.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct CacheSnapshot {
     /// Users by primary ID.
     pub users: HashMap<PrimaryId, User>,
     /// Appointments by booking.

@@ -1,9 +1,9 @@
-//! A plan carried out: several people at once, the soonest start first.
+//! Carries a plan out: several people at once, the soonest start first.
 //!
 //! Two groups of worker threads share the work, so that neither service waits for the
 //! other: one asks Alma about the people who are not known, the other creates visitors
-//! and registers visits in PassagePoint. What is to be done stands in the plan; what
-//! is printed about it is for [`crate::command`] to say.
+//! and registers visits in PassagePoint. The plan says what is to be done; [`crate::command`]
+//! prints what came of it.
 
 mod person;
 mod visit;
@@ -31,39 +31,41 @@ pub struct Pass<'a> {
     pub alma: Alma<'a>,
     /// Where people are registered.
     pub passagepoint: PassagePoint<'a>,
-    /// What is remembered; one thread at a time.
+    /// The cache, for one thread at a time.
     pub cache: Mutex<&'a mut Cache>,
-    /// What came of it so far.
-    pub done: Mutex<Done>,
-    /// The destinations that PassagePoint has, once somebody had to ask; nothing if that failed.
+    /// The outcome so far.
+    pub outcome: Mutex<PassOutcome>,
+    /// The destinations that PassagePoint has, once they were needed; `None` if asking failed.
     pub destinations: OnceLock<Option<Vec<String>>>,
-    /// Held while visits of that barcode are registered: several primary IDs can be one person's.
+    /// A lock for each barcode, held while its visits are registered: several primary IDs can belong
+    /// to one person.
     pub barcodes: Mutex<HashMap<Barcode, Arc<Mutex<()>>>>,
-    /// Whether nothing is to be written to PassagePoint.
+    /// Whether this is a dry run, which writes nothing to PassagePoint.
     pub is_dry_run: bool,
 }
 
 /// What came of a pass.
 #[derive(Debug, Default)]
-pub struct Done {
+pub struct PassOutcome {
     /// The visits that were registered.
     pub registered: Vec<(Visit, Appt)>,
     /// The visits that another pre-registration covers, each with the booking that it was made for.
     pub covered: Vec<(Visit, BookingId)>,
     /// Whether a visit was registered though an attempt of unknown outcome may cover it.
-    pub possibly_doubled: bool,
+    pub has_possible_duplicates: bool,
     /// What was refused or given up.
     pub refused: Vec<Refusal>,
-    /// Visits of which it is not known whether they were registered.
+    /// Visits that may or may not have been registered.
     pub in_doubt: Vec<Deferred>,
     /// Visits that wait.
     pub waiting: Vec<Deferred>,
     /// How many visits were left to the next pass for another reason.
-    pub put_off: usize,
-    /// Users who were registered by what is stored of them, by the outage that kept them from being checked.
+    pub postponed: usize,
+    /// Users who were registered with the barcode that is stored, by the outage that kept them from
+    /// being checked.
     pub served_from_cache: BTreeMap<Outage, Vec<PrimaryId>>,
-    /// Outages that keep no visit waiting: of a visit that was given up, of API keys that were
-    /// of no use, and of what was out at the pass before and still is.
+    /// Outages that keep no visit waiting: of a visit that was given up, of rejected API keys, and
+    /// of what was out during the last pass and still is.
     pub others: Vec<Outage>,
 }
 
@@ -78,87 +80,87 @@ pub struct Deferred {
     pub appt: Appt,
 }
 
-/// What is known of a person whose visits can be registered now.
-enum Checked {
-    /// What the cache has of them.
-    Stored(Card),
-    /// What Alma says of them: their visitor is still to be created or found.
-    InAlma(alma::User),
+/// Where the barcode of a person comes from whose visits can be registered now.
+enum BarcodeSource {
+    /// From the cache, with their visitor.
+    Cached(Card),
+    /// From Alma: their visitor is still to be created or found.
+    Alma(alma::User),
 }
 
-impl Checked {
+impl BarcodeSource {
     fn barcode(&self) -> &Barcode {
         match self {
-            Self::Stored(card) => &card.barcode,
-            Self::InAlma(found) => &found.barcode,
+            Self::Cached(card) => &card.barcode,
+            Self::Alma(found) => &found.barcode,
         }
     }
 }
 
-/// A person on their way from those who ask Alma to those who register.
-type Ready<'p> = (&'p Person, Checked);
+/// A person on their way from the threads that ask Alma to those that register.
+type ReadyPerson<'p> = (&'p Person, BarcodeSource);
 
 impl<'a> Pass<'a> {
-    /// Registers all these people for their visits, in their order.
+    /// Registers all these people for their visits, in this order.
     ///
     /// # Errors
-    /// Where the cache cannot be written: what is not done by then is left undone,
-    /// for nothing may be asked of PassagePoint that cannot be remembered.
+    /// Where the cache cannot be written: the rest is left undone, because nothing may be
+    /// registered that cannot be recorded.
     pub fn carry_out(&self, people: &[Person]) -> Result<()> {
-        // Who failed before waits until all others are done, for they may hang again.
-        let mut turns = people.chunk_by(|one, next| one.turn() == next.turn());
-        turns.try_for_each(|people| self.register(people))
+        // Those who failed before wait until all others are done, because they may hang again.
+        let mut batches = people.chunk_by(|one, next| one.priority() == next.priority());
+        batches.try_for_each(|people| self.register_batch(people))
     }
 
     /// Registers people for their visits, several at once.
-    fn register(&self, people: &[Person]) -> Result<()> {
+    fn register_batch(&self, people: &[Person]) -> Result<()> {
         if people.is_empty() {
             return Ok(());
         }
-        let (send, receive) = channel();
+        let (sender, receiver) = channel();
         let mut unknown = Vec::new();
         for person in people {
-            match self.recent_visitor(person) {
+            match self.cached_visitor(person) {
                 // They need not wait for Alma's rate limit.
                 Some(visitor) => {
-                    let _ = send.send((person, visitor));
+                    let _ = sender.send((person, visitor));
                 }
                 None => unknown.push(person),
             }
         }
-        let most = self.config.network.concurrency as usize;
-        let workers = Workers {
+        let max_workers = self.config.network.concurrency as usize;
+        let queue = WorkQueue {
             next: AtomicUsize::new(0),
-            stopped: AtomicBool::new(false),
-            receive: Mutex::new(receive),
+            is_stopped: AtomicBool::new(false),
+            receiver: Mutex::new(receiver),
         };
         thread::scope(|scope| {
-            // Needed by whoever comes first from Alma. If it fails, they are told.
-            let _ = start(scope, || {
+            // Log in ahead of the first registration, which reports the failure if there is one.
+            let _ = spawn(scope, || {
                 let _ = self.passagepoint.ensure_token();
                 Ok(())
             });
-            let askers = start_some(scope, unknown.len().min(most), || {
-                let send = send.clone();
-                let (unknown, workers) = (&unknown, &workers);
-                move || self.ask_alma(unknown, workers, &send)
+            let alma_workers = spawn_up_to(scope, unknown.len().min(max_workers), || {
+                let sender = sender.clone();
+                let (unknown, queue) = (&unknown, &queue);
+                move || self.run_alma_worker(unknown, queue, &sender)
             });
-            let asked = if askers.is_empty() {
-                self.ask_alma(&unknown, &workers, &send)
+            let asked = if alma_workers.is_empty() {
+                self.run_alma_worker(&unknown, &queue, &sender)
             } else {
                 Ok(())
             };
             // When the last thread that asks Alma ends, the channel closes, which ends the others.
-            drop(send);
-            let registrars = start_some(scope, people.len().min(most), || {
-                || self.register_visits(&workers)
+            drop(sender);
+            let passagepoint_workers = spawn_up_to(scope, people.len().min(max_workers), || {
+                || self.run_passagepoint_worker(&queue)
             });
-            let registered = if registrars.is_empty() {
-                self.register_visits(&workers)
+            let registered = if passagepoint_workers.is_empty() {
+                self.run_passagepoint_worker(&queue)
             } else {
                 Ok(())
             };
-            let threads = askers.into_iter().chain(registrars);
+            let threads = alma_workers.into_iter().chain(passagepoint_workers);
             let results = threads.map(|thread| match thread.join() {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -168,77 +170,77 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// Asks Alma about one person after the other, and hands on whose visits can be registered.
-    fn ask_alma<'p>(
+    /// Asks Alma about one person after the other, and hands on those whose visits can be registered.
+    fn run_alma_worker<'p>(
         &self,
         people: &[&'p Person],
-        workers: &Workers<'p>,
-        send: &Sender<Ready<'p>>,
+        queue: &WorkQueue<'p>,
+        sender: &Sender<ReadyPerson<'p>>,
     ) -> Result<()> {
-        while let Some(person) = people.get(workers.next.fetch_add(1, Ordering::Relaxed)) {
-            if workers.stopped.load(Ordering::Relaxed) {
+        while let Some(person) = people.get(queue.next.fetch_add(1, Ordering::Relaxed)) {
+            if queue.is_stopped.load(Ordering::Relaxed) {
                 break;
             }
-            if let Some(checked) = workers.stop_on_error(self.check(person))? {
-                // Nobody takes them on only if all have stopped.
-                let _ = send.send((person, checked));
+            if let Some(source) = queue.stop_on_error(self.look_up_barcode(person))? {
+                // The receiver is gone only if all workers have stopped.
+                let _ = sender.send((person, source));
             }
         }
         Ok(())
     }
 
     /// Registers the visits of one person after the other, as they come.
-    fn register_visits(&self, workers: &Workers<'_>) -> Result<()> {
-        while let Some((person, checked)) = workers.next_ready() {
-            if workers.stopped.load(Ordering::Relaxed) {
+    fn run_passagepoint_worker(&self, queue: &WorkQueue<'_>) -> Result<()> {
+        while let Some((person, source)) = queue.next_ready() {
+            if queue.is_stopped.load(Ordering::Relaxed) {
                 break;
             }
-            let barcode = self.lock_of(checked.barcode());
+            let barcode = self.barcode_lock(source.barcode());
             let _one_at_a_time = barcode.lock().unwrap_or_else(PoisonError::into_inner);
-            workers.stop_on_error(self.register_person(person, checked))?;
+            queue.stop_on_error(self.register_person(person, source))?;
         }
         Ok(())
     }
 
-    fn lock_of(&self, barcode: &Barcode) -> Arc<Mutex<()>> {
+    fn barcode_lock(&self, barcode: &Barcode) -> Arc<Mutex<()>> {
         let mut barcodes = self.barcodes.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(barcodes.entry(barcode.clone()).or_default())
     }
 
-    /// Keeps why visits wait, and gives what came of the pass. What was out at the pass before
-    /// is asked whether it still is, if nobody had to ask it.
+    /// Records why visits wait, and returns the outcome of the pass. A service that was out during
+    /// the last pass, and that this one did not need, is asked whether it is back.
     ///
     /// # Errors
-    /// Where the cache cannot be written; what came of the pass is given all the same.
-    pub fn finish(self, remembered: &[OngoingOutage]) -> (Done, Result<()>) {
-        let still_out: Vec<_> = remembered
+    /// Where the cache cannot be written; the outcome is returned all the same.
+    pub fn finish(self, known_outages: &[OngoingOutage]) -> (PassOutcome, Result<()>) {
+        let still_out: Vec<_> = known_outages
             .iter()
-            .filter_map(|lasting| self.is_still_out(lasting))
+            .filter_map(|lasting| self.probe_outage(lasting))
             .collect();
-        let mut done = self
-            .done
+        let mut outcome = self
+            .outcome
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        done.others.extend(self.alma.rejected_keys().cloned());
-        done.others.extend(still_out);
+        outcome.others.extend(self.alma.rejected_keys().cloned());
+        outcome.others.extend(still_out);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = done.waiting.iter();
+        let waiting = outcome.waiting.iter();
         let saved = cache.replace_appts(waiting.map(|visit| (&visit.before, &visit.appt)));
         drop(cache);
-        (done, saved.map(|_| ()))
+        (outcome, saved.map(|_| ()))
     }
 
-    /// Asks Alma or PassagePoint whether it is there, unless this pass has met its outage.
-    fn is_still_out(&self, lasting: &OngoingOutage) -> Option<Outage> {
+    /// Asks Alma or PassagePoint whether its outage goes on, unless this pass has met it.
+    fn probe_outage(&self, lasting: &OngoingOutage) -> Option<Outage> {
         let service = lasting.outage.service.as_str();
-        let done = self.done();
-        let deferred = done.waiting.iter().chain(&done.in_doubt);
+        let outcome = self.outcome();
+        let deferred = outcome.waiting.iter().chain(&outcome.in_doubt);
         let mut met = deferred
             .map(|deferred| &deferred.outage)
-            .chain(done.served_from_cache.keys())
-            .chain(&done.others);
+            .chain(outcome.served_from_cache.keys())
+            .chain(&outcome.others);
         let is_met = met.any(|outage| outage.service == service);
-        drop(done);
+        drop(outcome);
         if is_met || service.starts_with("LibCal") {
             return None;
         }
@@ -254,29 +256,29 @@ impl<'a> Pass<'a> {
         same.or_else(|| is_out.then(|| lasting.outage.clone()))
     }
 
-    // A thread that panicked leaves both as good as they were: the cache by its
-    // transactions, the numbers because they are only added to.
+    // A thread that panicked leaves both consistent: the cache because of its
+    // transactions, the outcome because it is only added to.
     fn cache(&self) -> MutexGuard<'_, &'a mut Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn done(&self) -> MutexGuard<'_, Done> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    fn outcome(&self) -> MutexGuard<'_, PassOutcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Starts so many threads for the same work, or as many as the system allows: the work is shared
-/// among those that there are, and where there is none this thread is to do it.
-fn start_some<'s, W: FnOnce() -> Result<()> + Send + 's>(
+/// Spawns so many threads for the same work, or as many as the system allows: they share the
+/// work, and if there are none the caller has to do it.
+fn spawn_up_to<'s, W: FnOnce() -> Result<()> + Send + 's>(
     scope: &'s Scope<'s, '_>,
     number: usize,
     work: impl Fn() -> W,
 ) -> Vec<ScopedJoinHandle<'s, Result<()>>> {
-    let started = (0..number).map_while(|_| start(scope, work()));
+    let started = (0..number).map_while(|_| spawn(scope, work()));
     started.collect()
 }
 
-fn start<'s>(
+fn spawn<'s>(
     scope: &'s Scope<'s, '_>,
     work: impl FnOnce() -> Result<()> + Send + 's,
 ) -> Option<ScopedJoinHandle<'s, Result<()>>> {
@@ -285,25 +287,25 @@ fn start<'s>(
     started.inspect_err(failed).ok()
 }
 
-/// What the two groups of threads have in common.
-struct Workers<'p> {
-    /// Whom Alma is asked about next.
+/// What the two groups of worker threads share.
+struct WorkQueue<'p> {
+    /// The index of the person whom Alma is asked about next.
     next: AtomicUsize,
-    /// Set when the cache failed one of them: the others stop at their next person.
-    stopped: AtomicBool,
-    receive: Mutex<Receiver<Ready<'p>>>,
+    /// Set when the cache failed for one of them: the others stop before their next person.
+    is_stopped: AtomicBool,
+    receiver: Mutex<Receiver<ReadyPerson<'p>>>,
 }
 
-impl<'p> Workers<'p> {
-    /// The next person from Alma; nothing when all of them have come.
-    fn next_ready(&self) -> Option<Ready<'p>> {
-        let receive = self.receive.lock().unwrap_or_else(PoisonError::into_inner);
-        receive.recv().ok()
+impl<'p> WorkQueue<'p> {
+    /// The next person from Alma; `None` after the last.
+    fn next_ready(&self) -> Option<ReadyPerson<'p>> {
+        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        receiver.recv().ok()
     }
 
     fn stop_on_error<T>(&self, result: Result<T>) -> Result<T> {
         if result.is_err() {
-            self.stopped.store(true, Ordering::Relaxed);
+            self.is_stopped.store(true, Ordering::Relaxed);
         }
         result
     }

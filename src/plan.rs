@@ -1,12 +1,12 @@
-//! From rows and what the cache knows to the state of every visit, and to what is to be
-//! done: a pure function.
+//! The plan: from LibCal's rows and what the cache knows to the state of every visit, and to what
+//! is to be done. A pure function.
 //!
 //! It asks no service and writes nothing; [`crate::pass`] carries the plan out.
 
-mod decide;
-mod listing;
+mod listed_visit;
 mod people;
-mod shared;
+mod planner;
+mod shared_prereg;
 mod unlisted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,12 +15,14 @@ use chrono::{DateTime, FixedOffset, Utc};
 
 use crate::config::Location;
 use crate::libcal::{Row, Unreadable};
-use crate::model::{Appt, BookingId, Known, LocationId, PrimaryId, Reason, State, User, VisitKey};
-use decide::Planner;
-use listing::listed_visits;
-use people::in_order;
+use crate::model::{
+    Appt, BookingId, CacheSnapshot, LocationId, PrimaryId, Reason, State, User, VisitKey,
+};
+use listed_visit::listed_visits;
+use people::prioritize;
+use planner::Planner;
 
-/// What the plan goes by, beside the rows and the cache.
+/// What the plan depends on, besides the rows and the cache.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
     /// The statuses of an approved booking.
@@ -29,35 +31,35 @@ pub struct Rules<'a> {
     pub destinations: &'a BTreeMap<LocationId, String>,
     /// Whether every list was read to its end.
     pub lists_are_complete: bool,
-    /// The locations whose lists ended early.
-    pub cut_short: &'a BTreeSet<LocationId>,
+    /// The locations whose lists were not read to the end.
+    pub incomplete_locations: &'a BTreeSet<LocationId>,
     /// The locations whose lists were read.
     pub locations: &'a [Location],
     /// How many days after today the lists go on.
     pub days: u32,
-    /// The offset from UTC of the library's clock, if no row tells it.
+    /// The UTC offset of the library's clock, in case no row tells it.
     pub offset: FixedOffset,
     /// When the last full pass ended.
     pub last_pass: Option<DateTime<Utc>>,
-    /// The present.
+    /// The current time.
     pub now: DateTime<Utc>,
 }
 
-/// What is to be done about the rows of one pass.
+/// What one pass is to do about LibCal's rows.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// Every visit that LibCal lists, and those that were moved away.
-    pub visits: Vec<Planned>,
-    /// What the cache is to forget.
+    pub visits: Vec<PlannedVisit>,
+    /// What is to be deleted from the cache.
     pub forgotten: Vec<VisitKey>,
-    /// Who is to be registered for what: who failed in fewer passes first, then the soonest start.
+    /// Who is to be registered for what: those who failed in fewer passes first, then the soonest start.
     pub people: Vec<Person>,
 }
 
-/// A visit, as the cache knows it and as it now is.
+/// A visit, as the cache has it and as it now is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Planned {
-    /// As the cache knows it, if it does.
+pub struct PlannedVisit {
+    /// As the cache has it, if it does.
     pub before: Option<Appt>,
     /// As it is now.
     pub after: Appt,
@@ -75,17 +77,17 @@ pub enum Decision {
     /// Nothing: it has ended.
     Ended,
     /// To be registered, for that reason.
-    Register(Why),
+    Register(RegisterReason),
     /// Nothing for now: the visit is refused, or all of the user's are.
     Refused {
         /// When the refusal was last reported.
         reported_at: Option<DateTime<Utc>>,
     },
-    /// Nothing until a person has looked: it was given up in doubt.
+    /// Nothing until a person has checked: it was given up in doubt.
     GivenUp,
-    /// Nothing now: it is in doubt, and PassagePoint answered with a 5xx too often, or nobody can
+    /// Nothing for now: it is in doubt, and PassagePoint answered with a 5xx too often, or nobody can
     /// be told that it may be registered twice.
-    PutOff,
+    Postponed,
     /// Nothing but to tell a person that its pre-registration serves another booking.
     ServesAnother,
 }
@@ -101,14 +103,14 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Whether it is the user who is refused, with all their visits.
+    /// Whether the user is refused, with all their visits.
     #[must_use]
-    pub fn is_users(&self) -> bool {
+    pub fn is_about_user(&self) -> bool {
         let reason = self.appt.reason.as_ref();
         reason.is_some_and(Reason::is_about_user)
     }
 
-    /// Whether the visit waits for a person to look whether it is registered.
+    /// Whether the visit waits for a person to check whether it is registered.
     #[must_use]
     pub fn is_given_up(&self) -> bool {
         self.appt.state == State::InDoubt
@@ -117,7 +119,7 @@ impl Refusal {
 
 /// Why a visit is to be registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum RegisterReason {
     /// It never was.
     New,
     /// Its end is later than the one that is registered.
@@ -131,7 +133,7 @@ pub enum Why {
 pub struct Person {
     /// Their primary ID.
     pub primary_id: PrimaryId,
-    /// The ways in which it was typed.
+    /// The spellings in which it was typed.
     pub spellings: BTreeSet<String>,
     /// The user, if the cache knows them.
     pub user: Option<User>,
@@ -148,34 +150,34 @@ pub struct Person {
 /// A visit to register.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
-    /// The appointment, as the cache has it once the plan is recorded.
+    /// The appointment, as the cache has it once the plan is saved.
     pub appt: Appt,
     /// The start.
     pub starts_at: DateTime<Utc>,
-    /// The end until which it is to be registered.
+    /// The end to register.
     pub ends_at: DateTime<Utc>,
     /// The destination.
     pub destination: String,
     /// Why it is to be registered.
-    pub why: Why,
-    /// In how many passes something failed that was asked about it, its person or its destination.
+    pub why: RegisterReason,
+    /// In how many passes a request about it, its person or its destination failed.
     pub failures: u32,
 }
 
 impl Person {
-    /// In how many passes something failed that was asked about them or their destination; of
-    /// their visits the least.
+    /// In how many passes a request about them or their destination failed; of their visits the
+    /// lowest number.
     #[must_use]
     pub fn failures(&self) -> u32 {
         let failures = self.visits.iter().map(|visit| visit.failures);
         failures.min().unwrap_or_default()
     }
 
-    /// Who comes when: first those with whom nothing failed, then those with a visit in doubt,
-    /// for it may cover those of the others.
+    /// Who comes when, the lowest first: those with whom nothing failed, then those with a visit in
+    /// doubt, which may cover visits of the others.
     #[must_use]
-    pub fn turn(&self) -> u8 {
-        let is_doubt = |visit: &Visit| visit.why == Why::InDoubt;
+    pub fn priority(&self) -> u8 {
+        let is_doubt = |visit: &Visit| visit.why == RegisterReason::InDoubt;
         match self.failures() {
             0 => 0,
             _ if self.visits.iter().any(is_doubt) => 1,
@@ -185,43 +187,45 @@ impl Person {
 }
 
 impl Plan {
-    /// How many visits this was decided of.
+    /// How many visits have such a decision.
     #[must_use]
     pub fn count(&self, is_counted: impl Fn(Decision) -> bool) -> usize {
         let visits = self.visits.iter();
         visits.filter(|visit| is_counted(visit.decision)).count()
     }
 
-    /// Whether there is a visit in doubt that is to be tried again, or was to be.
+    /// Whether there is a visit in doubt that is to be tried again, now or later.
     #[must_use]
-    pub fn has_doubts(&self) -> bool {
+    pub fn has_visits_in_doubt(&self) -> bool {
         let is_doubt = |decision| {
             matches!(
                 decision,
-                Decision::Register(Why::InDoubt) | Decision::PutOff
+                Decision::Register(RegisterReason::InDoubt) | Decision::Postponed
             )
         };
         self.count(is_doubt) > 0
     }
 
     /// Leaves every visit in doubt as it is.
-    pub fn put_off_doubts(&mut self) {
+    pub fn postpone_visits_in_doubt(&mut self) {
         for visit in &mut self.visits {
-            if visit.decision == Decision::Register(Why::InDoubt) {
-                visit.decision = Decision::PutOff;
+            if visit.decision == Decision::Register(RegisterReason::InDoubt) {
+                visit.decision = Decision::Postponed;
             }
         }
         for person in &mut self.people {
-            person.visits.retain(|visit| visit.why != Why::InDoubt);
+            person
+                .visits
+                .retain(|visit| visit.why != RegisterReason::InDoubt);
         }
         self.people.retain(|person| !person.visits.is_empty());
     }
 
-    /// The visits of which a person is told: refused ones, those that were given up, and those
-    /// whose pre-registration serves another booking.
+    /// The visits to report: refused ones, those that were given up, and those whose
+    /// pre-registration serves another booking.
     #[must_use]
     pub fn refusals(&self) -> Vec<Refusal> {
-        let refusal = |visit: &Planned| {
+        let refusal = |visit: &PlannedVisit| {
             let reported_at = match visit.decision {
                 Decision::Refused { reported_at } => reported_at,
                 Decision::GivenUp | Decision::ServesAnother => visit.after.reported_at(),
@@ -235,20 +239,20 @@ impl Plan {
         self.visits.iter().filter_map(refusal).collect()
     }
 
-    /// The visits that are not as the cache knows them.
-    pub fn changed(&self) -> impl Iterator<Item = &Planned> {
+    /// The visits that are not as the cache has them.
+    pub fn changed(&self) -> impl Iterator<Item = &PlannedVisit> {
         let visits = self.visits.iter();
         visits.filter(|visit| visit.before.as_ref() != Some(&visit.after))
     }
 
-    /// Whether anything is otherwise than the cache knows it.
+    /// Whether anything differs from what the cache has.
     #[must_use]
-    pub fn has_news(&self) -> bool {
+    pub fn has_changes(&self) -> bool {
         self.changed().next().is_some() || !self.forgotten.is_empty()
     }
 }
 
-/// The bookings and primary IDs that the rows speak of: what the plan wants to know from the cache.
+/// The bookings and primary IDs that the rows refer to: what the plan needs to know from the cache.
 #[must_use]
 pub fn referenced_ids(
     rows: &[Row],
@@ -265,8 +269,13 @@ pub fn referenced_ids(
 
 /// Makes the plan.
 #[must_use]
-pub fn plan(rows: &[Row], unreadable: &[Unreadable], known: &Known, rules: &Rules<'_>) -> Plan {
-    let planner = Planner { known, rules };
+pub fn plan(
+    rows: &[Row],
+    unreadable: &[Unreadable],
+    snapshot: &CacheSnapshot,
+    rules: &Rules<'_>,
+) -> Plan {
+    let planner = Planner { snapshot, rules };
     let listed = listed_visits(rows, unreadable, rules.statuses);
     let mut plan = Plan::default();
     let mut people = BTreeMap::new();
@@ -280,7 +289,7 @@ pub fn plan(rows: &[Row], unreadable: &[Unreadable], known: &Known, rules: &Rule
     if rules.lists_are_complete {
         planner.plan_unlisted(rows, &listed, &mut plan);
     }
-    planner.note_shared(&mut plan.visits);
-    plan.people = in_order(people);
+    planner.mark_shared_preregs(&mut plan.visits);
+    plan.people = prioritize(people);
     plan
 }

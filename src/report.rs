@@ -6,17 +6,22 @@
 mod outages;
 mod refusals;
 
-pub use outages::{Effect, Incident, Report, follow, lines};
+pub use outages::{Effect, Incident, OutageReport, outage_lines, track_outages};
 pub use refusals::refusal_lines;
 
 use crate::fetch::Fetched;
 use crate::model::{Outage, Reason, State, Summary};
-use crate::pass::{Deferred, Done};
+use crate::pass::{Deferred, PassOutcome};
 use crate::plan::{Decision, Plan};
 
 /// All that outages led to in a pass over so many locations.
 #[must_use]
-pub fn incidents(fetched: &Fetched, locations: usize, plan: &Plan, done: &Done) -> Vec<Incident> {
+pub fn incidents(
+    fetched: &Fetched,
+    locations: usize,
+    plan: &Plan,
+    outcome: &PassOutcome,
+) -> Vec<Incident> {
     let mut incidents = Vec::new();
     let mut add = |outage: &Outage, effect, id: String| {
         let outage = outage.clone();
@@ -33,15 +38,15 @@ pub fn incidents(fetched: &Fetched, locations: usize, plan: &Plan, done: &Done) 
         let cause = cause.clone();
         add(&Outage { service, cause }, Effect::NotRead, name);
     }
-    for Deferred { outage, appt, .. } in &done.waiting {
+    for Deferred { outage, appt, .. } in &outcome.waiting {
         add(outage, Effect::Waits, appt.key.booking_id.to_string());
     }
-    for Deferred { outage, appt, .. } in &done.in_doubt {
+    for Deferred { outage, appt, .. } in &outcome.in_doubt {
         add(outage, Effect::InDoubt, appt.key.booking_id.to_string());
     }
     // Until one of them is tried again, nobody knows whether all is well.
-    let put_off = plan.visits.iter();
-    for visit in put_off.filter(|visit| visit.decision == Decision::PutOff) {
+    let postponed = plan.visits.iter();
+    for visit in postponed.filter(|visit| visit.decision == Decision::Postponed) {
         if let Some(Reason::OutcomeUnknown(Some(cause))) = &visit.after.reason {
             let outage = Outage::of("PassagePoint", cause.clone());
             add(
@@ -51,12 +56,12 @@ pub fn incidents(fetched: &Fetched, locations: usize, plan: &Plan, done: &Done) 
             );
         }
     }
-    for (outage, users) in &done.served_from_cache {
+    for (outage, users) in &outcome.served_from_cache {
         for user in users {
             add(outage, Effect::NotChecked, user.to_string());
         }
     }
-    for outage in &done.others {
+    for outage in &outcome.others {
         // Where somebody waits for it, that says it already.
         if incidents.iter().all(|one| one.outage != *outage) {
             incidents.push(Incident {
@@ -71,29 +76,32 @@ pub fn incidents(fetched: &Fetched, locations: usize, plan: &Plan, done: &Done) 
 
 /// The pass in numbers, but for its time.
 #[must_use]
-pub fn summary_of(fetched: &Fetched, plan: &Plan, done: &Done) -> Summary {
+pub fn summarize(fetched: &Fetched, plan: &Plan, outcome: &PassOutcome) -> Summary {
     // What an outage has put off stays what it was.
-    let put_off_in = |state| {
-        let deferred = done.waiting.iter();
+    let postponed_in = |state| {
+        let deferred = outcome.waiting.iter();
         deferred.filter(|visit| visit.appt.state == state).count()
     };
-    let (in_doubt, still_refused) = (put_off_in(State::InDoubt), put_off_in(State::Refused));
-    let given_up = done.refused.iter().filter(|refusal| refusal.is_given_up());
+    let (in_doubt, still_refused) = (postponed_in(State::InDoubt), postponed_in(State::Refused));
+    let given_up = outcome
+        .refused
+        .iter()
+        .filter(|refusal| refusal.is_given_up());
     let given_up = given_up.count();
     let refused = plan.count(|decision| matches!(decision, Decision::Refused { .. }));
     let given_up_before = plan.count(|decision| decision == Decision::GivenUp);
     let already = plan.count(|decision| decision == Decision::AlreadyRegistered);
-    let put_off = plan.count(|decision| decision == Decision::PutOff);
+    let postponed = plan.count(|decision| decision == Decision::Postponed);
     let is_not_counted =
         |decision| matches!(decision, Decision::NotExpected | Decision::ServesAnother);
     Summary {
         rows: fetched.rows.len() + fetched.unreadable.len(),
         visits: plan.count(|decision| !is_not_counted(decision)),
-        already_registered: already + done.covered.len(),
-        registered: done.registered.len(),
-        refused: refused + still_refused + done.refused.len() - given_up,
-        in_doubt: done.in_doubt.len() + in_doubt + given_up + given_up_before + put_off,
-        failed: done.waiting.len() - in_doubt - still_refused + done.put_off,
+        already_registered: already + outcome.covered.len(),
+        registered: outcome.registered.len(),
+        refused: refused + still_refused + outcome.refused.len() - given_up,
+        in_doubt: outcome.in_doubt.len() + in_doubt + given_up + given_up_before + postponed,
+        failed: outcome.waiting.len() - in_doubt - still_refused + outcome.postponed,
         ended: plan.count(|decision| decision == Decision::Ended),
         seconds: 0.0,
     }

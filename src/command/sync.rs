@@ -27,13 +27,13 @@ use crate::logging::try_log;
 use crate::messages::{duration, pluralize, summary_line, visit_name};
 use crate::model::{OngoingOutage, State, Summary};
 use crate::output::print_json;
-use crate::pass::{Done, Pass};
+use crate::pass::{Pass, PassOutcome};
 use crate::passagepoint::PassagePoint;
 use crate::plan::{self, Decision, Plan, Rules};
-use crate::report::summary_of;
+use crate::report::summarize;
 
 /// How long another sync may run before a person is told.
-const LONG: Duration = Duration::from_secs(3600);
+const LONG_RUN: Duration = Duration::from_secs(3600);
 
 pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
     let mut config = Config::load(&cli.config)?;
@@ -42,16 +42,16 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
     Cache::check_path(path)?;
     if args.dry_run {
         let last_pass = match lock::acquire_existing(path)? {
-            Some(Acquired::Busy(age)) => return Ok(busy(age)),
+            Some(Acquired::Busy(age)) => return Ok(report_busy(age)),
             Some(Acquired::Locked(lock)) => lock.last_pass(),
             None => None,
         };
         let cache = Cache::open_copy(path)?;
         let (is_lost, _) = report_loss(&cache, path, last_pass)?;
-        return pass(cli, args, &config, cache, is_lost);
+        return run_pass(cli, args, &config, cache, is_lost);
     }
     let mut lock = match lock::acquire(path)? {
-        Acquired::Busy(age) => return Ok(busy(age)),
+        Acquired::Busy(age) => return Ok(report_busy(age)),
         Acquired::Locked(lock) => lock,
     };
     let mut cache = Cache::open_or_create(path)?;
@@ -61,25 +61,25 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
     let number = 1 + lock
         .last_pass()
         .filter(|_| was_logged)
-        .max(pass_of(&cache)?)
+        .max(last_pass_number(&cache)?)
         .unwrap_or(0);
     // Of another day, a pass says nothing of who is expected today.
     cache.begin_pass(number, args.date.is_none().then(clock::now))?;
     if was_logged {
         lock.record(number)?;
     }
-    pass(cli, args, &config, cache, is_lost)
+    run_pass(cli, args, &config, cache, is_lost)
 }
 
 /// The number of the last pass, as the cache has it.
-fn pass_of(cache: &Cache) -> Result<Option<u64>> {
+fn last_pass_number(cache: &Cache) -> Result<Option<u64>> {
     Ok(cache.last_pass()?.map(|pass| pass.number))
 }
 
 /// Says so if the cache is not the one that the last pass left, whose number the lock has, and
 /// gives whether that is so and whether a person was told.
 fn report_loss(cache: &Cache, path: &Path, last_pass: Option<u64>) -> Result<(bool, bool)> {
-    let is_lost = last_pass > pass_of(cache)?;
+    let is_lost = last_pass > last_pass_number(cache)?;
     let was_logged = is_lost
         && try_log(|| {
             log::error!(
@@ -90,8 +90,8 @@ fn report_loss(cache: &Cache, path: &Path, last_pass: Option<u64>) -> Result<(bo
     Ok((is_lost, was_logged))
 }
 
-fn busy(age: Duration) -> Exit {
-    if age > LONG {
+fn report_busy(age: Duration) -> Exit {
+    if age > LONG_RUN {
         log::error!(
             "another sync has been running for {}: nobody is being registered; end it if it hangs",
             duration(TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX))
@@ -102,7 +102,13 @@ fn busy(age: Duration) -> Exit {
     Exit::Busy
 }
 
-fn pass(cli: &Cli, args: &Sync, config: &Config, mut cache: Cache, is_lost: bool) -> Result<Exit> {
+fn run_pass(
+    cli: &Cli,
+    args: &Sync,
+    config: &Config,
+    mut cache: Cache,
+    is_lost: bool,
+) -> Result<Exit> {
     let started = Instant::now();
     let now = clock::now();
     let agents = http::agents(&config.network)?;
@@ -114,25 +120,30 @@ fn pass(cli: &Cli, args: &Sync, config: &Config, mut cache: Cache, is_lost: bool
     };
     let mut fetched = lists.read(&config.libcal.locations);
     let mut plan = make_plan(config, &fetched, &mut cache, args, now)?;
-    if plan.has_news() && fetched.has_unconfirmed() {
+    if plan.has_changes() && fetched.has_unconfirmed() {
         lists.read_again(&mut fetched);
         plan = make_plan(config, &fetched, &mut cache, args, now)?;
     }
     save_plan(&plan, &mut cache)?;
     let outages = cache.outages()?;
-    let (done, finished) = carry_out(config, agents, &mut cache, &mut plan, &outages, args);
+    let (outcome, finished) = carry_out(config, agents, &mut cache, &mut plan, &outages, args);
     let mut refusals = plan.refusals();
-    refusals.extend(done.refused.iter().cloned());
-    let told = warnings::outages((&fetched, &plan, &done), config, &mut cache, args.dry_run);
-    let told = told.and_then(|attention| {
-        Ok(attention | warnings::refusals(&refusals, &mut cache, now, args.dry_run)?)
+    refusals.extend(outcome.refused.iter().cloned());
+    let has_reports = warnings::report_outages(
+        (&fetched, &plan, &outcome),
+        config,
+        &mut cache,
+        args.dry_run,
+    );
+    let has_reports = has_reports.and_then(|attention| {
+        Ok(attention | warnings::report_refusals(&refusals, &mut cache, now, args.dry_run)?)
     });
     let summary = Summary {
         seconds: started.elapsed().as_secs_f64(),
-        ..summary_of(&fetched, &plan, &done)
+        ..summarize(&fetched, &plan, &outcome)
     };
     if args.dry_run {
-        dry_run::print_actions(cli.json, &plan, &done, &refusals)?;
+        dry_run::print_actions(cli.json, &plan, &outcome, &refusals)?;
         log::info!("dry run, nothing was done: {}", summary_line(&summary));
     } else {
         log::info!("{}", summary_line(&summary));
@@ -141,7 +152,8 @@ fn pass(cli: &Cli, args: &Sync, config: &Config, mut cache: Cache, is_lost: bool
         print_json([&summary])?;
     }
     finished?;
-    let needs_attention = told? || is_lost || done.possibly_doubled || plan.has_doubts();
+    let needs_attention =
+        has_reports? || is_lost || outcome.has_possible_duplicates || plan.has_visits_in_doubt();
     if args.date.is_none() {
         cache.end_pass(&summary, clock::now())?;
     }
@@ -164,22 +176,22 @@ fn make_plan(
         rows, unreadable, ..
     } = fetched;
     let (bookings, people) = plan::referenced_ids(rows, unreadable);
-    let known = cache.known(&bookings, &people, now)?;
+    let snapshot = cache.snapshot(&bookings, &people, now)?;
     let last_pass = cache.last_pass()?.and_then(|pass| pass.ended);
-    let cut_short = fetched.failures.iter().map(|(location, _)| location.id);
+    let incomplete_locations = fetched.failures.iter().map(|(location, _)| location.id);
     let rules = Rules {
         statuses: &config.libcal.statuses,
         destinations: &config.passagepoint.location_mapping,
         // What another day's lists lack may be on today's.
         lists_are_complete: fetched.failures.is_empty() && args.date.is_none(),
-        cut_short: &cut_short.collect(),
+        incomplete_locations: &incomplete_locations.collect(),
         locations: &config.libcal.locations,
         days: config.libcal.days,
         offset: *local_now().offset(),
         last_pass: last_pass.map(|(ended_at, _)| ended_at),
         now,
     };
-    let plan = plan::plan(rows, unreadable, &known, &rules);
+    let plan = plan::plan(rows, unreadable, &snapshot, &rules);
     log::debug!(
         "planned: {} to register for {}, {} registered already, {} ended",
         pluralize(plan.people.len(), "person"),
@@ -190,7 +202,7 @@ fn make_plan(
         plan.count(|decision| decision == Decision::AlreadyRegistered),
         plan.count(|decision| decision == Decision::Ended),
     );
-    cache.mark_seen(known.users.keys(), now)?;
+    cache.mark_seen(snapshot.users.keys(), now)?;
     Ok(plan)
 }
 
@@ -209,7 +221,7 @@ fn save_plan(plan: &Plan, cache: &mut Cache) -> Result<()> {
     Ok(())
 }
 
-/// Carries the plan out; gives what was done even where the cache put an end to it.
+/// Carries the plan out; returns the outcome even where the cache put an end to it.
 fn carry_out(
     config: &Config,
     agents: Agents,
@@ -217,7 +229,7 @@ fn carry_out(
     plan: &mut Plan,
     outages: &[OngoingOutage],
     args: &Sync,
-) -> (Done, Result<()>) {
+) -> (PassOutcome, Result<()>) {
     let alma = Alma::new(&agents, &config.network, &config.alma);
     let passagepoint = Client::new("PassagePoint", agents, &config.network);
     let pass = Pass {
@@ -225,16 +237,16 @@ fn carry_out(
         alma,
         passagepoint: PassagePoint::new(passagepoint, &config.passagepoint),
         cache: Mutex::new(cache),
-        done: Mutex::default(),
+        outcome: Mutex::default(),
         destinations: OnceLock::new(),
         barcodes: Mutex::default(),
         is_dry_run: args.dry_run,
     };
     // Where nothing can be asked, nothing is tried again.
-    if plan.has_doubts() && pass.passagepoint.ensure_token().is_ok() && !args.dry_run {
-        warnings::possibly_doubled(plan);
+    if plan.has_visits_in_doubt() && pass.passagepoint.ensure_token().is_ok() && !args.dry_run {
+        warnings::warn_of_possible_duplicates(plan);
     }
     let carried_out = pass.carry_out(&plan.people);
-    let (done, saved) = pass.finish(outages);
-    (done, carried_out.and(saved))
+    let (outcome, saved) = pass.finish(outages);
+    (outcome, carried_out.and(saved))
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use chrono::TimeDelta;
 
-use super::{Checked, Pass};
+use super::{BarcodeSource, Pass};
 use crate::alma;
 use crate::clock::now;
 use crate::http::Failure;
@@ -12,8 +12,8 @@ use crate::passagepoint::{Answer, DEFAULT_CATEGORY, NewVisitor};
 use crate::plan::{Person, Refusal, Visit};
 
 /// Whether a person has a visitor in PassagePoint.
-pub(super) enum Visitor {
-    Is(VisitorId),
+pub(super) enum EnsuredVisitor {
+    Found(VisitorId),
     Refused(Reason),
     /// Whether it is this person who was asked about in vain, or others before.
     Outage(Outage, bool),
@@ -22,7 +22,7 @@ pub(super) enum Visitor {
 impl Pass<'_> {
     /// The visitor that the cache has of a person, if Alma was asked about them lately. Where a
     /// visit of theirs failed before, the visitor may be gone, and it is time to ask again.
-    pub(super) fn recent_visitor(&self, person: &Person) -> Option<Checked> {
+    pub(super) fn cached_visitor(&self, person: &Person) -> Option<BarcodeSource> {
         let has_failed =
             |visit: &Visit| visit.appt.has_intent() || matches!(visit.appt.state, State::Refused);
         if person.visits.iter().any(has_failed) {
@@ -38,11 +38,11 @@ impl Pass<'_> {
             person.primary_id,
             card.visitor_id.0
         );
-        Some(Checked::Stored(card.clone()))
+        Some(BarcodeSource::Cached(card.clone()))
     }
 
     /// Asks Alma about a person. Nothing comes back if their visits cannot be registered now.
-    pub(super) fn check(&self, person: &Person) -> Result<Option<Checked>> {
+    pub(super) fn look_up_barcode(&self, person: &Person) -> Result<Option<BarcodeSource>> {
         if let Some(cause) = self.passagepoint.unavailable_cause() {
             self.defer_person(person, &Outage::of("PassagePoint", cause), false);
             return Ok(None);
@@ -50,16 +50,16 @@ impl Pass<'_> {
         log::debug!("asking Alma about {}", person.primary_id);
         let stored = person.user.as_ref().and_then(User::card);
         let reason = match self.alma.find(&person.primary_id, &person.spellings) {
-            Ok(alma::Answer::Found(found)) => return Ok(Some(Checked::InAlma(found))),
+            Ok(alma::Answer::Found(found)) => return Ok(Some(BarcodeSource::Alma(found))),
             Err(alma::NoAnswer { outage, was_tried }) => {
                 let Some(card) = stored else {
                     self.defer_person(person, &outage, was_tried);
                     return Ok(None);
                 };
-                let mut done = self.done();
-                let served = done.served_from_cache.entry(outage).or_default();
+                let mut outcome = self.outcome();
+                let served = outcome.served_from_cache.entry(outage).or_default();
                 served.push(person.primary_id.clone());
-                return Ok(Some(Checked::Stored(card.clone())));
+                return Ok(Some(BarcodeSource::Cached(card.clone())));
             }
             Ok(alma::Answer::NotFound) => Reason::NotInAlma,
             Ok(alma::Answer::Refused(reason)) => reason,
@@ -71,7 +71,11 @@ impl Pass<'_> {
     /// Has PassagePoint create the visitor, or finds the one that is there. One who is known by
     /// this barcode is looked for first: after a restore PassagePoint may have it no more, or
     /// under another id. A dry run takes it that there will be one.
-    pub(super) fn make_visitor(&self, person: &Person, found: &alma::User) -> Result<Visitor> {
+    pub(super) fn ensure_visitor(
+        &self,
+        person: &Person,
+        found: &alma::User,
+    ) -> Result<EnsuredVisitor> {
         let stored = person.user.as_ref().and_then(User::card);
         let is_known = stored.is_some_and(|card| card.barcode == found.barcode);
         let known = if is_known || self.is_dry_run {
@@ -89,22 +93,22 @@ impl Pass<'_> {
                 log::debug!("{} is the visitor {}", person.primary_id, visitor_id.0);
                 let barcode = found.barcode.clone();
                 let id = visitor_id.clone();
-                self.keep(
+                self.save_card(
                     person,
                     Card {
                         barcode,
                         visitor_id,
                     },
                 )?;
-                Ok(Visitor::Is(id))
+                Ok(EnsuredVisitor::Found(id))
             }
             Ok(Some(Answer::Refused(status))) => {
-                Ok(Visitor::Refused(Reason::VisitorRefused(status)))
+                Ok(EnsuredVisitor::Refused(Reason::VisitorRefused(status)))
             }
-            Ok(None) => Ok(Visitor::Refused(Reason::VisitorNotFound)),
+            Ok(None) => Ok(EnsuredVisitor::Refused(Reason::VisitorNotFound)),
             Err(failure) => {
                 let outage = Outage::of("PassagePoint", failure.cause);
-                Ok(Visitor::Outage(outage, failure.was_tried))
+                Ok(EnsuredVisitor::Outage(outage, failure.was_tried))
             }
         }
     }
@@ -142,7 +146,7 @@ impl Pass<'_> {
         }
     }
 
-    fn keep(&self, person: &Person, card: Card) -> Result<()> {
+    fn save_card(&self, person: &Person, card: Card) -> Result<()> {
         let user = User {
             primary_id: person.primary_id.clone(),
             eligibility: Eligibility::Card(card),
@@ -175,7 +179,7 @@ impl Pass<'_> {
             appt,
             reported_at: user.reported_at(),
         });
-        self.done().refused.extend(refusals);
+        self.outcome().refused.extend(refusals);
         Ok(())
     }
 

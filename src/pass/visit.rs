@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::person::Visitor;
-use super::{Checked, Deferred, Pass};
+use super::person::EnsuredVisitor;
+use super::{BarcodeSource, Deferred, Pass};
 use crate::alma;
 use crate::clock::now;
 use crate::http::{Delivery, Failure};
@@ -31,7 +31,7 @@ struct Registrant {
 impl Registrant {
     /// Why no more of their visits are tried at that destination in this pass, if that is so: one
     /// person's trouble must not be taken for that of the destination, where others wait.
-    fn left_alone_at(&self, destination: &str) -> Option<&Outage> {
+    fn blocked_at(&self, destination: &str) -> Option<&Outage> {
         let mut failed = self
             .failed_at
             .iter()
@@ -43,35 +43,35 @@ impl Registrant {
 }
 
 /// What looking for a visitor anew has brought.
-enum Anew {
+enum RefreshedVisitor {
     /// Another visitor than before.
-    Another,
+    Different,
     /// The same one, or none.
-    TheSame,
+    Unchanged,
     /// Nothing can be said; whether it is this person who was asked about in vain.
     Outage(Outage, bool),
 }
 
 impl Pass<'_> {
     /// Registers all visits of a person, with their visitor created first if need be.
-    pub(super) fn register_person(&self, person: &Person, checked: Checked) -> Result<()> {
-        let barcode = checked.barcode().clone();
-        let mut visitor = match checked {
-            Checked::Stored(card) => Registrant {
+    pub(super) fn register_person(&self, person: &Person, source: BarcodeSource) -> Result<()> {
+        let barcode = source.barcode().clone();
+        let mut visitor = match source {
+            BarcodeSource::Cached(card) => Registrant {
                 id: card.visitor_id,
                 barcode,
                 is_fresh: false,
                 failed_at: Vec::new(),
             },
-            Checked::InAlma(found) => match self.make_visitor(person, &found)? {
-                Visitor::Is(id) => Registrant {
+            BarcodeSource::Alma(found) => match self.ensure_visitor(person, &found)? {
+                EnsuredVisitor::Found(id) => Registrant {
                     id,
                     barcode,
                     is_fresh: true,
                     failed_at: Vec::new(),
                 },
-                Visitor::Refused(reason) => return self.refuse_person(person, &reason),
-                Visitor::Outage(outage, was_tried) => {
+                EnsuredVisitor::Refused(reason) => return self.refuse_person(person, &reason),
+                EnsuredVisitor::Outage(outage, was_tried) => {
                     self.defer_person(person, &outage, was_tried);
                     return Ok(());
                 }
@@ -92,10 +92,10 @@ impl Pass<'_> {
     ) -> Result<()> {
         loop {
             let others = self.cache().appts_of_visitor(&visitor.id)?;
-            if self.take_over(visit, &others, &visitor.barcode)? {
+            if self.reuse_covering_prereg(visit, &others, &visitor.barcode)? {
                 return Ok(());
             }
-            if let Some(outage) = visitor.left_alone_at(&visit.destination) {
+            if let Some(outage) = visitor.blocked_at(&visit.destination) {
                 self.defer(visit, outage, true);
                 return Ok(());
             }
@@ -112,24 +112,26 @@ impl Pass<'_> {
             let appt = visit.appt.clone();
             let intent = appt.with_intent(visit.ends_at, &visitor.id, &visit.destination, now());
             if !self.cache().replace_appt(&visit.appt, &intent)? {
-                self.put_off(visit, "was changed or pruned by another process");
+                self.postpone(visit, "was changed or pruned by another process");
                 return Ok(());
             }
             match self.create_prereg(visit, &visitor.id) {
-                Ok(Answer::Id(id)) => return self.registered(visit, intent.registered(id, now())),
+                Ok(Answer::Id(id)) => {
+                    return self.record_registered(visit, intent.registered(id, now()));
+                }
                 Ok(Answer::Refused(status)) => {
                     self.retract_intent(visit)?;
-                    let reason = self.why_refused(status, &visit.destination);
+                    let reason = self.refusal_reason(status, &visit.destination);
                     // A visitor that the cache remembers may be gone from PassagePoint.
                     let may_be_gone =
                         matches!(reason, Reason::PreregRefused(_)) && !visitor.is_fresh;
                     if !may_be_gone {
                         return self.refuse_visit(visit, reason);
                     }
-                    match self.find_visitor_anew(person, visitor)? {
-                        Anew::Another => {}
-                        Anew::TheSame => return self.refuse_visit(visit, reason),
-                        Anew::Outage(outage, was_tried) => {
+                    match self.refresh_visitor(person, visitor)? {
+                        RefreshedVisitor::Different => {}
+                        RefreshedVisitor::Unchanged => return self.refuse_visit(visit, reason),
+                        RefreshedVisitor::Outage(outage, was_tried) => {
                             self.defer(visit, &outage, was_tried);
                             return Ok(());
                         }
@@ -139,7 +141,7 @@ impl Pass<'_> {
                     let outage = Outage::of("PassagePoint", failure.cause.clone());
                     let failed = (visit.destination.clone(), outage);
                     visitor.failed_at.push(failed);
-                    return self.not_registered(visit, intent, failure);
+                    return self.record_failure(visit, intent, failure);
                 }
             }
         }
@@ -147,7 +149,7 @@ impl Pass<'_> {
 
     /// The appointment whose pre-registration covers the visit: of the same visitor, for the same
     /// destination, whatever booking it was made for.
-    fn covering<'a>(
+    fn find_covering<'a>(
         &self,
         visit: &Visit,
         others: &'a [Appt],
@@ -165,7 +167,7 @@ impl Pass<'_> {
                 .as_ref()
                 .is_some_and(|id| !cancelled.contains(&id));
             let covers = is_standing && appt.covers(visit.ends_at) && self.could_cover(appt, visit);
-            if covers && self.is_of_barcode(appt, barcode)? {
+            if covers && self.has_barcode(appt, barcode)? {
                 return Ok(Some(appt));
             }
         }
@@ -174,14 +176,19 @@ impl Pass<'_> {
 
     /// Takes over the pre-registration that covers the visit, if there is one. Says whether there
     /// is nothing more to do.
-    fn take_over(&self, visit: &Visit, others: &[Appt], barcode: &Barcode) -> Result<bool> {
-        let Some(covering) = self.covering(visit, others, barcode)? else {
+    fn reuse_covering_prereg(
+        &self,
+        visit: &Visit,
+        others: &[Appt],
+        barcode: &Barcode,
+    ) -> Result<bool> {
+        let Some(covering) = self.find_covering(visit, others, barcode)? else {
             return Ok(false);
         };
         let (booking, appt) = (covering.key.booking_id.clone(), visit.appt.clone());
         let appt = appt.covered_by(covering, now());
         if !self.cache().replace_appt(&visit.appt, &appt)? {
-            self.put_off(visit, "was changed or pruned by another process");
+            self.postpone(visit, "was changed or pruned by another process");
             return Ok(true);
         }
         if !self.is_dry_run {
@@ -190,13 +197,13 @@ impl Pass<'_> {
                 visit_name(&appt.key)
             );
         }
-        self.done().covered.push((visit.clone(), booking));
+        self.outcome().covered.push((visit.clone(), booking));
         Ok(true)
     }
 
     /// Whether the person of an appointment still has that barcode, as far as is known: after a
     /// restore, PassagePoint may have given a visitor's id to somebody else.
-    fn is_of_barcode(&self, appt: &Appt, barcode: &Barcode) -> Result<bool> {
+    fn has_barcode(&self, appt: &Appt, barcode: &Barcode) -> Result<bool> {
         let Some(primary_id) = &appt.key.primary_id else {
             return Ok(false);
         };
@@ -217,10 +224,10 @@ impl Pass<'_> {
             return true;
         };
         let other = &doubtful.key.booking_id;
-        let is_of_this_pass = |deferred: &Deferred| deferred.appt.key == doubtful.key;
-        let is_fresh = self.done().in_doubt.iter().any(is_of_this_pass);
+        let is_from_this_pass = |deferred: &Deferred| deferred.appt.key == doubtful.key;
+        let is_fresh = self.outcome().in_doubt.iter().any(is_from_this_pass);
         if is_fresh && doubtful.failures == 1 {
-            self.put_off(
+            self.postpone(
                 visit,
                 &format!("waits until it is known whether booking {other} is registered"),
             );
@@ -232,9 +239,9 @@ impl Pass<'_> {
                 visit_name(&visit.appt.key)
             );
         });
-        self.done().possibly_doubled = true;
+        self.outcome().has_possible_duplicates = true;
         if !was_logged {
-            self.put_off(
+            self.postpone(
                 visit,
                 "waits until somebody can be told that it may be registered twice",
             );
@@ -259,9 +266,9 @@ impl Pass<'_> {
     }
 
     /// Leaves a visit to the next pass, as it is.
-    fn put_off(&self, visit: &Visit, why: &str) {
+    fn postpone(&self, visit: &Visit, why: &str) {
         log::info!("booking {} {why}", visit_name(&visit.appt.key));
-        self.done().put_off += 1;
+        self.outcome().postponed += 1;
     }
 
     /// Asks for the pre-registration. A dry run takes it that there will be one.
@@ -281,7 +288,7 @@ impl Pass<'_> {
         })
     }
 
-    fn registered(&self, visit: &Visit, appt: Appt) -> Result<()> {
+    fn record_registered(&self, visit: &Visit, appt: Appt) -> Result<()> {
         let kept = self.cache().save_appts([&appt], &[]);
         if kept.is_err() {
             // The cache still has the intent: the next pass takes the visit for one in doubt.
@@ -299,11 +306,11 @@ impl Pass<'_> {
                 format_time_range(visit.starts_at, visit.ends_at)
             );
         }
-        self.done().registered.push((visit.clone(), appt));
+        self.outcome().registered.push((visit.clone(), appt));
         Ok(())
     }
 
-    fn not_registered(&self, visit: &Visit, intent: Appt, failure: Failure) -> Result<()> {
+    fn record_failure(&self, visit: &Visit, intent: Appt, failure: Failure) -> Result<()> {
         let Failure {
             cause,
             delivery,
@@ -332,7 +339,7 @@ impl Pass<'_> {
         };
         self.cache().save_appts([&appt], &[])?;
         let before = visit.appt.clone();
-        self.done().in_doubt.push(Deferred {
+        self.outcome().in_doubt.push(Deferred {
             outage,
             before,
             appt,
@@ -348,12 +355,12 @@ impl Pass<'_> {
         );
         let appt = intent.with_state(State::InDoubt, Some(Reason::GivenUp), now());
         self.cache().save_appts([&appt], &[])?;
-        let mut done = self.done();
-        done.refused.push(Refusal {
+        let mut outcome = self.outcome();
+        outcome.refused.push(Refusal {
             appt,
             reported_at: None,
         });
-        done.others.push(outage);
+        outcome.others.push(outage);
         Ok(())
     }
 
@@ -363,27 +370,35 @@ impl Pass<'_> {
     }
 
     /// Looks for the person's visitor as if they were new.
-    fn find_visitor_anew(&self, person: &Person, visitor: &mut Registrant) -> Result<Anew> {
+    fn refresh_visitor(
+        &self,
+        person: &Person,
+        visitor: &mut Registrant,
+    ) -> Result<RefreshedVisitor> {
         visitor.is_fresh = true;
         let found = match self.alma.find(&person.primary_id, &person.spellings) {
             Ok(alma::Answer::Found(found)) => found,
-            Ok(_) => return Ok(Anew::TheSame),
+            Ok(_) => return Ok(RefreshedVisitor::Unchanged),
             Err(alma::NoAnswer { outage, was_tried }) => {
-                return Ok(Anew::Outage(outage, was_tried));
+                return Ok(RefreshedVisitor::Outage(outage, was_tried));
             }
         };
-        match self.make_visitor(person, &found)? {
-            Visitor::Is(other) if other != visitor.id => {
+        match self.ensure_visitor(person, &found)? {
+            EnsuredVisitor::Found(other) if other != visitor.id => {
                 visitor.id = other;
-                Ok(Anew::Another)
+                Ok(RefreshedVisitor::Different)
             }
-            Visitor::Outage(outage, was_tried) => Ok(Anew::Outage(outage, was_tried)),
-            Visitor::Is(_) | Visitor::Refused(_) => Ok(Anew::TheSame),
+            EnsuredVisitor::Outage(outage, was_tried) => {
+                Ok(RefreshedVisitor::Outage(outage, was_tried))
+            }
+            EnsuredVisitor::Found(_) | EnsuredVisitor::Refused(_) => {
+                Ok(RefreshedVisitor::Unchanged)
+            }
         }
     }
 
     /// Whether a pre-registration was refused for its destination or for something else.
-    fn why_refused(&self, status: u16, destination: &str) -> Reason {
+    fn refusal_reason(&self, status: u16, destination: &str) -> Reason {
         let destinations = self
             .destinations
             .get_or_init(|| self.passagepoint.destinations().ok());
@@ -400,7 +415,7 @@ impl Pass<'_> {
     fn refuse_visit(&self, visit: &Visit, reason: Reason) -> Result<()> {
         let appt = visit.appt.clone().refused(reason, now());
         self.cache().save_appts([&appt], &[])?;
-        self.done().refused.push(Refusal {
+        self.outcome().refused.push(Refusal {
             reported_at: appt.reported_at(),
             appt,
         });
@@ -418,6 +433,6 @@ impl Pass<'_> {
                 .clone()
                 .deferred(&outage.cause, is_own_failure, now()),
         };
-        self.done().waiting.push(deferred);
+        self.outcome().waiting.push(deferred);
     }
 }

@@ -3,16 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decide::Planner;
-use super::listing::Listed;
-use super::{Decision, Person, Planned, Visit, Why};
+use super::listed_visit::ListedVisit;
+use super::planner::Planner;
+use super::{Decision, Person, PlannedVisit, RegisterReason, Visit};
 use crate::model::{PrimaryId, User};
 
 impl Planner<'_> {
     pub(super) fn visit_to_register(
         &self,
-        planned: &Planned,
-        listed: &Listed<'_>,
+        planned: &PlannedVisit,
+        listed: &ListedVisit<'_>,
     ) -> Option<(PrimaryId, Visit)> {
         let Decision::Register(why) = planned.decision else {
             return None;
@@ -34,10 +34,10 @@ impl Planner<'_> {
         people: &mut BTreeMap<PrimaryId, Person>,
         id: PrimaryId,
         visit: Visit,
-        listed: &Listed<'_>,
+        listed: &ListedVisit<'_>,
     ) {
         let person = people.entry(id.clone()).or_insert_with(|| Person {
-            user: self.known.users.get(&id).cloned(),
+            user: self.snapshot.users.get(&id).cloned(),
             primary_id: id,
             spellings: BTreeSet::new(),
             first_name: String::new(),
@@ -60,7 +60,7 @@ impl Planner<'_> {
 /// The people and their visits: who failed in fewer passes first, so that what keeps failing keeps
 /// nobody else out, and then the soonest start. Of a person, what is in doubt comes before all
 /// else and the longer before the shorter, for it may cover what comes after it.
-pub(super) fn in_order(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
+pub(super) fn prioritize(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     let mut people: Vec<_> = people.into_values().collect();
     let visits = || people.iter().flat_map(|person| &person.visits);
     // Where a visit came to be in doubt, the next one may hang as well; and where one failed of
@@ -78,7 +78,10 @@ pub(super) fn in_order(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
         .collect();
     for person in &mut people {
         let card = person.user.as_ref().and_then(User::card);
-        let has_doubt = person.visits.iter().any(|visit| visit.why == Why::InDoubt);
+        let has_doubt = person
+            .visits
+            .iter()
+            .any(|visit| visit.why == RegisterReason::InDoubt);
         let is_doubtful =
             !has_doubt && card.is_some_and(|card| doubtful.contains(&card.visitor_id));
         for visit in &mut person.visits {
@@ -87,7 +90,7 @@ pub(super) fn in_order(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
         }
         person.visits.sort_by_key(|visit| {
             (
-                visit.why != Why::InDoubt,
+                visit.why != RegisterReason::InDoubt,
                 visit.starts_at,
                 Reverse(visit.ends_at),
             )
@@ -98,7 +101,7 @@ pub(super) fn in_order(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
         // Who failed comes after those who may only fail as well.
         let own_failures = person.visits.iter().map(|visit| visit.appt.failures);
         (
-            person.turn(),
+            person.priority(),
             person.failures(),
             own_failures.min(),
             starts.min(),

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, Utc};
 
-use super::decide::Planner;
-use super::listing::Listed;
-use super::{Decision, Plan, Planned, Rules};
+use super::listed_visit::ListedVisit;
+use super::planner::Planner;
+use super::{Decision, Plan, PlannedVisit, Rules};
 use crate::libcal::Row;
 use crate::model::{Appt, BookingId, Reason, State, VisitKey};
 
@@ -17,7 +17,7 @@ impl Planner<'_> {
     pub(super) fn plan_unlisted(
         &self,
         rows: &[Row],
-        listed: &BTreeMap<VisitKey, Listed<'_>>,
+        listed: &BTreeMap<VisitKey, ListedVisit<'_>>,
         plan: &mut Plan,
     ) {
         let now = self.rules.now;
@@ -31,7 +31,7 @@ impl Planner<'_> {
             .filter(|key| key.starts_at.is_none())
             .map(|key| &key.booking_id)
             .collect();
-        let unlisted = self.known.appts.values().flatten();
+        let unlisted = self.snapshot.appts.values().flatten();
         for appt in unlisted.filter(|appt| !listed.contains_key(&appt.key)) {
             let booking = &appt.key.booking_id;
             if appt.is_imported() || appt.is_over(now) || unreadable.contains(booking) {
@@ -56,7 +56,7 @@ impl Planner<'_> {
                 State::Cancelled => appt.clone(),
                 _ => appt.clone().with_state(State::Cancelled, Some(reason), now),
             };
-            plan.visits.push(Planned {
+            plan.visits.push(PlannedVisit {
                 before: Some(appt.clone()),
                 after,
                 decision: Decision::NotExpected,
@@ -72,7 +72,7 @@ impl Planner<'_> {
         appt: &Appt,
         start: DateTime<Utc>,
         rows: &[Row],
-        listed: &BTreeMap<VisitKey, Listed<'_>>,
+        listed: &BTreeMap<VisitKey, ListedVisit<'_>>,
     ) -> bool {
         let Rules {
             now,

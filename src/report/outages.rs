@@ -1,4 +1,4 @@
-//! Outages: what they kept from being done, and when that is to be said.
+//! Outages: what they kept from being done, and when that is to be reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,7 @@ pub struct Incident {
 
 /// What is to be said of outages, and what is to be remembered of them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct OutageReport {
     /// What is out and to be reported now.
     pub due: BTreeSet<String>,
     /// What is over and was reported before, in words.
@@ -53,13 +53,13 @@ pub struct Report {
 /// One that grew, from a location to all of LibCal say, is news to be told at once; one that
 /// shrank is what it was. Neither is over.
 #[must_use]
-pub fn follow(
+pub fn track_outages(
     remembered: Vec<OngoingOutage>,
     met: &BTreeMap<&str, &Outage>,
     always: bool,
     now: DateTime<Utc>,
-) -> Report {
-    let mut report = Report::default();
+) -> OutageReport {
+    let mut report = OutageReport::default();
     for (service, outage) in met {
         let related = remembered
             .iter()
@@ -111,7 +111,7 @@ fn over_line(service: &str, lasted: TimeDelta) -> String {
     }
 }
 
-impl Report {
+impl OutageReport {
     /// Notes that all that is due was said.
     pub fn mark_reported(&mut self, now: DateTime<Utc>) {
         for lasting in &mut self.changed {
@@ -131,7 +131,7 @@ struct Group {
 
 /// A line for each cause and effect among these incidents; each id is named once.
 #[must_use]
-pub fn lines<'i>(incidents: impl IntoIterator<Item = &'i Incident>) -> Vec<String> {
+pub fn outage_lines<'i>(incidents: impl IntoIterator<Item = &'i Incident>) -> Vec<String> {
     let mut groups: BTreeMap<(Effect, &str), Group> = BTreeMap::new();
     for Incident { outage, effect, id } in incidents {
         let group = groups.entry((*effect, &outage.cause)).or_default();
@@ -140,11 +140,11 @@ pub fn lines<'i>(incidents: impl IntoIterator<Item = &'i Incident>) -> Vec<Strin
     }
     let groups = groups.into_iter();
     groups
-        .map(|((effect, cause), group)| line(effect, cause, &group))
+        .map(|((effect, cause), group)| outage_line(effect, cause, &group))
         .collect()
 }
 
-fn line(effect: Effect, cause: &str, group: &Group) -> String {
+fn outage_line(effect: Effect, cause: &str, group: &Group) -> String {
     let ids: Vec<_> = group.ids.iter().cloned().collect();
     let named = abbreviate(&ids);
     let visits = pluralize(group.number, "visit");
@@ -191,7 +191,7 @@ mod tests {
         for (minutes, is_met) in met {
             let now = start + TimeDelta::minutes(*minutes);
             let met = is_met.then_some(("Alma", &outage)).into_iter().collect();
-            let mut report = follow(remembered.clone(), &met, false, now);
+            let mut report = track_outages(remembered.clone(), &met, false, now);
             report.mark_reported(now);
             said.push(match (report.due.is_empty(), report.over.is_empty()) {
                 (false, true) => "out",
@@ -242,7 +242,7 @@ mod tests {
         ] {
             let outage = Outage::of(after, "no");
             let met = BTreeMap::from([(after, &outage)]);
-            let report = follow(vec![lasting(before, is_reported)], &met, false, now());
+            let report = track_outages(vec![lasting(before, is_reported)], &met, false, now());
             assert_eq!(!report.due.is_empty(), is_due, "{before} to {after}");
             assert_eq!(report.over, [""; 0]);
             assert_eq!(report.ended, [lasting(before, is_reported)]);
@@ -250,7 +250,7 @@ mod tests {
         }
         let other = Outage::of("LibCal, Science Library (10332)", "no");
         let met = BTreeMap::from([(other.service.as_str(), &other)]);
-        let report = follow(vec![lasting(part, true)], &met, false, now());
+        let report = track_outages(vec![lasting(part, true)], &met, false, now());
         assert!(
             report.due.is_empty() && report.over.len() == 1,
             "another place"
@@ -261,7 +261,7 @@ mod tests {
     fn where_somebody_looks_on_it_is_said_at_once() {
         let outage = Outage::of("Alma", "Alma is not responding");
         let met = BTreeMap::from([("Alma", &outage)]);
-        let report = follow(Vec::new(), &met, true, now());
+        let report = track_outages(Vec::new(), &met, true, now());
         assert_eq!(report.due, BTreeSet::from(["Alma".to_owned()]));
         assert_eq!(report.changed.len(), 1);
     }

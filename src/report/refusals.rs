@@ -19,7 +19,7 @@ pub fn refusal_lines(refusals: &[&Refusal]) -> Vec<String> {
         let primary_id = key.primary_id.as_ref().map(ToString::to_string);
         let booking = key.booking_id.to_string();
         let (noun, id, with) = match primary_id {
-            Some(user) if refusal.is_users() => ("user", user, Some(booking)),
+            Some(user) if refusal.is_about_user() => ("user", user, Some(booking)),
             user => ("booking", booking, user),
         };
         let group = groups.entry((noun, reason)).or_default();

@@ -6,9 +6,10 @@ use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use libcal_pp::config::Location;
 use libcal_pp::libcal::{Row, Unreadable};
 use libcal_pp::model::{
-    Appt, BookingId, Known, LocationId, PreregId, PrimaryId, Reason, State, VisitKey, VisitorId,
+    Appt, BookingId, CacheSnapshot, LocationId, PreregId, PrimaryId, Reason, State, VisitKey,
+    VisitorId,
 };
-use libcal_pp::plan::{Decision, Plan, Rules, Why, plan};
+use libcal_pp::plan::{Decision, Plan, RegisterReason, Rules, plan};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -22,14 +23,14 @@ fn hours(hours: i64) -> TimeDelta {
     TimeDelta::hours(hours)
 }
 
-fn planned_with(rows: &[Row], unreadable: &[Unreadable], known: &Known) -> Plan {
+fn planned_with(rows: &[Row], unreadable: &[Unreadable], known: &CacheSnapshot) -> Plan {
     let statuses = ACCEPTED.map(str::to_owned);
     let destinations = [1, 2].map(|lid| (LocationId(lid), "LibCal Main".to_owned()));
     let rules = Rules {
         statuses: &statuses,
         destinations: &destinations.into(),
         lists_are_complete: true,
-        cut_short: &BTreeSet::new(),
+        incomplete_locations: &BTreeSet::new(),
         locations: &[Location {
             name: "Main Library".to_owned(),
             id: LocationId(1),
@@ -42,7 +43,7 @@ fn planned_with(rows: &[Row], unreadable: &[Unreadable], known: &Known) -> Plan 
     plan(rows, unreadable, known, &rules)
 }
 
-fn planned(rows: &[Row], known: &Known) -> Plan {
+fn planned(rows: &[Row], known: &CacheSnapshot) -> Plan {
     planned_with(rows, &[], known)
 }
 
@@ -139,8 +140,8 @@ fn to_register(plan: &Plan) -> Vec<(VisitKey, DateTime<Utc>)> {
 }
 
 /// What the cache knows once these visits are registered.
-fn registered(visits: impl IntoIterator<Item = (VisitKey, DateTime<Utc>)>) -> Known {
-    let mut known = Known::default();
+fn registered(visits: impl IntoIterator<Item = (VisitKey, DateTime<Utc>)>) -> CacheSnapshot {
+    let mut known = CacheSnapshot::default();
     for (key, ends_at) in visits {
         let booking = key.booking_id.clone();
         let visitor = VisitorId("7".into());
@@ -153,7 +154,7 @@ fn registered(visits: impl IntoIterator<Item = (VisitKey, DateTime<Utc>)>) -> Kn
 }
 
 /// What the cache knows once the plan is recorded, and nothing is done of it.
-fn recorded(plan: &Plan, mut known: Known) -> Known {
+fn recorded(plan: &Plan, mut known: CacheSnapshot) -> CacheSnapshot {
     for visit in plan.changed() {
         let appts = known.appts.entry(visit.after.key.booking_id.clone());
         let appts = appts.or_default();
@@ -167,10 +168,10 @@ fn recorded(plan: &Plan, mut known: Known) -> Known {
 }
 
 /// A cache after a day of other rows, of which some are registered, some in doubt, and some as they were planned.
-fn any_known() -> impl Strategy<Value = Known> {
+fn any_known() -> impl Strategy<Value = CacheSnapshot> {
     (any_rows(), any_unreadables(), any::<u64>()).prop_map(|(rows, unreadable, fates)| {
-        let plan = planned_with(&rows, &unreadable, &Known::default());
-        let mut known = recorded(&plan, Known::default());
+        let plan = planned_with(&rows, &unreadable, &CacheSnapshot::default());
+        let mut known = recorded(&plan, CacheSnapshot::default());
         let visitor = VisitorId("7".into());
         let appts = known.appts.values_mut().flatten();
         for (n, appt) in appts
@@ -237,7 +238,7 @@ proptest! {
 
     #[test]
     fn no_visit_is_planned_twice_and_none_that_stands_is_left_out(rows in any_rows()) {
-        let visits = to_register(&planned(&rows, &Known::default()));
+        let visits = to_register(&planned(&rows, &CacheSnapshot::default()));
         let unique: BTreeMap<_, _> = visits.iter().cloned().collect();
         prop_assert_eq!(unique.len(), visits.len());
         prop_assert_eq!(unique, standing(&rows));
@@ -253,7 +254,7 @@ proptest! {
 
     #[test]
     fn planning_again_after_everything_was_registered_plans_nothing((rows, shuffled) in rows_in_two_orders()) {
-        let first = to_register(&planned(&rows, &Known::default()));
+        let first = to_register(&planned(&rows, &CacheSnapshot::default()));
         let again = planned(&shuffled, &registered(first.clone()));
         prop_assert_eq!(to_register(&again), []);
         prop_assert_eq!(again.count(|decision| decision == Decision::AlreadyRegistered), first.len());
@@ -261,7 +262,7 @@ proptest! {
 
     #[test]
     fn what_is_registered_in_part_is_planned_for_the_rest(rows in any_rows(), part in any::<u32>()) {
-        let all = to_register(&planned(&rows, &Known::default()));
+        let all = to_register(&planned(&rows, &CacheSnapshot::default()));
         let (done, rest): (Vec<_>, Vec<_>) =
             all.into_iter().enumerate().partition(|(n, _)| part >> (n % 32) & 1 == 1);
         let done = registered(done.into_iter().map(|(_, visit)| visit));
@@ -271,19 +272,19 @@ proptest! {
 
     #[test]
     fn a_visit_that_became_longer_is_planned_again_and_a_shorter_one_is_not(rows in any_rows()) {
-        let visits = to_register(&planned(&rows, &Known::default()));
+        let visits = to_register(&planned(&rows, &CacheSnapshot::default()));
         let minute = TimeDelta::minutes(1);
         let shorter = registered(visits.iter().cloned().map(|(key, end)| (key, end - minute)));
         let again = planned(&rows, &shorter);
         prop_assert_eq!(to_register(&again).len(), visits.len());
-        prop_assert!(again.people.iter().flat_map(|person| &person.visits).all(|visit| visit.why == Why::Longer));
+        prop_assert!(again.people.iter().flat_map(|person| &person.visits).all(|visit| visit.why == RegisterReason::Longer));
         let longer = registered(visits.into_iter().map(|(key, end)| (key, end + minute)));
         prop_assert_eq!(to_register(&planned(&rows, &longer)), []);
     }
 
     #[test]
     fn people_and_their_visits_come_by_start(rows in any_rows()) {
-        let plan = planned(&rows, &Known::default());
+        let plan = planned(&rows, &CacheSnapshot::default());
         for person in &plan.people {
             prop_assert!(person.visits.is_sorted_by_key(|visit| visit.starts_at));
             prop_assert!(person.visits.iter().all(|visit| visit.appt.key.primary_id.as_ref() == Some(&person.primary_id)));
@@ -316,7 +317,7 @@ proptest! {
     fn planning_the_state_that_planning_left_changes_nothing(rows in any_rows(), unreadable in any_unreadables(), known in any_known()) {
         let first = planned_with(&rows, &unreadable, &known);
         let again = planned_with(&rows, &unreadable, &recorded(&first, known));
-        prop_assert_eq!(again.changed().collect::<Vec<_>>(), Vec::<&libcal_pp::plan::Planned>::new());
+        prop_assert_eq!(again.changed().collect::<Vec<_>>(), Vec::<&libcal_pp::plan::PlannedVisit>::new());
         prop_assert_eq!(&again.forgotten, &[]);
         prop_assert_eq!(to_register(&again), to_register(&first));
     }
@@ -334,7 +335,7 @@ proptest! {
 
     #[test]
     fn every_visit_is_counted_once(rows in any_rows()) {
-        let plan = planned(&rows, &Known::default());
+        let plan = planned(&rows, &CacheSnapshot::default());
         let counted = plan.count(|decision| decision != Decision::NotExpected);
         let keys: BTreeSet<_> = rows.iter().filter(|row| is_approved(row)).map(key_of).collect();
         let unknown = |row: &&Row| !row.cancelled && row.status.starts_with("Blessed") && row.ends_at > now();

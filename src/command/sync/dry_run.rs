@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 use crate::messages::visit_name;
 use crate::model::{Appt, State};
 use crate::output::{format_time_range, print, print_json, rfc3339};
-use crate::pass::Done;
-use crate::plan::{Plan, Planned, Refusal, Visit, Why};
+use crate::pass::PassOutcome;
+use crate::plan::{Plan, PlannedVisit, Refusal, RegisterReason, Visit};
 use crate::report::refusal_lines;
 
 pub(super) fn print_actions(
     as_json: bool,
     plan: &Plan,
-    done: &Done,
+    outcome: &PassOutcome,
     refusals: &[Refusal],
 ) -> Result<()> {
-    let mut visits: Vec<_> = done.registered.iter().map(|(visit, _)| visit).collect();
+    let mut visits: Vec<_> = outcome.registered.iter().map(|(visit, _)| visit).collect();
     visits.sort_by_key(|visit| (visit.starts_at, &visit.appt.key));
-    let mut covered: Vec<_> = done.covered.iter().collect();
+    let mut covered: Vec<_> = outcome.covered.iter().collect();
     covered.sort_by_key(|(visit, _)| (visit.starts_at, &visit.appt.key));
     let marks: Vec<_> = plan.changed().filter_map(mark_of).collect();
     if as_json {
@@ -51,8 +51,8 @@ pub(super) fn print_actions(
     )
 }
 
-/// What is done about a visit that PassagePoint expects, if LibCal takes it back or has it again.
-fn mark_of(visit: &Planned) -> Option<(&'static str, &Appt)> {
+/// What is done about a visit that PassagePoint expects, if LibCal withdraws it or lists it again.
+fn mark_of(visit: &PlannedVisit) -> Option<(&'static str, &Appt)> {
     let (before, after) = (visit.before.as_ref()?.state, &visit.after);
     match after.state {
         state if state == before || !after.may_be_registered() => None,
@@ -78,9 +78,9 @@ fn register_line(visit: &Visit) -> String {
         visit.destination,
         format_time_range(visit.starts_at, visit.ends_at),
         match visit.why {
-            Why::New => "",
-            Why::Longer => " (again: it became longer)",
-            Why::InDoubt => " (again: in doubt, possibly registered twice)",
+            RegisterReason::New => "",
+            RegisterReason::Longer => " (again: it became longer)",
+            RegisterReason::InDoubt => " (again: in doubt, possibly registered twice)",
         }
     )
 }

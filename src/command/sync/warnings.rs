@@ -15,16 +15,16 @@ use crate::fetch::Fetched;
 use crate::logging::try_log;
 use crate::messages::{pluralize, visit_name};
 use crate::model::is_report_due;
-use crate::pass::Done;
-use crate::plan::{Plan, Refusal, Why};
-use crate::report::{follow, incidents, lines, refusal_lines};
+use crate::pass::PassOutcome;
+use crate::plan::{Plan, Refusal, RegisterReason};
+use crate::report::{incidents, outage_lines, refusal_lines, track_outages};
 
-/// Visits that may come to be registered twice. This must be said before it is done, for
-/// this run may be killed; where nobody can be told, they stay as they are.
-pub(super) fn possibly_doubled(plan: &mut Plan) {
+/// Warns of visits that may be registered twice. The warning comes before the request, because
+/// this run may be killed; where nobody can be told, the visits stay as they are.
+pub(super) fn warn_of_possible_duplicates(plan: &mut Plan) {
     let visits = plan.people.iter().flat_map(|person| &person.visits);
     let doubtful: Vec<_> = visits
-        .filter(|visit| visit.why == Why::InDoubt)
+        .filter(|visit| visit.why == RegisterReason::InDoubt)
         .map(|visit| visit_name(&visit.appt.key))
         .collect();
     if doubtful.is_empty() {
@@ -42,29 +42,29 @@ pub(super) fn possibly_doubled(plan: &mut Plan) {
         );
     });
     if !was_logged {
-        plan.put_off_doubts();
+        plan.postpone_visits_in_doubt();
     }
 }
 
-/// Outages, what they kept from being done, and those that are over.
-pub(super) fn outages(
-    (fetched, plan, done): (&Fetched, &Plan, &Done),
+/// Reports outages, what they kept from being done, and those that are over.
+pub(super) fn report_outages(
+    (fetched, plan, outcome): (&Fetched, &Plan, &PassOutcome),
     config: &Config,
     cache: &mut Cache,
     is_dry_run: bool,
 ) -> Result<bool> {
     let now = clock::now();
-    let incidents = incidents(fetched, config.libcal.locations.len(), plan, done);
+    let incidents = incidents(fetched, config.libcal.locations.len(), plan, outcome);
     let met: BTreeMap<_, _> = incidents
         .iter()
         .map(|incident| (incident.outage.service.as_str(), &incident.outage))
         .collect();
     let always = is_dry_run || stderr().is_terminal() || log::log_enabled!(Level::Debug);
-    let mut report = follow(cache.outages()?, &met, always, now);
+    let mut report = track_outages(cache.outages()?, &met, always, now);
     let due = incidents
         .iter()
         .filter(|incident| report.due.contains(&incident.outage.service));
-    let lines = lines(due);
+    let lines = outage_lines(due);
     if try_log(|| lines.iter().for_each(|line| log::error!("{line}"))) {
         report.mark_reported(now);
     }
@@ -79,7 +79,7 @@ pub(super) fn outages(
 
 /// Refusals that were not reported in the last 24 hours, visits that were given up, and what must
 /// not be taken out of PassagePoint.
-pub(super) fn refusals(
+pub(super) fn report_refusals(
     refusals: &[Refusal],
     cache: &mut Cache,
     now: DateTime<Utc>,
@@ -104,7 +104,7 @@ pub(super) fn refusals(
         for refusal in due {
             let key = &refusal.appt.key;
             match key.primary_id.clone() {
-                Some(user) if refusal.is_users() => users.push(user),
+                Some(user) if refusal.is_about_user() => users.push(user),
                 _ => visits.push(key.clone()),
             }
         }

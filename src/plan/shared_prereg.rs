@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decide::Planner;
-use super::{Decision, Planned};
+use super::planner::Planner;
+use super::{Decision, PlannedVisit};
 use crate::model::{Reason, State};
 
 impl Planner<'_> {
     /// Notes of each visit that was cancelled whether its pre-registration serves another one:
     /// then nobody must take it out of PassagePoint.
-    pub(super) fn note_shared(&self, visits: &mut [Planned]) {
+    pub(super) fn mark_shared_preregs(&self, visits: &mut [PlannedVisit]) {
         let now = self.rules.now;
         let planned: BTreeSet<_> = visits.iter().map(|visit| &visit.after.key).collect();
-        let known = self.known.appts.values().flatten();
+        let known = self.snapshot.appts.values().flatten();
         // What is not listed now, for a list could not be read say, is what it was.
         let others = known.filter(|appt| !planned.contains(&appt.key));
         let all = visits.iter().map(|visit| &visit.after).chain(others);

@@ -21,7 +21,7 @@ pub(super) enum Approval {
 }
 
 /// The rows of one visit, taken together.
-pub(super) struct Listed<'a> {
+pub(super) struct ListedVisit<'a> {
     pub(super) approval: Approval,
     /// The status of the row that decides.
     pub(super) status: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct Listed<'a> {
 /// What makes one row more than another: the approval, then the end, then the status.
 type Rank<'r> = (Approval, Option<DateTime<Utc>>, Option<&'r str>);
 
-impl Listed<'_> {
+impl ListedVisit<'_> {
     fn rank(&self) -> Rank<'_> {
         (self.approval, self.ends_at, self.status.as_deref())
     }
@@ -58,7 +58,7 @@ pub(super) fn listed_visits<'a>(
     rows: &'a [Row],
     unreadable: &[Unreadable],
     accepted: &[String],
-) -> BTreeMap<VisitKey, Listed<'a>> {
+) -> BTreeMap<VisitKey, ListedVisit<'a>> {
     let mut visits = BTreeMap::new();
     for row in rows {
         let approval = approval_of(Some(&row.status), row.cancelled, accepted);
@@ -67,7 +67,7 @@ pub(super) fn listed_visits<'a>(
             InvalidId::Invalid => Reason::InvalidPrimaryId,
             InvalidId::NoMatch => Reason::NoIdInAnswer,
         });
-        let visit = visits.entry(key_of(row)).or_insert_with(nothing);
+        let visit = visits.entry(key_of(row)).or_insert_with(empty);
         visit.add((approval, Some(row.ends_at), Some(&row.status)), problem);
         visit.rows.push(row);
     }
@@ -80,7 +80,7 @@ pub(super) fn listed_visits<'a>(
         };
         let approval = approval_of(row.status.as_deref(), row.cancelled, accepted);
         let problem = Reason::Unreadable(row.what.clone());
-        let visit = visits.entry(key).or_insert_with(nothing);
+        let visit = visits.entry(key).or_insert_with(empty);
         visit.add((approval, None, row.status.as_deref()), Some(problem));
     }
     // Their order in the list must not decide whose name is taken.
@@ -108,8 +108,8 @@ fn key_of(row: &Row) -> VisitKey {
 }
 
 /// Less than any row says.
-fn nothing<'a>() -> Listed<'a> {
-    Listed {
+fn empty<'a>() -> ListedVisit<'a> {
+    ListedVisit {
         approval: Approval::Cancelled,
         status: None,
         ends_at: None,

@@ -2,26 +2,26 @@
 
 use chrono::{DateTime, Utc};
 
-use super::listing::{Approval, Listed};
-use super::{Decision, Planned, Rules, Why};
+use super::listed_visit::{Approval, ListedVisit};
+use super::{Decision, PlannedVisit, RegisterReason, Rules};
 use crate::model::{
-    Appt, BookingId, Known, MAX_ATTEMPTS, REFUSAL_RETRY_INTERVAL, Reason, State, VisitKey,
+    Appt, BookingId, CacheSnapshot, MAX_ATTEMPTS, REFUSAL_RETRY_INTERVAL, Reason, State, VisitKey,
     has_elapsed,
 };
 
 /// What all decisions go by.
 pub(super) struct Planner<'a> {
-    pub(super) known: &'a Known,
+    pub(super) snapshot: &'a CacheSnapshot,
     pub(super) rules: &'a Rules<'a>,
 }
 
 impl Planner<'_> {
-    pub(super) fn plan_visit(&self, key: &VisitKey, listed: &Listed<'_>) -> Planned {
+    pub(super) fn plan_visit(&self, key: &VisitKey, listed: &ListedVisit<'_>) -> PlannedVisit {
         let now = self.rules.now;
         let mut of_booking = self.appts_of(&key.booking_id).iter();
         let before = of_booking.find(|appt| appt.key == *key);
         if let Some(known) = before.filter(|_| self.may_lack_rows(key, listed)) {
-            return Planned {
+            return PlannedVisit {
                 before: Some(known.clone()),
                 after: known.clone(),
                 decision: Decision::NotExpected,
@@ -35,12 +35,12 @@ impl Planner<'_> {
         let (after, decision) = if has_ended {
             self.plan_ended(before.is_some(), appt, listed)
         } else {
-            self.plan_listed(following(appt, listed), listed)
+            self.plan_listed(with_listed(appt, listed), listed)
         };
         // Of what had ended before the last pass, the cache has forgotten on purpose what it knew.
         let last_pass = self.rules.last_pass.filter(|at| *at <= now);
         let is_pruned = before.is_none() && has_ended && listed.ends_at <= last_pass;
-        Planned {
+        PlannedVisit {
             before: before.cloned().or_else(|| is_pruned.then(|| after.clone())),
             after,
             decision,
@@ -49,14 +49,14 @@ impl Planner<'_> {
 
     /// Whether a row that was not read may be why the visit seems not to stand: another seat may be
     /// approved, and what is wrong with the form another thing than was told.
-    fn may_lack_rows(&self, key: &VisitKey, listed: &Listed<'_>) -> bool {
+    fn may_lack_rows(&self, key: &VisitKey, listed: &ListedVisit<'_>) -> bool {
         let is_good = listed.approval == Approval::Approved && listed.problem.is_none();
-        let is_cut_short = |lid| self.rules.cut_short.contains(&lid);
-        !is_good && key.lid.is_some_and(is_cut_short)
+        let is_incomplete = |lid| self.rules.incomplete_locations.contains(&lid);
+        !is_good && key.lid.is_some_and(is_incomplete)
     }
 
     /// A visit that has ended is left alone; of one that nobody knew, the state is noted.
-    fn plan_ended(&self, is_known: bool, appt: Appt, listed: &Listed<'_>) -> (Appt, Decision) {
+    fn plan_ended(&self, is_known: bool, appt: Appt, listed: &ListedVisit<'_>) -> (Appt, Decision) {
         let decision = match listed.approval {
             Approval::Approved => Decision::Ended,
             _ => Decision::NotExpected,
@@ -66,7 +66,7 @@ impl Planner<'_> {
             let ends_at = listed.ends_at.max(appt.registered_ends_at);
             return (Appt { ends_at, ..appt }, decision);
         }
-        let (appt, found) = self.plan_listed(following(appt, listed), listed);
+        let (appt, found) = self.plan_listed(with_listed(appt, listed), listed);
         let appt = match found {
             Decision::Register(_) => {
                 appt.with_state(State::Waiting, Some(Reason::TooLate), self.rules.now)
@@ -76,7 +76,7 @@ impl Planner<'_> {
         (appt, decision)
     }
 
-    fn plan_listed(&self, appt: Appt, listed: &Listed<'_>) -> (Appt, Decision) {
+    fn plan_listed(&self, appt: Appt, listed: &ListedVisit<'_>) -> (Appt, Decision) {
         let now = self.rules.now;
         let status = listed.status.clone().unwrap_or_default();
         match listed.approval {
@@ -99,7 +99,7 @@ impl Planner<'_> {
         }
     }
 
-    fn plan_approved(&self, appt: Appt, listed: &Listed<'_>) -> (Appt, Decision) {
+    fn plan_approved(&self, appt: Appt, listed: &ListedVisit<'_>) -> (Appt, Decision) {
         let now = self.rules.now;
         if self.is_imported(&appt) {
             let appt = appt.with_state(State::Registered, Some(Reason::Imported), now);
@@ -118,21 +118,24 @@ impl Planner<'_> {
         // PassagePoint may have registered it each time.
         let is_repeated = appt.has_intent() && appt.failures >= MAX_ATTEMPTS;
         if is_repeated && !has_elapsed(appt.changed_at, now, REFUSAL_RETRY_INTERVAL) {
-            return (appt, Decision::PutOff);
+            return (appt, Decision::Postponed);
         }
         if let Some(lid) = appt.key.lid
             && !self.rules.destinations.contains_key(&lid)
         {
             return self.refused(appt, Reason::NoDestination(lid));
         }
-        if let Some((reason, reported_at)) = self.users_refusal(&appt) {
+        if let Some((reason, reported_at)) = self.user_refusal(&appt) {
             let appt = appt.with_state(State::Refused, Some(reason.clone()), now);
             return (appt, Decision::Refused { reported_at });
         }
         let is_answered = appt.state == State::Refused
             && appt.reason.as_ref().is_some_and(Reason::is_from_service);
-        let is_users = appt.reason.as_ref().is_some_and(Reason::is_about_user);
-        if is_answered && !is_users && !has_elapsed(appt.changed_at, now, REFUSAL_RETRY_INTERVAL) {
+        let is_about_user = appt.reason.as_ref().is_some_and(Reason::is_about_user);
+        if is_answered
+            && !is_about_user
+            && !has_elapsed(appt.changed_at, now, REFUSAL_RETRY_INTERVAL)
+        {
             let reported_at = appt.reported_at();
             return (appt, Decision::Refused { reported_at });
         }
@@ -143,11 +146,11 @@ impl Planner<'_> {
     fn to_register(&self, appt: Appt, is_answered: bool) -> (Appt, Decision) {
         let now = self.rules.now;
         let why = if appt.has_intent() {
-            Why::InDoubt
+            RegisterReason::InDoubt
         } else if appt.prereg_id.is_some() {
-            Why::Longer
+            RegisterReason::Longer
         } else {
-            Why::New
+            RegisterReason::New
         };
         let appt = match appt.state {
             State::Refused if is_answered => appt,
@@ -171,8 +174,8 @@ impl Planner<'_> {
 
     /// Why the user of this visit is refused, if it is too early to ask again, and when that
     /// was last reported.
-    fn users_refusal(&self, appt: &Appt) -> Option<(&Reason, Option<DateTime<Utc>>)> {
-        let user = self.known.users.get(appt.key.primary_id.as_ref()?)?;
+    fn user_refusal(&self, appt: &Appt) -> Option<(&Reason, Option<DateTime<Utc>>)> {
+        let user = self.snapshot.users.get(appt.key.primary_id.as_ref()?)?;
         let reason = user.refusal()?;
         let is_old = |at| has_elapsed(at, self.rules.now, REFUSAL_RETRY_INTERVAL);
         if user.checked_at.is_none_or(is_old) {
@@ -188,12 +191,12 @@ impl Planner<'_> {
     }
 
     pub(super) fn appts_of(&self, booking: &BookingId) -> &[Appt] {
-        self.known.appts.get(booking).map_or(&[], Vec::as_slice)
+        self.snapshot.appts.get(booking).map_or(&[], Vec::as_slice)
     }
 }
 
 /// The appointment with what LibCal now says of it.
-fn following(appt: Appt, listed: &Listed<'_>) -> Appt {
+fn with_listed(appt: Appt, listed: &ListedVisit<'_>) -> Appt {
     let status = listed.status.clone();
     Appt {
         ends_at: listed.ends_at.max(appt.registered_ends_at),
