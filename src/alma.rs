@@ -242,14 +242,14 @@ fn classify(response: &Response) -> Disposition {
 
 fn unexpected(response: &Response) -> String {
     match response.status {
-        200..=299 => format!("Alma sent something else than a user: check {USERS}"),
+        200..=299 => format!("Alma sent an unexpected response (not a user record): check {USERS}"),
         // It took exception to what was asked, so that the address is right.
         400 => format!(
-            "Alma did not say whether it has the user: it answered {}",
+            "Alma could not look up the user ({})",
             status_text(response.status)
         ),
         status => format!(
-            "Alma did not say whether it has the user: it answered {}; check {USERS}",
+            "Alma could not look up the user ({}): check {USERS}",
             status_text(status)
         ),
     }

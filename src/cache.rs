@@ -26,6 +26,7 @@ use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, backup, ffi};
 
 use crate::files;
+use crate::messages::io_reason;
 use crate::model::{BookingId, CacheSnapshot, LastReport, PrimaryId, Reason};
 use schema::Format;
 
@@ -104,7 +105,7 @@ impl Cache {
             Ok(found) if !found.is_file() => "not a regular file",
             Ok(_) => return Ok(true),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!(
-                "the cache {shown} may not be opened by this account: run the command as the account that runs the sync, or correct the rights to its folder"
+                "no permission to open the cache {shown}: run the command as the account that runs the sync, or correct the permissions of its folder"
             ),
             Err(_) => return Ok(false),
         };
@@ -253,7 +254,11 @@ fn create_private(path: &Path) -> Result<()> {
         Ok(file) => files::make_private(&file).with_context(|| cannot_protect(path)),
         // What is there, a link to nowhere perhaps, is looked at when it is opened.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(anyhow!("cannot make the cache {}: {error}", path.display())),
+        Err(error) => Err(anyhow!(
+            "cannot create the cache {}: {}",
+            path.display(),
+            io_reason(&error)
+        )),
     }
 }
 
@@ -263,7 +268,7 @@ fn protect(path: &Path) -> Result<()> {
     let found = path.metadata().with_context(|| cannot_protect(path))?;
     if !files::is_ours(&found) {
         bail!(
-            "the cache {} belongs to another account: run the command as that account, or give the file to this one with chown",
+            "the cache {} belongs to another account: run the command as that account, or change the file's owner with chown",
             path.display()
         );
     }
@@ -271,7 +276,7 @@ fn protect(path: &Path) -> Result<()> {
 }
 
 fn cannot_protect(path: &Path) -> String {
-    format!("cannot protect the cache {}", path.display())
+    format!("cannot set the permissions of the cache {}", path.display())
 }
 
 /// What SQLite keeps beside the cache, which it reaches by no link.
@@ -303,7 +308,7 @@ fn sqlite_error(code: i32) -> rusqlite::Error {
 
 fn dangling_link(path: &Path) -> Error {
     anyhow!(
-        "the cache {} is a link to a file that is not there: name that file with Cache.path or --db",
+        "the cache {} is a symbolic link to a file that does not exist: name the file with Cache.path or --db",
         path.display()
     )
 }
@@ -313,22 +318,22 @@ fn error_message(path: &Path, error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => {
             format!(
-                "{path} is not a cache, nor any SQLite file: move it away, or name another with Cache.path or --db"
+                "{path} is not a cache, nor any other SQLite file: move it away, or name another file with Cache.path or --db"
             )
         }
         Some(ErrorCode::ReadOnly) => format!(
-            "the cache {path} cannot be written: give its owner the right to, and to its folder"
+            "the cache {path} is read-only: give its owner write permission for the file and its folder"
         ),
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             format!(
-                "the cache {path} may not be opened by this account: run the command as the account that runs the sync, or correct the rights to it and to its folder"
+                "no permission to open the cache {path}: run the command as the account that runs the sync, or correct the permissions of the file and its folder"
             )
         }
         Some(ErrorCode::DiskFull) => {
             format!("the cache {path} cannot be written: the disk is full")
         }
         Some(ErrorCode::SystemIoFailure) => format!(
-            "the cache {path} cannot be read or written: look whether the disk is full or failing"
+            "the cache {path} cannot be read or written: check whether the disk is full or failing"
         ),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
             "the cache {path} was locked by another program for {} s: end that program, or try again",
@@ -336,7 +341,7 @@ fn error_message(path: &Path, error: &rusqlite::Error) -> String {
         ),
         Some(ErrorCode::DatabaseCorrupt) => {
             format!(
-                "the cache {path} is damaged: remove {path}-wal and {path}-shm if they are there, then put a backup in its place, or move it away"
+                "the cache {path} is damaged: remove {path}-wal and {path}-shm if they exist, then restore a backup, or move it away"
             )
         }
         _ => format!("the cache {path} cannot be used: {error}"),
@@ -353,7 +358,7 @@ mod tests {
             (ffi::SQLITE_NOTADB, "move it away, or name another"),
             (
                 ffi::SQLITE_READONLY,
-                "cannot be written: give its owner the right",
+                "is read-only: give its owner write permission",
             ),
             (
                 ffi::SQLITE_CANTOPEN,
@@ -366,7 +371,7 @@ mod tests {
             (ffi::SQLITE_FULL, "the disk is full"),
             (
                 ffi::SQLITE_IOERR,
-                "look whether the disk is full or failing",
+                "check whether the disk is full or failing",
             ),
             (
                 ffi::SQLITE_BUSY,

@@ -40,15 +40,15 @@ pub struct Cli {
     )]
     pub config: PathBuf,
 
-    /// The cache [default: Cache.path of the configuration]; the look-ups, `status` and `prune` then need no configuration
+    /// The cache [default: Cache.path in the configuration]; with it, the look-ups, `status` and `prune` need no configuration
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     pub db: Option<PathBuf>,
 
-    /// Print one JSON object a line to standard output
+    /// Print one JSON object per line to standard output
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
 
-    /// Show each step [default: on a terminal what is done, else what needs a person]
+    /// Show each step [default: what was done on a terminal, otherwise only what needs attention]
     #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "quiet")]
     pub verbose: bool,
 
@@ -64,23 +64,23 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// One full pass: read the bookings, and register who is not registered yet
+    /// One full pass: read the bookings and register everyone who is not registered yet
     #[command(after_help = "\
 Examples:
   libcal-pp sync
   libcal-pp sync --dry-run --date 2026-12-01")]
     Sync(Sync),
-    /// What the cache knows of users: barcode, visitor, and every visit with its state and why
+    /// What the cache knows about users: barcode, visitor, and every visit with its state and reason
     #[command(after_help = "\
 Example:
   libcal-pp lookup-user G10000001")]
     LookupUser(LookupUser),
-    /// What the cache knows of bookings: who, where, when, their state and why
+    /// What the cache knows about bookings: who, where, when, and their state and reason
     #[command(after_help = "\
 Example:
   libcal-pp lookup-appt cs_AbC123")]
     LookupAppt(LookupAppt),
-    /// How the last pass went, which outages last, and what is waiting and why
+    /// How the last pass went, which outages are ongoing, and what is waiting and why
     #[command(after_help = "\
 Examples:
   libcal-pp status
@@ -94,8 +94,8 @@ Examples:
     Prune(Prune),
     /// Is everything set up? Configuration, cache, each service, each destination
     ///
-    /// Prints a line for each thing: `ok`, `warn` or FAIL with what to do, and with -q only failures.
-    /// Nothing is written to any service.
+    /// Prints one line for each item: `ok`, or `warn` or `FAIL` with what to do; with -q, only failures.
+    /// Writes nothing to any service.
     #[command(after_help = "\
 Examples:
   libcal-pp --config /etc/libcal-pp/config.yml check
@@ -121,7 +121,7 @@ pub struct Sync {
 /// `libcal-pp lookup-user`
 #[derive(Debug, Args)]
 pub struct LookupUser {
-    /// Primary IDs as people type them; case and space around them do not matter
+    /// Primary IDs as people type them; case and surrounding spaces do not matter
     #[arg(required = true, value_name = "PRIMARY_ID", value_parser = an_id)]
     pub primary_ids: Vec<String>,
 }
@@ -137,7 +137,7 @@ pub struct LookupAppt {
 /// `libcal-pp status`
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Exit with status 1 if the last full pass ended longer ago than that [default: never]
+    /// Exit with status 1 if the last full pass ended more than this long ago [default: never]
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_age: Option<u32>,
 }
@@ -145,7 +145,7 @@ pub struct Status {
 /// `libcal-pp prune`
 #[derive(Debug, Args)]
 pub struct Prune {
-    /// For how many days after their end appointments are kept [default: 0]
+    /// Keep appointments for this many days after they end [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=36_500))]
     pub keep_days: Option<u32>,
 
@@ -153,15 +153,15 @@ pub struct Prune {
     #[arg(long, value_name = "PRIMARY_ID", value_parser = an_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
     pub user: Option<String>,
 
-    /// Forget this booking, so that the next sync takes it for a new one
+    /// Forget this booking, so that the next sync treats it as new
     #[arg(long, value_name = "BOOK_ID", value_parser = an_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
     pub appt: Option<String>,
 
-    /// Also forget the users whom no booking has named for so many days [default: none]
+    /// Also forget users who have had no booking for this many days [default: none]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub users_unseen_for: Option<u32>,
 
-    /// Print how much would be deleted and delete nothing
+    /// Print how much would be deleted, and delete nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -169,7 +169,7 @@ pub struct Prune {
 /// `libcal-pp generate`
 #[derive(Debug, Args)]
 pub struct Generate {
-    /// The folder to write them to; it is made if it is not there
+    /// The folder to write them to; it is created if it does not exist
     pub folder: PathBuf,
 }
 
@@ -178,14 +178,14 @@ pub struct Generate {
 fn a_day(typed: &str) -> Result<NaiveDate, &'static str> {
     let year = typed.trim_start_matches('+').split('-').next();
     if year.is_some_and(|year| year.len() > 4 && year.bytes().all(|byte| byte.is_ascii_digit())) {
-        return Err("a year has four digits, as in 2026-12-01");
+        return Err("the year must have four digits, as in 2026-12-01");
     }
     let day = NaiveDate::parse_from_str(typed, "%Y-%m-%d").ok();
     let day = day.filter(|day| day.to_string() == typed);
-    let day = day.ok_or("it is no day such as 2026-12-01")?;
+    let day = day.ok_or("it is not a date such as 2026-12-01")?;
     let today = local_now().date_naive();
     if today.pred_opt().is_some_and(|yesterday| day < yesterday) {
-        return Err("it is past, and LibCal lists bookings of today and later days only");
+        return Err("it is in the past, and LibCal lists only bookings of today and later");
     }
     Ok(day)
 }

@@ -16,6 +16,7 @@ use anyhow::{Error, Result, anyhow};
 
 use crate::cli::{Cli, Command};
 use crate::config::{Config, Wrong};
+use crate::messages::io_reason;
 use crate::model::PrimaryId;
 
 /// How a run ends, for cron and for scripts. Wrong usage, 2, is clap's.
@@ -50,10 +51,14 @@ impl From<&Error> for Exit {
 /// What to say of an error: one line, or one for each mistake in the configuration.
 #[must_use]
 pub fn error_lines(error: &Error) -> Vec<String> {
-    match error.downcast_ref() {
-        Some(Wrong(mistakes)) => mistakes.clone(),
-        None => vec![format!("{error:#}")],
+    if let Some(Wrong(mistakes)) = error.downcast_ref() {
+        return mistakes.clone();
     }
+    let causes = error.chain().map(|cause| match cause.downcast_ref() {
+        Some(error) => io_reason(error),
+        None => cause.to_string(),
+    });
+    vec![causes.collect::<Vec<_>>().join(": ")]
 }
 
 /// Runs the command.

@@ -23,6 +23,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::messages::io_reason;
 use crate::model::LocationId;
 
 /// The whole of `config.yml`.
@@ -244,12 +245,15 @@ fn read_text(file: &Path) -> Result<String, String> {
     let shown = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
         ErrorKind::NotFound => format!(
-            "no configuration file {shown}: name it with --config, or write it from config.yml.example"
+            "no configuration file {shown}: name it with --config, or copy config.yml.example"
         ),
         ErrorKind::InvalidData => {
-            format!("cannot read the configuration file {shown}: it is not text in UTF-8")
+            format!("cannot read the configuration file {shown}: it is not UTF-8 text")
         }
-        _ => format!("cannot read the configuration file {shown}: {error}"),
+        _ => format!(
+            "cannot read the configuration file {shown}: {}",
+            io_reason(&error)
+        ),
     })?;
     // Windows' editors put a mark before the first word.
     Ok(text.trim_start_matches('\u{feff}').to_owned())

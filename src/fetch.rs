@@ -21,7 +21,7 @@ use chrono::NaiveDate;
 
 use crate::config::Location;
 use crate::libcal::{Ids, LibCal, List, Listing, Page, Pages, Row, RowId, Unreadable};
-use crate::messages::pluralize;
+use crate::messages::{io_reason, pluralize};
 
 /// How often a list is read at the most until two readings agree.
 const MOST_READINGS: usize = 3;
@@ -88,7 +88,7 @@ impl Lists<'_> {
         let wanted: Vec<_> = locations.iter().map(|location| (location, 1)).collect();
         for (location, mut listing) in locations.iter().zip(self.read_each(&wanted)) {
             log::debug!(
-                "{} ({}): {}, and {} that cannot be read",
+                "{} ({}): {}, and {} unreadable",
                 location.name,
                 location.id,
                 pluralize(listing.rows.len(), "row"),
@@ -129,7 +129,7 @@ impl Lists<'_> {
         }
         let restless = unconfirmed.into_iter().map(|(location, _)| {
             let cause =
-                format!("LibCal's list changed each of the {MOST_READINGS} times it was read");
+                format!("LibCal's list changed each time it was read ({MOST_READINGS} times)");
             (location, cause)
         });
         fetched.failures.extend(restless);
@@ -147,7 +147,10 @@ impl Lists<'_> {
             for _ in 1..self.connections {
                 // Without a further thread it takes longer, that is all.
                 if let Err(error) = thread::Builder::new().spawn_scoped(scope, read) {
-                    log::debug!("lists are read by fewer threads: {error}");
+                    log::debug!(
+                        "reading the lists with fewer threads: {}",
+                        io_reason(&error)
+                    );
                     break;
                 }
             }
@@ -186,7 +189,7 @@ impl Work {
                     work: self,
                     list,
                     number: next.ask(),
-                    page: Err("LibCal's list could not be read: an error of this program".into()),
+                    page: Err("LibCal's list could not be read: internal error".into()),
                 });
             }
             if lists.iter().all(List::is_done) {

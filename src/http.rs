@@ -101,7 +101,7 @@ impl Client {
             }
             let wait = wait
                 .unwrap_or_else(|| backoff(attempts, RandomState::new().build_hasher().finish()));
-            log::debug!("{}: trying again in {wait:.1?}", failure.cause);
+            log::debug!("{}; retrying in {:.1} s", failure.cause, wait.as_secs_f64());
             std::thread::sleep(wait);
         }
     }
@@ -153,7 +153,7 @@ impl Client {
             let why = describe(&error, proxy, seconds, mib);
             Failure {
                 delivery: delivery_of(body.as_ref()),
-                ..Failure::not_processed(format!("{} does not answer: {why}", self.service))
+                ..Failure::not_processed(format!("{} {why}", self.service))
             }
         })?;
         let (head, _) = received.into_parts();
@@ -163,7 +163,7 @@ impl Client {
             headers: head.headers,
         };
         log::debug!(
-            "{}: {} answered {} with {} bytes",
+            "{}: {} returned {} ({} bytes)",
             self.service,
             request.method,
             response.status,
@@ -174,9 +174,12 @@ impl Client {
 
     fn unavailable(&self, response: &Response) -> Failure {
         let cause = match response.status {
-            429 => format!("{} says that it is asked too often (429)", self.service),
+            429 => format!(
+                "{}'s rate limit is exceeded (429 Too Many Requests)",
+                self.service
+            ),
             status => format!(
-                "{} is in trouble: it answered {}",
+                "{} returned a server error ({})",
                 self.service,
                 status_text(status)
             ),
@@ -193,7 +196,7 @@ impl Client {
 
     fn rejected(&self, response: &Response, to_check: &str) -> Failure {
         Failure::not_processed(format!(
-            "{} turned us away: it answered {}; check {to_check}",
+            "{} denied access ({}): check {to_check}",
             self.service,
             status_text(response.status)
         ))
@@ -205,12 +208,13 @@ impl Client {
                 // Some send a browser on when they have done what was asked.
                 delivery: Delivery::ErrorResponse,
                 ..Failure::not_processed(format!(
-                    "{} answered with a redirect ({}), which is not followed: check {keys}",
-                    self.service, response.status
+                    "{} returned a redirect ({}), which is not followed: check {keys}",
+                    self.service,
+                    status_text(response.status)
                 ))
             },
             status => Failure::not_processed(format!(
-                "{} answered {}, as if nothing were at that address: check {keys}",
+                "{} has nothing at this address ({}): check {keys}",
                 self.service,
                 status_text(status)
             )),

@@ -128,7 +128,7 @@ impl<'a> LibCal<'a> {
         let response = self.page(location, date, number);
         let response = response.map_err(|failure| failure.cause)?;
         let Ok(rows) = serde_json::from_slice::<RawRows<'_>>(&response.body) else {
-            return Err("LibCal sent a list that cannot be read".into());
+            return Err("LibCal sent an unexpected response (not a list of bookings)".into());
         };
         let question = Question {
             field: &self.config.primary_id_field,
@@ -177,14 +177,14 @@ impl<'a> LibCal<'a> {
         if response.status == 401 {
             // Perhaps this location is closed to us and another is not.
             return Err(Failure::not_processed(format!(
-                "LibCal turned a fresh token away (401): check whether {TOKEN} and {BOOKINGS} are of one system"
+                "LibCal rejected a new token (401 Unauthorized): check that {TOKEN} and {BOOKINGS} belong to the same system"
             )));
         }
         if response.is_success() && is_list(&response) {
             return Ok(response);
         }
         Err(Failure::not_processed(format!(
-            "LibCal did not give the list: it answered {}; {}",
+            "LibCal did not return the bookings ({}): {}",
             described(&response),
             what_to_check(&response)
         )))
@@ -205,7 +205,7 @@ impl<'a> LibCal<'a> {
             && (error_of(&response).is_some() || matches!(response.status, 400 | 401 | 403))
         {
             return Err(Failure::not_processed(format!(
-                "LibCal gave no token: it answered {}; check LibCal.client_id and LibCal.client_secret",
+                "LibCal rejected the credentials ({}): check LibCal.client_id and LibCal.client_secret",
                 described(&response)
             )));
         }
@@ -215,7 +215,7 @@ impl<'a> LibCal<'a> {
         match token {
             Some(token) if response.is_success() && !token.is_empty() => Ok(token),
             _ => Err(Failure::not_processed(format!(
-                "LibCal gave no token: it answered {}; check {TOKEN}",
+                "LibCal did not issue a token ({}): check {TOKEN}",
                 described(&response)
             ))),
         }
@@ -231,7 +231,9 @@ fn is_list(response: &Response) -> bool {
 fn what_to_check(response: &Response) -> String {
     match response.status {
         400 => "check the ids in LibCal.locations".into(),
-        403 => "check whether LibCal lets the API client of LibCal.client_id read space bookings (the scope sp_r)".into(),
+        403 => {
+            "check that the API client LibCal.client_id may read space bookings (scope sp_r)".into()
+        }
         // So it answers with an error of its own.
         200..=299 if error_of(response).is_some() => "check the ids in LibCal.locations".into(),
         _ => format!("check {BOOKINGS}"),
@@ -261,7 +263,7 @@ fn described(response: &Response) -> String {
     match code {
         Some(code) if is_code(&code) => format!("{status} with the error {code}"),
         Some(_) => format!("{status} with an error"),
-        None if response.is_success() => format!("{status} with something else"),
+        None if response.is_success() => format!("{status} with unexpected content"),
         None => status,
     }
 }

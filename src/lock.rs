@@ -10,9 +10,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::files;
+use crate::messages::io_reason;
 
 /// The lock, held as long as this lives.
 pub struct Lock {
@@ -58,7 +59,7 @@ pub fn acquire(cache: &Path) -> Result<Acquired> {
     let folder = path.parent().unwrap_or(Path::new(""));
     if !folder.as_os_str().is_empty() && !folder.is_dir() {
         bail!(
-            "the cache's folder {} is not there: make it, or name another with Cache.path or --db",
+            "the cache's folder {} does not exist: create it, or name another file with Cache.path or --db",
             folder.display()
         );
     }
@@ -69,7 +70,7 @@ pub fn acquire(cache: &Path) -> Result<Acquired> {
         files::make_private(&lock.file)
             // From now on the lock is held.
             .and_then(|()| lock.file.set_modified(SystemTime::now()))
-            .with_context(|| cannot_lock(&lock.path))?;
+            .map_err(|error| cannot_lock(&lock.path, &error))?;
     }
     Ok(taken)
 }
@@ -110,18 +111,21 @@ fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
     let file = match files::open_no_follow(path, options) {
         Ok(file) => file,
         Err(_) if path.is_symlink() => {
-            bail!("the lock {shown} is a link: remove it, the next sync makes a file there")
+            bail!(
+                "the lock file {shown} is a symbolic link: remove it, the next sync creates the file"
+            )
         }
         Err(_) if path.exists() && !path.is_file() => {
             bail!(
-                "the lock {shown} is not a regular file: remove it, the next sync makes one there"
+                "the lock file {shown} is not a regular file: remove it, the next sync creates the file"
             )
         }
-        Err(error) => return Err(error).with_context(|| cannot_lock(path)),
+        Err(error) => return Err(cannot_lock(path, &error)),
     };
-    if !files::is_ours(&file.metadata().with_context(|| cannot_lock(path))?) {
+    let found = file.metadata();
+    if !files::is_ours(&found.map_err(|error| cannot_lock(path, &error))?) {
         bail!(
-            "the lock {shown} belongs to another account: run the command as the account that runs the sync, or give that the file with chown"
+            "the lock file {shown} belongs to another account: run the command as the account that runs the sync, or make that its owner with chown"
         );
     }
     Ok(file)
@@ -132,11 +136,11 @@ fn lock_file(file: File, path: PathBuf) -> Result<Acquired> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(Acquired::Busy(lock_age(&file))),
-        Err(TryLockError::Error(error)) => return Err(error).with_context(|| cannot_lock(&path)),
+        Err(TryLockError::Error(error)) => return Err(cannot_lock(&path, &error)),
     }
     let mut text = String::new();
     let read = (&file).take(64).read_to_string(&mut text);
-    read.with_context(|| cannot_lock(&path))?;
+    read.map_err(|error| cannot_lock(&path, &error))?;
     let last_pass = text.trim().parse().ok();
     Ok(Acquired::Locked(Lock {
         file,
@@ -152,10 +156,11 @@ fn lock_age(file: &File) -> Duration {
     age.unwrap_or_default()
 }
 
-fn cannot_lock(path: &Path) -> String {
-    format!(
-        "cannot lock {}: check the rights to it and to its folder",
-        path.display()
+fn cannot_lock(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    anyhow!(
+        "cannot lock {} ({}): check the permissions of the file and its folder",
+        path.display(),
+        io_reason(error)
     )
 }
 

@@ -1,5 +1,7 @@
 //! The words that several commands share: numbers with their nouns, lists cut short, how long something took.
 
+use std::io;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::{Summary, VisitKey};
@@ -29,6 +31,17 @@ pub fn abbreviate(ids: &[String]) -> String {
         0 => named,
         more => format!("{named} and {more} more"),
     }
+}
+
+/// What the system says of a file or the like, without the number that it goes by there.
+#[must_use]
+pub fn io_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let number = error
+        .raw_os_error()
+        .map(|code| format!(" (os error {code})"));
+    let words = number.and_then(|number| text.strip_suffix(&number).map(str::to_owned));
+    words.unwrap_or(text)
 }
 
 /// A booking and its person, such as `cs_1 of G10000001`.
@@ -61,7 +74,7 @@ pub fn duration(time: TimeDelta) -> String {
 #[must_use]
 pub fn ago(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
     if time > now {
-        return "in the future: check this machine's clock".to_owned();
+        return "in the future (check this machine's clock)".to_owned();
     }
     format!("{} ago", duration(now - time))
 }
@@ -103,6 +116,13 @@ mod tests {
         let ids: Vec<String> = (1..=7).map(|n| format!("cs_{n}")).collect();
         assert_eq!(abbreviate(&ids[..2]), "cs_1, cs_2");
         assert_eq!(abbreviate(&ids), "cs_1, cs_2, cs_3, cs_4, cs_5 and 2 more");
+    }
+
+    #[test]
+    fn a_system_error_is_words_alone() {
+        let denied = io::Error::from_raw_os_error(13);
+        assert_eq!(io_reason(&denied), "Permission denied");
+        assert_eq!(io_reason(&io::Error::other("no")), "no");
     }
 
     #[test]

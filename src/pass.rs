@@ -19,6 +19,7 @@ use anyhow::Result;
 use crate::alma::{self, Alma};
 use crate::cache::Cache;
 use crate::config::Config;
+use crate::messages::io_reason;
 use crate::model::{Appt, Barcode, BookingId, Card, OngoingOutage, Outage, PrimaryId};
 use crate::passagepoint::PassagePoint;
 use crate::plan::{Person, Refusal, Visit};
@@ -283,7 +284,8 @@ fn spawn<'s>(
     work: impl FnOnce() -> Result<()> + Send + 's,
 ) -> Option<ScopedJoinHandle<'s, Result<()>>> {
     let started = thread::Builder::new().spawn_scoped(scope, work);
-    let failed = |error: &std::io::Error| log::debug!("a thread cannot be started: {error}");
+    let failed =
+        |error: &std::io::Error| log::debug!("cannot start a thread: {}", io_reason(error));
     started.inspect_err(failed).ok()
 }
 

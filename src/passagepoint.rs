@@ -235,7 +235,7 @@ impl<'a> PassagePoint<'a> {
             |token| self.client.send(&request().header("token", token)),
         )?;
         if response.status == 401 {
-            let cause = "PassagePoint turned a fresh token away (401): check the rights of PassagePoint.username";
+            let cause = "PassagePoint rejected a new token (401 Unauthorized): check the permissions of PassagePoint.username";
             // It may be this person or destination alone that makes it say so.
             if self.rejections.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_REJECTIONS {
                 self.tokens.give_up(cause);
@@ -258,14 +258,14 @@ impl<'a> PassagePoint<'a> {
         let has_error = has_error(&body);
         if has_error || matches!(response.status, 400 | 401 | 403) {
             return Err(Failure::not_processed(format!(
-                "PassagePoint did not let us log in: it answered {}; check PassagePoint.username and PassagePoint.password",
+                "PassagePoint rejected the login ({}): check PassagePoint.username and PassagePoint.password",
                 response::status_with_error(response.status, has_error)
             )));
         }
         match body["token"].as_str() {
             Some(token) if response.is_success() && !token.is_empty() => Ok(token.to_owned()),
             _ => Err(Failure::not_processed(format!(
-                "PassagePoint did not let us log in: it answered {} without a token; check {LOGIN}",
+                "PassagePoint did not issue a token ({}): check {LOGIN}",
                 status_text(response.status)
             ))),
         }

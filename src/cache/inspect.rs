@@ -9,6 +9,7 @@ use rusqlite::{Connection, ffi};
 use super::passes::last_pass;
 use super::schema::{Format, detect_format};
 use super::{Cache, sqlite_error};
+use crate::messages::io_reason;
 use crate::model::LastPass;
 
 /// What stands in a cache.
@@ -76,7 +77,7 @@ fn check_creatable(path: &Path) -> Result<()> {
     let folder = folder.unwrap_or(Path::new("."));
     if !folder.is_dir() {
         bail!(
-            "its folder {} is not there: make it, or name another with Cache.path or --db",
+            "its folder {} does not exist: create it, or name another file with Cache.path or --db",
             folder.display()
         );
     }
@@ -88,8 +89,9 @@ fn check_creatable(path: &Path) -> Result<()> {
         .and_then(|_| fs::remove_file(&probe))
         .map_err(|error| {
             anyhow!(
-                "no file can be made in {} ({error}): check the rights to it",
-                folder.display()
+                "cannot create a file in {} ({}): check the permissions of that folder",
+                folder.display(),
+                io_reason(&error)
             )
         })
 }

@@ -72,7 +72,7 @@ impl Cache {
         });
         if self.map_error(emptied)? {
             bail!(
-                "what was deleted is still in {}, for another command or program reads the cache: run `libcal-pp prune` again when none does",
+                "what was deleted can still be read in {}, as another command or program is using the cache: run `libcal-pp prune` again when none is",
                 sibling(&self.path, "-wal").display()
             );
         }

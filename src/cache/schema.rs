@@ -204,7 +204,7 @@ fn detect_format_in(connection: &Transaction<'_>) -> rusqlite::Result<Format> {
         0 => (Format::Python, PYTHON),
         later => {
             return Err(unusable(&format!(
-                "it was made by a later version of libcal-pp (its version is {later}, this program knows {VERSION}): update the program"
+                "it was written by a later version of libcal-pp (cache version {later}, this program supports {VERSION}): update the program"
             )));
         }
     };
@@ -229,7 +229,7 @@ fn detect_format_in(connection: &Transaction<'_>) -> rusqlite::Result<Format> {
         return Ok(Format::WithoutReports);
     }
     Err(unusable(
-        "it is some other program's SQLite file: name another with Cache.path or --db",
+        "it is another program's SQLite file: name another file with Cache.path or --db",
     ))
 }
 

@@ -138,11 +138,11 @@ fn load(file: &Path) -> Result<Config, Wrong> {
 }
 
 fn config_detail(file: &Path, config: &Config) -> String {
-    let mut parts = vec![format!("{} can be used", file.display())];
+    let mut parts = vec![format!("{} is valid", file.display())];
     let unused = config.unused_sections();
     if !unused.is_empty() {
         parts.push(format!(
-            "{} of the Python program: not used, for cron does that",
+            "{} of the Python program: ignored, as cron does that",
             unused.join(" and ")
         ));
     }
@@ -167,10 +167,12 @@ fn cache_detail(path: &Path) -> Result<String, String> {
     };
     let inspection = Cache::inspect(path).and_then(|found| lock::check(path).map(|()| found));
     let parts = match inspection.map_err(|error| format!("{error:#}"))? {
-        Inspection::Missing => vec![format!("{shown} is not there yet: the first sync makes it")],
+        Inspection::Missing => vec![format!(
+            "{shown} does not exist yet: the first sync creates it"
+        )],
         Inspection::Older(counts) => vec![
             counted_in(counts),
-            "it is the Python program's, or one of an older version: the next sync takes it over"
+            "it was written by the Python program or an older version: the next sync converts it"
                 .into(),
         ],
         Inspection::Current(counts, last_pass) => {
@@ -196,7 +198,7 @@ fn proxy_detail(proxy: &Proxy, agents: &Agents, config: &Config) -> String {
     services.dedup();
     match services.as_slice() {
         [] => {
-            format!("{proxy} is used for no service: each is on this machine or named in NO_PROXY")
+            format!("{proxy} is not used: every service is on this machine or named in NO_PROXY")
         }
         _ => format!("{proxy} is used for {}", services.join(", ")),
     }
@@ -215,7 +217,9 @@ fn check_libcal(
     list.tell(
         "LibCal",
         "LibCal.credentials_endpt",
-        token.map(|()| "gave a token".into()).map_err(cause),
+        token
+            .map(|()| "accepted the credentials".into())
+            .map_err(cause),
     )?;
     let mut seen = BTreeMap::new();
     for Location { name, id } in &config.libcal.locations {
@@ -226,7 +230,7 @@ fn check_libcal(
             seen.extend(by_status);
             ("LibCal.bookings_endpt", found)
         } else {
-            let not_checked = "not checked, for LibCal gave no token".into();
+            let not_checked = "not checked: LibCal did not issue a token".into();
             ("LibCal.locations", Err(not_checked))
         };
         list.tell(&format!("LibCal, {name} ({id})"), key, found)?;
@@ -258,7 +262,7 @@ fn statuses_detail(config: &Config, seen: &BTreeMap<String, usize>) -> Result<St
         return Ok(format!("accepted: {}", accepted.join(", ")));
     }
     Err(format!(
-        "LibCal is not known to give {}: correct LibCal.statuses",
+        "LibCal is not known to use {}: correct LibCal.statuses",
         unknown.join(", ")
     ))
 }
@@ -279,7 +283,7 @@ fn rows_detail(
     let rows = listing.rows.len() + listing.unreadable.len();
     if rows == 0 {
         return Ok(format!(
-            "no rows {days}, so that nothing is known of {question}"
+            "no rows {days}, so {question} could not be checked"
         ));
     }
     let mut counts: Vec<_> = by_status
@@ -287,7 +291,7 @@ fn rows_detail(
         .map(|(status, number)| format!("{number} {status}"))
         .collect();
     if !listing.unreadable.is_empty() {
-        counts.push(format!("{} that cannot be read", listing.unreadable.len()));
+        counts.push(format!("{} unreadable", listing.unreadable.len()));
     }
     let is_answered = |row: &&Row| row.primary_id != Err(InvalidId::Blank);
     let answered = listing.rows.iter().filter(is_answered).count();
@@ -297,12 +301,12 @@ fn rows_detail(
         counts.join(", ")
     );
     if listing.rows.is_empty() {
-        return Err(format!("{found}: look at the bookings in LibCal"));
+        return Err(format!("{found}: check the bookings in LibCal"));
     }
     let is_accepted = |status| status::is_accepted(status, &config.libcal.statuses);
     if answered == 0 {
         return Err(format!(
-            "{found}: check LibCal.primary_id_field, and whether the booking form asks for the ID"
+            "{found}: check LibCal.primary_id_field, and that the booking form asks for the ID"
         ));
     }
     if !by_status.keys().any(|status| is_accepted(status)) {
@@ -317,8 +321,8 @@ fn check_alma(list: &mut List, config: &Config, network: &Network, agents: &Agen
     let alma = Alma::new(agents, network, &config.alma);
     for position in 0..config.alma.apikeys.len() {
         let (key, found) = match alma.try_key(position) {
-            Ok(Some(left)) => ("", Ok(format!("is accepted, {left} calls left today"))),
-            Ok(None) => ("", Ok("is accepted".into())),
+            Ok(Some(left)) => ("", Ok(format!("accepted, {left} requests left today"))),
+            Ok(None) => ("", Ok("accepted".into())),
             Err(Outage { service, cause }) if service == "Alma" => ("Alma.users_endpt", Err(cause)),
             Err(Outage { cause, .. }) => ("Alma.apikeys", Err(cause)),
         };
@@ -338,22 +342,22 @@ fn check_passagepoint(
     let login = passagepoint.ensure_token();
     let names = match &login {
         Ok(()) => passagepoint.destinations().map_err(cause),
-        Err(_) => Err("not checked, for there is no login".into()),
+        Err(_) => Err("not checked: the login failed".into()),
     };
     list.tell(
         "PassagePoint",
         "PassagePoint.pp_api_root",
-        login.map(|()| "let us log in".into()).map_err(cause),
+        login.map(|()| "accepted the login".into()).map_err(cause),
     )?;
     for (id, destination) in &config.passagepoint.location_mapping {
         let found = match &names {
             Err(cause) => Err(cause.clone()),
-            Ok(names) if names.contains(destination) => Ok("is there".into()),
+            Ok(names) if names.contains(destination) => Ok("found".into()),
             Ok(names) if names.is_empty() => {
-                Err("is not there: PassagePoint has no destinations".into())
+                Err("not found: PassagePoint has no destinations".into())
             }
             Ok(names) => Err(format!(
-                "is not there: correct PassagePoint.location_mapping; what is there: {}",
+                "not found: correct PassagePoint.location_mapping; PassagePoint has: {}",
                 names.join(", ")
             )),
         };

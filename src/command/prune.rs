@@ -85,10 +85,10 @@ fn warn_of_duplicates(cache: &Cache, what: &[PruneTarget], now: DateTime<Utc>) -
         let visits = pluralize(expected, "visit");
         match one {
             PruneTarget::EndedBefore(_) => log::warn!(
-                "forgetting {visits} registered by the Python program, which kept no times: the next sync registers a second time what LibCal still lists"
+                "forgetting {visits} registered by the Python program, which kept no times: the next sync registers again whatever LibCal still lists"
             ),
             _ => log::warn!(
-                "forgetting {visits} registered or in doubt and not over: the next sync registers a second time what LibCal still lists"
+                "forgetting {visits} registered or in doubt and not over yet: the next sync registers again whatever LibCal still lists"
             ),
         }
     }

@@ -66,14 +66,14 @@ fn is_too_old(found: &Found, max_age: Option<u32>, now: DateTime<Utc>) -> bool {
         .as_ref()
         .and_then(|pass| pass.ended.as_ref());
     let Some((ended_at, _)) = ended else {
-        log::error!("no full pass was made yet: run `libcal-pp sync`");
+        log::error!("no full pass has ended yet: run `libcal-pp sync`");
         return true;
     };
     let max_age = max_age.map(|minutes| TimeDelta::minutes(minutes.into()));
     let is_old = max_age.is_some_and(|max_age| has_elapsed(*ended_at, now, max_age));
     if is_old {
         log::error!(
-            "the last full pass ended {}: check that cron runs `libcal-pp sync`, and what it prints",
+            "the last full pass ended {}: check that cron runs `libcal-pp sync` and what it prints",
             ago(*ended_at, now)
         );
     }
@@ -171,7 +171,7 @@ fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
     } else {
         counts.join(", ")
     };
-    lines.push(format!("visits that are not over: {counts}"));
+    lines.push(format!("visits not over yet: {counts}"));
     lines.extend(found.imported.to_line(&knowledge(found)));
     lines.extend(shown(found).map(|appt| view::to_line(appt, places, now)));
     lines

@@ -144,7 +144,7 @@ fn run_pass(
     };
     if args.dry_run {
         dry_run::print_actions(cli.json, &plan, &outcome, &refusals)?;
-        log::info!("dry run, nothing was done: {}", summary_line(&summary));
+        log::info!("dry run, nothing was changed: {}", summary_line(&summary));
     } else {
         log::info!("{}", summary_line(&summary));
     }
@@ -193,8 +193,8 @@ fn make_plan(
     };
     let plan = plan::plan(rows, unreadable, &snapshot, &rules);
     log::debug!(
-        "planned: {} to register for {}, {} registered already, {} ended",
-        pluralize(plan.people.len(), "person"),
+        "planned: {} to register for {}, {} already registered, {} ended",
+        pluralize(plan.people.len(), "user"),
         pluralize(
             plan.count(|decision| matches!(decision, Decision::Register(_))),
             "visit"

@@ -176,12 +176,12 @@ fn reason(appt: &Appt, now: DateTime<Utc>) -> Option<String> {
 
 fn where_and_when(appt: &Appt, places: &Places) -> String {
     let Some(lid) = appt.key.lid else {
-        return "any person, place and time".to_owned();
+        return "any person, place or time".to_owned();
     };
     let place = places.name(lid);
     match (appt.key.starts_at, appt.ends_at) {
         (Some(start), Some(end)) => format!("{place}, {}", format_time_range(start, end)),
-        _ => format!("{place}, at a time that cannot be read"),
+        _ => format!("{place}, time unreadable"),
     }
 }
 
@@ -190,7 +190,7 @@ fn expected(appt: &Appt) -> Option<String> {
     let Some(PreregId(id)) = &appt.prereg_id else {
         let was_logged = matches!(appt.state, State::InDoubt | State::Registered);
         let may_be = appt.may_be_registered() && !was_logged;
-        return may_be.then(|| "PassagePoint may expect the person all the same".to_owned());
+        return may_be.then(|| "PassagePoint may still expect the person".to_owned());
     };
     match (appt.state, appt.registered_ends_at) {
         (State::Registered, end) if end <= appt.ends_at => Some(format!("pre-registration {id}")),
@@ -218,7 +218,7 @@ pub(super) fn last_pass_lines(last_pass: Option<&LastPass>, now: DateTime<Utc>) 
     let mut lines = Vec::new();
     let ended = last_pass.and_then(|pass| pass.ended.as_ref());
     match ended {
-        None => lines.push("no full pass was made yet".to_owned()),
+        None => lines.push("no full pass has ended yet".to_owned()),
         Some((ended_at, summary)) => {
             let ago = ago(*ended_at, now);
             lines.push(format!("last full pass: {}, {ago}", format_time(*ended_at)));
@@ -228,7 +228,7 @@ pub(super) fn last_pass_lines(last_pass: Option<&LastPass>, now: DateTime<Utc>) 
     let begun = last_pass.and_then(|pass| pass.started_at);
     if let Some(begun) = begun.filter(|at| ended.is_none_or(|(ended_at, _)| at > ended_at)) {
         lines.push(format!(
-            "a pass began {} and has not ended",
+            "a pass started {} and has not ended",
             format_time(begun)
         ));
     }
@@ -242,12 +242,12 @@ pub(super) fn last_pass_lines(last_pass: Option<&LastPass>, now: DateTime<Utc>) 
 fn last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<String>> {
     let ended = cache.last_pass()?.and_then(|pass| pass.ended);
     let Some((ended_at, _)) = ended else {
-        log::warn!("no full pass was made yet: what LibCal lists is not known here");
+        log::warn!("no full pass has ended yet: LibCal's bookings are not known here");
         return Ok(None);
     };
     if has_elapsed(ended_at, now, UP_TO_DATE) {
         log::warn!(
-            "the last full pass ended {}, {}: what was booked or changed since then is not known here",
+            "the last full pass ended {}, {}: bookings made or changed since then are not known here",
             format_time(ended_at),
             ago(ended_at, now)
         );
@@ -258,7 +258,7 @@ fn last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<String>> {
         .find(|lasting| lasting.outage.service.starts_with("LibCal"))
     {
         log::warn!(
-            "the last pass could not read all of LibCal's lists: some bookings may not be known here ({})",
+            "the last pass could not read all of LibCal's lists: some bookings may be missing here ({})",
             lasting.outage.cause
         );
     }

@@ -67,17 +67,17 @@ impl fmt::Display for Problem {
                 write!(f, "unknown key `{key}`: did you mean `{meant}`?")
             }
             Self::Misplaced { key, section: "" } => {
-                write!(f, "the section `{key}` must begin in the first column: check its indentation")
+                write!(f, "the section `{key}` must start in the first column: check its indentation")
             }
             Self::Misplaced { key, section } => {
                 write!(f, "`{key}` belongs to {section}: check its indentation")
             }
             Self::Unknown(Some(key)) => write!(f, "unknown key `{key}`"),
             Self::Unknown(None) => f.write_str(
-                "unknown key (not shown: is a quote or bracket left open, or a value on the wrong side of its colon?)",
+                "unknown key (not shown: is a quote or bracket not closed, or a value on the wrong side of its colon?)",
             ),
             Self::Repeated { key, first } => {
-                write!(f, "`{key}` is there twice, first in line {first}: remove one")
+                write!(f, "`{key}` appears twice, first in line {first}: remove one")
             }
             Self::NoKeys => f.write_str("is empty: its keys must be indented below it"),
             Self::Value(what) => f.write_str(what),

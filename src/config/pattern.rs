@@ -21,13 +21,13 @@ impl IdPattern {
     pub fn read(pattern: &str) -> Result<Self, String> {
         let build = |pattern: &str| {
             let built = RegexBuilder::new(pattern).case_insensitive(true).build();
-            built.map_err(|error| format!("is not a regular expression: {error}"))
+            built.map_err(|error| format!("is not a valid regular expression: {error}"))
         };
         // By itself first: within the group, a stray bracket would read otherwise.
         let alone = build(pattern)?;
         let matches_nothing = |text| alone.find_iter(text).any(|found| found.is_empty());
         if ["", "a", "0", " "].into_iter().any(matches_nothing) {
-            return Err("matches nothing at all too: say what an ID looks like".into());
+            return Err("also matches empty text: describe what an ID looks like".into());
         }
         Ok(Self {
             as_typed: build(&format!(r"\b(?P<whole_id>{pattern})\b"))?,

@@ -108,7 +108,7 @@ impl<'a> Value<'a> {
     pub(super) fn exact<T>(&self, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         if let Some(mark) = self.mark() {
             return self.wrong(format!(
-                "begins with {mark}, which means something else in YAML: put it in quotes"
+                "begins with {mark}, which has a special meaning in YAML: put it in quotes"
             ));
         }
         match self.node {
@@ -146,7 +146,7 @@ impl<'a> Value<'a> {
     /// A location's number.
     pub(super) fn location(&self) -> Option<i64> {
         let id = self.node.location();
-        id.or_else(|| self.wrong_kind("a location's number"))
+        id.or_else(|| self.wrong_kind("a location id"))
     }
 
     /// A list, with each of its elements.
@@ -214,7 +214,7 @@ impl<'a> Value<'a> {
             return self.problem(Problem::Misplaced { key, section });
         }
         let id = self.node.location();
-        id.or_else(|| self.wrong("every key must be a location's number"))
+        id.or_else(|| self.wrong("every key must be a location id"))
     }
 
     /// A section, whose keys are ours.

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::values::HOME_NOT_EXPANDED;
+use crate::messages::io_reason;
 
 /// A password, a key or a name to log in with.
 ///
@@ -66,15 +67,16 @@ impl Secret {
     /// character that no request can carry.
     pub fn resolve(&mut self, folder: &Path) -> Result<(), String> {
         if let Some(name) = self.text.strip_prefix("env:") {
-            let found = std::env::var(name)
-                .map_err(|_| format!("the environment variable {name} is not set, or not text"))?;
+            let found = std::env::var(name).map_err(|_| {
+                format!("the environment variable {name} is not set, or is not text")
+            })?;
             found.trim().clone_into(&mut self.text);
             self.source = Source::Environment;
         } else if let Some(path) = self.text.strip_prefix("file:") {
             let path = folder.join(path);
             let found = read_a_little(&path).map_err(|error| match error.kind() {
-                ErrorKind::InvalidData => format!("{} is not text in UTF-8", path.display()),
-                _ => format!("cannot read {}: {error}", path.display()),
+                ErrorKind::InvalidData => format!("{} is not UTF-8 text", path.display()),
+                _ => format!("cannot read {}: {}", path.display(), io_reason(&error)),
             })?;
             // Windows' editors put a mark before the first word.
             let found = found.trim_start_matches('\u{feff}');
@@ -85,7 +87,7 @@ impl Secret {
             return Err("is empty".into());
         }
         if self.text.chars().any(char::is_control) {
-            return Err("holds a line break or another control character".into());
+            return Err("contains a line break or another control character".into());
         }
         Ok(())
     }

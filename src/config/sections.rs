@@ -20,7 +20,7 @@ pub(super) fn read(text: &str, root: &Node) -> Result<Config, Vec<Mistake>> {
     let whole = file.value(root);
     let config = match root {
         Node::Map(_) => whole.section().and_then(|root| config(&root)),
-        Node::Null => whole.wrong("is empty: write it from config.yml.example"),
+        Node::Null => whole.wrong("is empty: start from config.yml.example"),
         other => whole.wrong(format!(
             "must have the sections LibCal, Alma and PassagePoint, but is {}",
             other.kind()
@@ -167,7 +167,7 @@ fn refuse(value: &Value) -> Option<Refuse> {
         "inactive" => Ok(Refuse::Inactive),
         "expired" => Ok(Refuse::Expired),
         "blocked" => Ok(Refuse::Blocked),
-        _ => Err("must be one of inactive, expired and blocked".into()),
+        _ => Err("must be inactive, expired or blocked".into()),
     })
 }
 
@@ -179,7 +179,7 @@ fn locations(value: &Value) -> Option<Vec<Location>> {
         let id = section.required("id", |value| {
             let id = value.location()?;
             if !seen.borrow_mut().insert(id) {
-                return value.wrong(format!("the location {id} is there twice: remove one"));
+                return value.wrong(format!("location {id} appears twice: remove one"));
             }
             Some(LocationId(id))
         });
@@ -202,7 +202,7 @@ fn location_mapping(value: &Value, locations: &[Location]) -> Option<BTreeMap<Lo
             continue;
         };
         if mapping.insert(LocationId(id), name).is_some() {
-            key.wrong::<()>(format!("the location {id} is there twice: remove one"));
+            key.wrong::<()>(format!("location {id} appears twice: remove one"));
         }
     }
     for Location { name, id } in locations.iter().filter(|_| complete) {
@@ -227,7 +227,7 @@ fn user_mapping(value: &Value) -> Option<BTreeMap<String, String>> {
             continue;
         };
         if mapping.insert(group, category).is_some() {
-            key.wrong::<()>("the same user group is there twice: remove one");
+            key.wrong::<()>("this user group appears twice: remove one");
         }
     }
     Some(mapping)

@@ -8,17 +8,17 @@ pub(super) fn line(text: &str, error: &serde_yaml::Error) -> String {
     let lines: Vec<&str> = text.lines().collect();
     if let Some(at) = lines.iter().position(|line| line.contains(is_control)) {
         return format!(
-            ", line {}: has a control character: retype the line",
+            ", line {}: contains a control character: retype the line",
             at + 1
         );
     }
     let Some(location) = error.location() else {
         return match lines.iter().rposition(|line| line.starts_with("---")) {
             Some(at) => format!(
-                ", line {}: `---` begins a second document: keep one of them",
+                ", line {}: `---` starts a second document: keep only one",
                 at + 1
             ),
-            None => ": is nested too deep: write it from config.yml.example".into(),
+            None => ": is nested too deeply: start from config.yml.example".into(),
         };
     };
     let place = Place {
@@ -56,7 +56,7 @@ impl Place<'_> {
             );
         }
         if line.chars().nth(self.column) == Some('\\') {
-            return here("`\\` within double quotes has a meaning of its own: use single quotes");
+            return here("`\\` has a special meaning within double quotes: use single quotes");
         }
         if let Some(without) = self.line_without_colon() {
             let hint = "no colon and space between the key and its value: write `key: value`";
@@ -65,7 +65,7 @@ impl Place<'_> {
         if let Some((opened, mark)) = self.left_open() {
             let hint = match mark {
                 '\'' | '"' => format!("the quote `{mark}` is not closed in this line"),
-                _ => format!("the bracket `{mark}` is not closed, or there is a comma missing"),
+                _ => format!("the bracket `{mark}` is not closed, or a comma is missing"),
             };
             return (opened, hint);
         }
@@ -73,9 +73,11 @@ impl Place<'_> {
             return here("a value with a colon in it must be in quotes");
         }
         if value(line).starts_with(['\'', '"']) {
-            return here("there is something behind the closing quote: check the quotes");
+            return here("unexpected text after the closing quote: check the quotes");
         }
-        here("check the indentation here and above: all keys of a section begin in the same column")
+        here(
+            "check the indentation here and above: all keys of a section must start in the same column",
+        )
     }
 
     /// The first character of a value, if no value can begin with it.

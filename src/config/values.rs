@@ -22,27 +22,25 @@ impl Address {
         if text == "https:" || text == "http:" {
             return Err(no_address("it has no host"));
         }
-        let uri: Uri = text
-            .parse()
-            .map_err(|_| no_address("it cannot be read as one"))?;
+        let uri: Uri = text.parse().map_err(|_| no_address("it is not a URL"))?;
         let host = uri.host().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| no_address("it has no host"))?;
         if uri
             .authority()
             .is_some_and(|authority| authority.as_str().contains('@'))
         {
-            return Err(no_address("a user name does not belong in it"));
+            return Err(no_address("it must not contain a user name"));
         }
         if text.contains(['?', '#']) {
             return Err(no_address(
-                "a query (`?`) or fragment (`#`) does not belong in it",
+                "it must not contain a query (`?`) or fragment (`#`)",
             ));
         }
         match uri.scheme_str() {
             Some("https") => Ok(Self(text)),
             Some("http") if is_loopback(host) => Ok(Self(text)),
             Some("http") => Err(
-                "http: would send secrets in the clear, and is accepted on this machine only: use https:"
+                "http: would send secrets unencrypted and is accepted only for this machine: use https:"
                     .into(),
             ),
             _ => Err(no_address("it does not begin with https:")),
@@ -65,8 +63,7 @@ pub fn is_loopback(host: &str) -> bool {
 }
 
 /// What is wrong with a path that a shell would have to expand.
-pub(super) const HOME_NOT_EXPANDED: &str =
-    "`~` does not stand for the home folder here: write the whole path";
+pub(super) const HOME_NOT_EXPANDED: &str = "`~` is not expanded: write the full path";
 
 /// The path of one endpoint below a server's root; always begins with a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -176,7 +176,7 @@ impl List {
             self.end = Some(End::Page(self.taken));
         } else if let Some(bound) = self.bound_reached() {
             let cause = format!(
-                "LibCal's list did not end after {bound}: check LibCal.bookings_endpt and LibCal.days"
+                "LibCal's list did not end within {bound}: check LibCal.bookings_endpt and LibCal.days"
             );
             self.end = Some(End::Failure(cause));
         }

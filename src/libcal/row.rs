@@ -105,7 +105,7 @@ fn read_fields(
         return Err(Unreadable {
             booking_id: BookingId(format!("a row of location {location}")),
             lid: location,
-            what: "it is no row".into(),
+            what: "not a JSON object".into(),
             status: None,
             cancelled: false,
         });
@@ -122,25 +122,22 @@ fn read_fields(
     let booking_id = text(&fields, "bookId").ok_or_else(|| unreadable("no bookId"));
     // Both are kept and printed.
     if booking_id.as_deref().is_ok_and(is_long) {
-        return Err(unreadable("its bookId is longer than 255 characters"));
+        return Err(unreadable("bookId is longer than 255 characters"));
     }
     if status.as_deref().is_some_and(is_long) {
-        return Err(unreadable("its status is longer than 255 characters"));
+        return Err(unreadable("status is longer than 255 characters"));
     }
     let starts_at =
-        time(&fields, "fromDate").ok_or_else(|| unreadable("no fromDate that is a time"))?;
-    let ends_at = time(&fields, "toDate").ok_or_else(|| unreadable("no toDate that is a time"))?;
+        time(&fields, "fromDate").ok_or_else(|| unreadable("fromDate is not a time"))?;
+    let ends_at = time(&fields, "toDate").ok_or_else(|| unreadable("toDate is not a time"))?;
     if ends_at <= starts_at {
-        return Err(unreadable("its toDate is not after its fromDate"));
+        return Err(unreadable("toDate is not after fromDate"));
     }
     Ok(Row {
         booking_id: BookingId(booking_id?),
         lid: match text(&fields, "lid") {
             None => location,
-            Some(lid) => LocationId(
-                lid.parse()
-                    .map_err(|_| unreadable("no lid that is a number"))?,
-            ),
+            Some(lid) => LocationId(lid.parse().map_err(|_| unreadable("lid is not a number"))?),
         },
         starts_at: starts_at.to_utc(),
         ends_at: ends_at.to_utc(),
@@ -270,29 +267,29 @@ mod tests {
     fn a_row_without_its_times_booking_or_status_names_what_is_missing() {
         for (field, value, what) in [
             ("bookId", json!(null), "no bookId"),
-            ("fromDate", json!("today"), "no fromDate that is a time"),
-            ("toDate", json!(12), "no toDate that is a time"),
+            ("fromDate", json!("today"), "fromDate is not a time"),
+            ("toDate", json!(12), "toDate is not a time"),
             (
                 "toDate",
                 json!("2026-08-19T11:00:00-04:00"),
-                "its toDate is not after its fromDate",
+                "toDate is not after fromDate",
             ),
             ("status", json!({}), "no status"),
-            ("lid", json!("Main"), "no lid that is a number"),
+            ("lid", json!("Main"), "lid is not a number"),
             (
                 "bookId",
                 json!("x".repeat(256)),
-                "its bookId is longer than 255 characters",
+                "bookId is longer than 255 characters",
             ),
             (
                 "status",
                 json!("x".repeat(256)),
-                "its status is longer than 255 characters",
+                "status is longer than 255 characters",
             ),
             (
                 "toDate",
                 json!("+262142-12-31T23:59:59+0000"),
-                "no toDate that is a time",
+                "toDate is not a time",
             ),
         ] {
             assert_eq!(read_with(field, value).unwrap_err().what, what);

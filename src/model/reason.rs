@@ -126,13 +126,13 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotReached => f.write_str("no pass has come to it yet"),
+            Self::NotReached => f.write_str("no pass has reached it yet"),
             Self::TooLate => f.write_str("it ended before a pass could register it"),
             Self::Outage(cause) | Self::OutcomeUnknown(Some(cause)) => f.write_str(cause),
             Self::OutcomeUnknown(None) => f.write_str("the last attempt was interrupted"),
             Self::GivenUp => write!(
                 f,
-                "given up after {MAX_ATTEMPTS} attempts: check in PassagePoint whether the visit is registered; `prune --appt` lets the next pass try afresh"
+                "given up after {MAX_ATTEMPTS} attempts: check in PassagePoint whether the visit is registered; `prune --appt` lets the next pass try again"
             ),
             Self::Status(status) => write!(f, "its status in LibCal is \"{status}\""),
             Self::UnknownStatus(status) => write!(
@@ -143,7 +143,7 @@ impl fmt::Display for Reason {
             Self::Gone => f.write_str("LibCal no longer lists it: denied or deleted there"),
             Self::ServesAnother(booking) => write!(
                 f,
-                "its pre-registration serves booking {booking} too: leave it in PassagePoint"
+                "its pre-registration also covers booking {booking}: leave it in PassagePoint"
             ),
             Self::Imported => f.write_str("registered by the Python program"),
             Self::NoPrimaryId => f.write_str(
@@ -157,7 +157,7 @@ impl fmt::Display for Reason {
             ),
             Self::Unreadable(what) => write!(
                 f,
-                "LibCal's row cannot be read ({what}): look at the booking in LibCal"
+                "unreadable row in LibCal's list ({what}): check the booking in LibCal"
             ),
             Self::NotInAlma => f.write_str(
                 "not in Alma: correct the ID on the booking form in LibCal, or add the user to Alma",
@@ -171,14 +171,14 @@ impl fmt::Display for Reason {
                 "expired in Alma on {}: renew the user there",
                 day.format("%-d %b %Y")
             ),
-            Self::UserBlocked => f.write_str("blocked in Alma: look at the user's blocks there"),
+            Self::UserBlocked => f.write_str("blocked in Alma: check the user's blocks there"),
             Self::VisitorRefused(status) => write!(
                 f,
                 "PassagePoint refused to create the visitor ({}): add the visitor there by hand, with the barcode",
                 refusal_status(*status)
             ),
             Self::VisitorNotFound => f.write_str(
-                "PassagePoint has the barcode but does not find just one visitor by it: look for the barcode there, and correct the visitors that have it",
+                "PassagePoint has the barcode but does not return exactly one visitor for it: search for the barcode there and correct the visitors who have it",
             ),
             Self::NoDestination(lid) => write!(
                 f,

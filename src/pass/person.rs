@@ -34,7 +34,7 @@ impl Pass<'_> {
             .filter(|at| !has_elapsed(*at, now(), good_for))?;
         let card = user.card()?;
         log::debug!(
-            "{} is known: visitor {}",
+            "user {} is known: visitor {}",
             person.primary_id,
             card.visitor_id.0
         );
@@ -47,7 +47,7 @@ impl Pass<'_> {
             self.defer_person(person, &Outage::of("PassagePoint", cause), false);
             return Ok(None);
         }
-        log::debug!("asking Alma about {}", person.primary_id);
+        log::debug!("looking up user {} in Alma", person.primary_id);
         let stored = person.user.as_ref().and_then(User::card);
         let reason = match self.alma.find(&person.primary_id, &person.spellings) {
             Ok(alma::Answer::Found(found)) => return Ok(Some(BarcodeSource::Alma(found))),
@@ -90,7 +90,7 @@ impl Pass<'_> {
         };
         match answer {
             Ok(Some(Answer::Id(visitor_id))) => {
-                log::debug!("{} is the visitor {}", person.primary_id, visitor_id.0);
+                log::debug!("user {} is visitor {}", person.primary_id, visitor_id.0);
                 let barcode = found.barcode.clone();
                 let id = visitor_id.clone();
                 self.save_card(

@@ -229,13 +229,13 @@ impl Pass<'_> {
         if is_fresh && doubtful.failures == 1 {
             self.postpone(
                 visit,
-                &format!("waits until it is known whether booking {other} is registered"),
+                &format!("waits until it is clear whether booking {other} is registered"),
             );
             return false;
         }
         let was_logged = try_log(|| {
             log::error!(
-                "possibly registered twice: booking {} lies within booking {other}, of which it is not known whether it is registered; look in PassagePoint",
+                "possibly registered twice: booking {} falls within booking {other}, which may or may not be registered; check in PassagePoint",
                 visit_name(&visit.appt.key)
             );
         });
@@ -243,7 +243,7 @@ impl Pass<'_> {
         if !was_logged {
             self.postpone(
                 visit,
-                "waits until somebody can be told that it may be registered twice",
+                "waits until the warning that it may be registered twice can be printed",
             );
             return false;
         }
@@ -293,7 +293,7 @@ impl Pass<'_> {
         if kept.is_err() {
             // The cache still has the intent: the next pass takes the visit for one in doubt.
             log::error!(
-                "booking {} was registered, which the cache could not keep: the next pass may register it a second time",
+                "booking {} was registered but could not be saved in the cache: the next pass may register it a second time",
                 visit_name(&appt.key)
             );
             return kept;
@@ -349,7 +349,7 @@ impl Pass<'_> {
 
     fn give_up(&self, intent: Appt, outage: Outage) -> Result<()> {
         log::debug!(
-            "{}: booking {} is given up",
+            "{}; giving up on booking {}",
             outage.cause,
             intent.key.booking_id
         );

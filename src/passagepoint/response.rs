@@ -20,7 +20,7 @@ pub(super) fn classify_visitor(response: &Response) -> Disposition {
 /// 403 rejects us, and not only this person or visit.
 pub(super) fn classify(response: &Response) -> Disposition {
     match response.status {
-        403 => Disposition::Rejected("the rights of PassagePoint.username"),
+        403 => Disposition::Rejected("the permissions of PassagePoint.username"),
         _ => classify_login(response),
     }
 }
@@ -125,7 +125,7 @@ pub(super) fn unexpected(response: &Response, keys: &str) -> Failure {
     Failure {
         delivery: Delivery::Unknown,
         ..Failure::not_processed(format!(
-            "PassagePoint sent an answer that cannot be read ({}): check {keys}",
+            "PassagePoint sent an unexpected response ({}): check {keys}",
             status_text(response.status)
         ))
     }

@@ -151,21 +151,20 @@ fn outage_line(effect: Effect, cause: &str, group: &Group) -> String {
     let is_one = group.number == 1;
     match effect {
         Effect::NotRead => format!(
-            "{cause}: not all bookings were read of {}; the next pass tries again",
+            "{cause}; not all bookings of {} could be read; the next pass tries again",
             ids.join(", ")
         ),
         Effect::Waits => {
             let wait = if is_one { "waits" } else { "wait" };
-            format!("{cause}: {visits} {wait} for the next pass (bookings {named})")
+            format!("{cause}; {visits} {wait} for the next pass (bookings {named})")
         }
         Effect::InDoubt => {
-            let was = if is_one { "was" } else { "were" };
             format!(
-                "{cause}: it is not known whether {visits} {was} registered; tried again at the next pass (bookings {named})"
+                "{cause}; {visits} may or may not be registered; the next pass tries again (bookings {named})"
             )
         }
         Effect::NotChecked => format!(
-            "{cause}: {} could not be checked; the stored {} used ({named})",
+            "{cause}; {} could not be checked; the stored {} used ({named})",
             pluralize(group.number, "known user"),
             if is_one {
                 "barcode was"

@@ -28,7 +28,8 @@ pub fn refusal_lines(refusals: &[&Refusal]) -> Vec<String> {
     let line = |((noun, reason), ids): (&(&str, &Reason), &BTreeMap<String, BTreeSet<String>>)| {
         // Of several bookings or users, one is enough to know it by.
         let named = |(id, with): (&String, &BTreeSet<String>)| match with.first() {
-            Some(with) => format!("{id} with {with}"),
+            Some(with) if *noun == "user" => format!("{id} with {with}"),
+            Some(with) => format!("{id} of {with}"),
             None => id.clone(),
         };
         let ids: Vec<_> = ids.iter().map(named).collect();

@@ -140,7 +140,7 @@ impl Question {
         let mut names = HashSet::new();
         for (name, value) in &seen.query {
             if !names.insert(name) {
-                return Err(format!("{name} is there twice"));
+                return Err(format!("{name} appears twice"));
             }
             question
                 .take(name, value)

@@ -186,7 +186,7 @@ impl Sandbox {
         self.world().add_visitor(barcode)
     }
 
-    /// The pre-registrations in PassagePoint, sorted; one that is there twice comes twice.
+    /// The pre-registrations in PassagePoint, sorted; one that appears twice comes twice.
     pub fn expected(&self) -> Vec<Expected> {
         self.world().expected()
     }

@@ -133,7 +133,7 @@ fn read_visitor(world: &World, seen: &Seen) -> Result<Visitor, String> {
             return Err(format!("{name} is blank"));
         }
         if seen.query[..at].iter().any(|(before, _)| before == name) {
-            return Err(format!("{name} is there twice"));
+            return Err(format!("{name} appears twice"));
         }
     }
     let given = |name: &str| match seen.parameter(name) {

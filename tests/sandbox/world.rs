@@ -255,7 +255,7 @@ impl World {
         id
     }
 
-    /// The pre-registrations, sorted; one that is there twice comes twice.
+    /// The pre-registrations, sorted; one that appears twice comes twice.
     pub fn expected(&self) -> Vec<Expected> {
         let mut all: Vec<_> = self.preregs.iter().map(|it| self.told(it)).collect();
         all.sort();

@@ -277,7 +277,7 @@ fn a_day_with_too_many_requests_ends_the_asking_with_that_key_in_every_shape_of_
             .config("Network.concurrency", "1");
         let fault = with_key(&sandbox, 0);
         sandbox.fault(fault.answer(429, content_type, body.as_str()));
-        let cause = "Alma's daily request limit for API key 1 is used up: 4 visits wait";
+        let cause = "Alma's daily request limit for API key 1 is used up; 4 visits wait";
         outage(&sandbox, &[cause, "cs_1", "cs_4"]);
         assert_eq!(count_with_key(&sandbox, 0), 1, "once in this pass: {body}");
         assert_eq!(
@@ -302,7 +302,7 @@ fn a_question_without_an_answer_is_asked_again_and_then_an_outage() {
 
         let sandbox = one_person().config("Network.tries", "1");
         sandbox.fault(break_off(Fault::on(Service::Alma)));
-        outage(&sandbox, &["Alma does not answer", "cs_1"]);
+        outage(&sandbox, &["Alma is not responding", "cs_1"]);
         assert_eq!(state_of(&sandbox, "cs_1"), "waiting");
         assert_eq!(
             rows_of(&sandbox, "appts WHERE asked_ends_at IS NOT NULL"),

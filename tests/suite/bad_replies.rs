@@ -1,4 +1,4 @@
-//! Replies that are too large, or nested too deep: bounded memory, short lines, and the good ones go on.
+//! Replies that are too large, or nested too deeply: bounded memory, short lines, and the good ones go on.
 
 use crate::sandbox::{Fault, Run, Sandbox, Service};
 use crate::support::{add_people, assert_says, good_sync, peak, warnings};

@@ -75,7 +75,7 @@ fn a_cache_that_is_read_only_is_named_and_nothing_is_registered() {
         as_somebody(&sandbox, &["--version"]);
         allow(&sandbox.path(""), folder);
         let run = as_somebody(&sandbox, &["sync"]);
-        assert_cache_refused(&sandbox, &run, &["cache.db", "right"]);
+        assert_cache_refused(&sandbox, &run, &["cache.db", "permission"]);
         let checked = as_somebody(&sandbox, &["check"]);
         allow(&sandbox.path(""), 0o755);
         assert_eq!(checked.code, 1, "{checked:#?}");
@@ -113,7 +113,7 @@ fn a_cache_that_is_read_only_is_left_with_nothing_beside_it_that_cannot_be_writt
         let run = as_somebody(&sandbox, args);
         assert_eq!(run.code, 1, "{run:#?}");
         let said = run.stdout + &run.stderr;
-        assert_says(&said, &["cache.db", "cannot be written"]);
+        assert_says(&said, &["cache.db", "is read-only"]);
         for name in ["cache.db-wal", "cache.db-shm"] {
             assert!(!sandbox.path(name).exists(), "{args:?} left {name}");
         }
@@ -141,7 +141,7 @@ fn check_finds_what_keeps_a_pass_from_writing() {
     allow(&sandbox.path("cache.db-wal"), 0o444);
     sandbox.forget_requests();
     let run = as_somebody(&sandbox, &["sync"]);
-    assert_cache_refused(&sandbox, &run, &["cache.db", "cannot be written"]);
+    assert_cache_refused(&sandbox, &run, &["cache.db", "is read-only"]);
     let checked = as_somebody(&sandbox, &["check"]);
     assert_eq!(checked.code, 1, "{checked:#?}");
     assert!(
@@ -156,12 +156,12 @@ fn a_lock_or_a_folder_that_may_not_be_written_is_named() {
         (
             0o000,
             0o777,
-            ["cannot lock", "cache.db.lock", "check the rights"],
+            ["cannot lock", "cache.db.lock", "check the permissions"],
         ),
         (
             0o600,
             0o555,
-            ["cannot make the cache", "cache.db", "ermission denied"],
+            ["cannot create the cache", "cache.db", "ermission denied"],
         ),
     ] {
         let sandbox = one_person();
@@ -273,11 +273,14 @@ fn a_link_to_a_cache_that_is_not_there_is_told_as_such() {
         assert_eq!(run.code, 1, "{run:#?}");
         assert_says(
             &run.stderr,
-            &["link.db is a link to a file that is not there"],
+            &["link.db is a symbolic link to a file that does not exist"],
         );
     }
     let run = sandbox.run(&["--db", "link.db", "check"]);
     assert_eq!(run.code, 1, "{run:#?}");
-    assert_says(&run.stdout, &["FAIL  cache: the cache link.db is a link"]);
+    assert_says(
+        &run.stdout,
+        &["FAIL  cache: the cache link.db is a symbolic link"],
+    );
     assert_eq!(sandbox.expected().len(), 0);
 }

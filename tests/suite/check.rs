@@ -49,9 +49,9 @@ fn where_all_is_set_up_each_thing_is_ok() {
     assert_eq!(run.code, 0, "{run:#?}");
     assert_right(&sandbox);
     for (what, says) in [
-        ("configuration: ", "config.yml can be used"),
-        ("cache: ", "is not there yet: the first sync makes it"),
-        ("LibCal: ", "gave a token"),
+        ("configuration: ", "config.yml is valid"),
+        ("cache: ", "does not exist yet: the first sync creates it"),
+        ("LibCal: ", "accepted the credentials"),
         (
             "LibCal, Main Library (8827): ",
             "2 rows today (2 Confirmed), 1 with an answer to q12505",
@@ -61,16 +61,13 @@ fn where_all_is_set_up_each_thing_is_ok() {
             "LibCal.statuses: ",
             "accepted: Mediated Approved, Confirmed",
         ),
-        ("Alma, API key 1: ", "is accepted"),
-        ("Alma, API key 2: ", "is accepted"),
-        ("PassagePoint: ", "let us log in"),
-        (
-            "PassagePoint, \"LibCal Main\" of location 8827: ",
-            "is there",
-        ),
+        ("Alma, API key 1: ", "accepted"),
+        ("Alma, API key 2: ", "accepted"),
+        ("PassagePoint: ", "accepted the login"),
+        ("PassagePoint, \"LibCal Main\" of location 8827: ", "found"),
         (
             "PassagePoint, \"LibCal Science\" of location 10332: ",
-            "is there",
+            "found",
         ),
         ("PassagePoint.user_mapping: ", "Staff, Student, Visitor"),
     ] {
@@ -106,10 +103,7 @@ fn what_only_the_python_program_used_is_mentioned() {
         .config("Emails", "{\"to\": \"desk@example.edu\"}");
     let run = check(&sandbox);
     assert_eq!(run.code, 0, "{run:#?}");
-    assert_says(
-        line(&run, "configuration"),
-        &["LCPP and Emails", "not used"],
-    );
+    assert_says(line(&run, "configuration"), &["LCPP and Emails", "ignored"]);
 }
 
 #[test]
@@ -130,11 +124,14 @@ fn the_cache_tells_what_is_in_it_and_how_the_last_pass_went() {
     let run = check(&sandbox);
     assert_says(
         line(&run, "cache"),
-        &["last full pass: ", "a pass began ", " and has not ended"],
+        &["last full pass: ", "a pass started ", " and has not ended"],
     );
     sql(&sandbox, "UPDATE last_pass SET ended_at = NULL");
     let run = check(&sandbox);
-    assert_says(line(&run, "cache"), &["a pass began ", "and has not ended"]);
+    assert_says(
+        line(&run, "cache"),
+        &["a pass started ", "and has not ended"],
+    );
 }
 
 #[test]
@@ -149,8 +146,8 @@ fn a_cache_of_the_python_program_is_left_as_it_is() {
     assert_eq!(run.code, 0, "{run:#?}");
     let says = [
         "has 1 user and 1 appointment",
-        "the Python program's",
-        "takes it over",
+        "the Python program",
+        "converts it",
     ];
     assert_says(line(&run, "cache"), &says);
     assert_eq!(fs::read(sandbox.path("cache.db")).unwrap(), before);
@@ -165,12 +162,12 @@ fn a_cache_that_cannot_be_used_fails_and_the_rest_is_checked() {
     )
     .unwrap();
     let run = fails(&sandbox, &[("cache: ", &["cache.db is not a cache"])]);
-    assert_says(line(&run, "PassagePoint: "), &["let us log in"]);
+    assert_says(line(&run, "PassagePoint: "), &["accepted the login"]);
 
     let sandbox = one_person().config("Cache.path", "not/there/cache.db");
     fails(
         &sandbox,
-        &[("cache: ", &["not/there is not there: make it"])],
+        &[("cache: ", &["not/there does not exist: create it"])],
     );
     fs::create_dir_all(sandbox.path("not/there/cache.db")).unwrap();
     fails(&sandbox, &[("cache: ", &["is a folder"])]);
@@ -184,13 +181,13 @@ fn a_cache_that_cannot_be_used_fails_and_the_rest_is_checked() {
         &[("cache: ", &["a later version", "update the program"])],
     );
     sql(&sandbox, "PRAGMA user_version = 0; DROP TABLE appts");
-    fails(&sandbox, &[("cache: ", &["some other program's"])]);
+    fails(&sandbox, &[("cache: ", &["another program's"])]);
 }
 
 #[test]
 fn libcal_without_a_token_fails_with_all_its_locations() {
     let sandbox = one_person().config("LibCal.client_secret", "wrong");
-    let not_checked: &[&str] = &["not checked, for LibCal gave no token"];
+    let not_checked: &[&str] = &["not checked: LibCal did not issue a token"];
     fails(
         &sandbox,
         &[
@@ -208,7 +205,7 @@ fn libcal_without_a_token_fails_with_all_its_locations() {
 fn a_location_that_libcal_does_not_list_fails_alone() {
     let sandbox = one_person();
     sandbox.world().locations.retain(|id| *id != 10332);
-    let says: &[&str] = &["LibCal did not give the list", "LibCal.locations"];
+    let says: &[&str] = &["LibCal did not return the bookings", "LibCal.locations"];
     fails(&sandbox, &[("LibCal, Science Library (10332)", says)]);
 }
 
@@ -226,7 +223,7 @@ fn a_wrong_number_of_the_form_question_is_found_out() {
 fn rows_that_cannot_be_read_are_counted() {
     let sandbox = one_person().booking(Booking::new("cs_2").by("G1").with("fromDate", Value::Null));
     let run = check(&sandbox);
-    let says = ["2 rows today (1 Confirmed, 1 that cannot be read), 1 with an answer to q12505"];
+    let says = ["2 rows today (1 Confirmed, 1 unreadable), 1 with an answer to q12505"];
     assert_says(line(&run, "LibCal, Main Library"), &says);
 }
 
@@ -254,7 +251,7 @@ fn a_location_of_which_no_row_is_accepted_fails() {
 #[test]
 fn a_configured_status_that_libcal_does_not_give_fails_unless_a_row_has_it() {
     let sandbox = one_person().config("LibCal.statuses", r#"["Confirmed", "Confirmd", "Blessed"]"#);
-    let says: &[&str] = &["not known to give Confirmd, Blessed: correct LibCal.statuses"];
+    let says: &[&str] = &["not known to use Confirmd, Blessed: correct LibCal.statuses"];
     fails(&sandbox, &[("LibCal.statuses", says)]);
     sandbox.add_booking(of_ada("cs_2").status("Blessed"));
     sandbox.add_booking(of_ada("cs_3").status("confirmd"));
@@ -271,7 +268,7 @@ fn an_alma_key_that_is_rejected_is_told_by_its_place() {
 #[test]
 fn a_login_that_passagepoint_refuses_fails_with_all_destinations() {
     let sandbox = one_person().config("PassagePoint.password", "wrong");
-    let not_checked: &[&str] = &["not checked, for there is no login"];
+    let not_checked: &[&str] = &["not checked: the login failed"];
     fails(
         &sandbox,
         &[
@@ -298,14 +295,14 @@ fn a_destination_that_is_not_there_is_told_with_those_that_are() {
         &[("PassagePoint, \"Science\" of location 10332", says)],
     );
     sandbox.world().destinations.clear();
-    let says: &[&str] = &["is not there: PassagePoint has no destinations"];
+    let says: &[&str] = &["not found: PassagePoint has no destinations"];
     let wrong = ["\"LibCal Main\"", "\"Science\""].map(|name| format!("PassagePoint, {name}"));
     fails(&sandbox, &[(&wrong[0], says), (&wrong[1], says)]);
 }
 
 #[test]
 fn a_list_of_destinations_that_is_an_error_is_told_without_its_words() {
-    let unreadable = "PassagePoint sent an answer that cannot be read";
+    let unreadable = "PassagePoint sent an unexpected response";
     for (status, body, says) in [
         (200, r#"{"error": "Wilhelmina"}"#, unreadable),
         (400, r#"["Wilhelmina"]"#, unreadable),
@@ -313,7 +310,7 @@ fn a_list_of_destinations_that_is_an_error_is_told_without_its_words() {
         (
             404,
             r#"["Wilhelmina"]"#,
-            "PassagePoint answered 404 Not Found",
+            "PassagePoint has nothing at this address (404 Not Found)",
         ),
     ] {
         let sandbox = one_person();
@@ -338,7 +335,7 @@ fn services_that_are_down_fail_soon_and_each_is_told() {
     for what in ["LibCal: ", "Alma, API key 1", "PassagePoint: "] {
         assert_says(
             line(&run, what),
-            &["FAIL", "does not answer: connection refused"],
+            &["FAIL", "is not responding: connection refused"],
         );
     }
     let sandbox = one_person().config("Network.tries", "10");

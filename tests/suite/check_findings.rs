@@ -168,18 +168,18 @@ fn the_calls_that_alma_leaves_for_the_day_are_told_for_each_key() {
     let sandbox = one_person();
     sandbox.world().alma_calls_left = vec![1235, 1];
     let run = sandbox.run(&["check"]);
-    let says = ["is accepted, 1234 calls left today"];
+    let says = ["accepted, 1234 requests left today"];
     assert_says(line(&run, "Alma, API key 1: "), &says);
-    let says = ["is accepted, 0 calls left today"];
+    let says = ["accepted, 0 requests left today"];
     assert_says(line(&run, "Alma, API key 2: "), &says);
     // Where Alma does not say so, or says something else, nothing is said.
     sandbox.world().alma_calls_left.clear();
     let run = sandbox.run(&["check"]);
-    assert!(line(&run, "Alma, API key 1: ").ends_with(": is accepted"));
+    assert!(line(&run, "Alma, API key 1: ").ends_with(": accepted"));
     let alma = Fault::on(Service::Alma);
     sandbox.fault(alma.header("X-Exl-Api-Remaining", "plenty"));
     let run = sandbox.run(&["check"]);
-    assert!(line(&run, "Alma, API key 1: ").ends_with(": is accepted"));
+    assert!(line(&run, "Alma, API key 1: ").ends_with(": accepted"));
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn an_outage_reported_by_a_clock_that_ran_ahead_is_reported_and_began_just_now()
     for time in ["reported_at", "since"] {
         set(&sandbox, "outages", time, AHEAD);
     }
-    assert_says(&sandbox.sync().stderr, &["Alma does not answer"]);
+    assert_says(&sandbox.sync().stderr, &["Alma is not responding"]);
     let status = one_json(&sandbox.run(&["--json", "status"]));
     let since = status["outages"][0]["since"].as_str().expect("a time");
     let since = DateTime::parse_from_rfc3339(since).expect("RFC 3339");
@@ -166,7 +166,7 @@ fn a_look_up_warns_of_a_last_pass_that_is_an_hour_old_or_in_the_future() {
         set(&sandbox, "last_pass", "ended_at", minutes);
         for args in [["lookup-user", "G10000001"], ["lookup-appt", "cs_1"]] {
             let run = sandbox.run(&args);
-            let is_warned = run.stderr.contains("is not known here");
+            let is_warned = run.stderr.contains("are not known here");
             assert_eq!((run.code, is_warned), (0, warns), "{minutes}: {run:#?}");
         }
     }

@@ -46,7 +46,7 @@ fn each_outcome_has_its_exit_status() {
         ("lookup-user ..", 1, "nobody has such an ID"),
         ("status --max-age 0", 2, "no age"),
         ("sync --date 2026-02-30", 2, "no such day"),
-        ("sync --date tomorrow", 2, "no day"),
+        ("sync --date tomorrow", 2, "not a date"),
         ("-v -q sync", 2, "both more and less"),
     ] {
         let args: Vec<_> = args.split_whitespace().collect();
@@ -170,7 +170,7 @@ fn under_q_an_outage_is_told_as_it_is_without() {
     // The second pass in a row that meets it tells of it, and then none for a day.
     let second = quiet_pass();
     assert_eq!(second.code, 1, "{second:#?}");
-    assert_says(&second.stderr, &["error: LibCal does not answer"]);
+    assert_says(&second.stderr, &["error: LibCal is not responding"]);
     assert_eq!(second.stderr.lines().count(), 1, "{second:#?}");
     let third = quiet_pass();
     assert_eq!((third.code, third.stderr.as_str()), (1, ""), "{third:#?}");
@@ -275,7 +275,7 @@ fn a_pass_of_another_day_is_not_taken_for_a_full_one() {
     let run = sandbox.run(&["lookup-user", "G9"]);
     assert_eq!(run.code, 1, "{run:#?}");
     let says = [
-        "no full pass was made yet",
+        "no full pass has ended yet",
         "no booking with this ID was listed yet",
     ];
     assert_says(&run.stderr, &says);
@@ -360,9 +360,9 @@ fn what_cannot_be_printed_is_an_error() {
 fn a_date_that_libcal_lists_nothing_of_is_wrong_usage_and_says_why() {
     let sandbox = one_person();
     let (before, long_past) = (day(-3), "2020-02-29");
-    let no_day = "it is no day such as 2026-12-01";
-    let past = "it is past, and LibCal lists bookings of today and later days only";
-    let four_digits = "a year has four digits";
+    let no_day = "it is not a date such as 2026-12-01";
+    let past = "it is in the past, and LibCal lists only bookings of today and later";
+    let four_digits = "the year must have four digits";
     for (date, says) in [
         (before.as_str(), past),
         (long_past, past),

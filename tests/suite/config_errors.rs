@@ -217,7 +217,7 @@ fn every_location_is_there_once_and_has_a_destination() {
         (
             "10332:",
             "'8827': LibCal Science",
-            "location 8827 is there twice",
+            "location 8827 appears twice",
         ),
         ("8827:", "8827: ''", "8827 (Main Library)"),
     ] {

@@ -35,7 +35,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
         (
             "id: 8827",
             "id: Main",
-            "LibCal.locations[0].id: must be a location's number, not text",
+            "LibCal.locations[0].id: must be a location id, not text",
         ),
         (
             "id: 10332",
@@ -173,7 +173,7 @@ fn a_key_with_a_wrong_indentation_is_told_with_its_section() {
             "Alma:",
             "  Alma:",
             0,
-            "LibCal: the section `Alma` must begin in the first column: check its indentation",
+            "LibCal: the section `Alma` must start in the first column: check its indentation",
         ),
         (
             "user_mapping:",
@@ -185,7 +185,7 @@ fn a_key_with_a_wrong_indentation_is_told_with_its_section() {
             "days:",
             " days: 0",
             0,
-            "check the indentation here and above: all keys of a section begin in the same column",
+            "check the indentation here and above: all keys of a section must start in the same column",
         ),
     ]);
     // A section whose keys are not indented at all.
@@ -226,19 +226,19 @@ fn what_is_there_twice_is_told_with_both_lines() {
             "days:",
             "days: 0\n  days: 1",
             1,
-            "LibCal: `days` is there twice, first in line ",
+            "LibCal: `days` appears twice, first in line ",
         ),
         (
             "client_secret:",
             "client_secret: SECRET\n  client_secret: SECRET",
             1,
-            "LibCal: `client_secret` is there twice, first in line ",
+            "LibCal: `client_secret` appears twice, first in line ",
         ),
         (
             "Cache:",
             "Cache:\n  path: x\nCache:",
             2,
-            "`Cache` is there twice, first in line ",
+            "`Cache` appears twice, first in line ",
         ),
     ] {
         let (wrong, line) = with_line(&good, key, new);
@@ -251,20 +251,20 @@ fn what_is_there_twice_is_told_with_both_lines() {
             "id: 10332",
             "id: '8827'",
             0,
-            "LibCal.locations[1].id: the location 8827 is there twice: remove one",
+            "LibCal.locations[1].id: location 8827 appears twice: remove one",
         ),
         (
             "user_mapping:",
             "user_mapping: {SECRET: a, SECRET: b}",
             0,
-            "PassagePoint.user_mapping: the same user group is there twice: remove one",
+            "PassagePoint.user_mapping: this user group appears twice: remove one",
         ),
     ]);
 }
 
 #[test]
 fn a_path_below_the_home_folder_must_be_written_out() {
-    let mend = "`~` does not stand for the home folder here: write the whole path";
+    let mend = "`~` is not expanded: write the full path";
     assert_told(&[
         (
             "path:",
@@ -304,7 +304,7 @@ fn a_secret_file_written_on_windows_is_read() {
     let told = mistakes_told(&sandbox, &sandbox.sync());
     assert_says(
         &told,
-        &["PassagePoint.password: ", "password is not text in UTF-8"],
+        &["PassagePoint.password: ", "password is not UTF-8 text"],
     );
 }
 

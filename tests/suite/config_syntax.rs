@@ -22,7 +22,7 @@ fn what_is_no_yaml_is_told_with_its_line_and_its_mend() {
         ]);
     }
     let no_colon = "no colon and space between the key and its value: write `key: value`";
-    let backslash = r"`\` within double quotes has a meaning of its own: use single quotes";
+    let backslash = r"`\` has a special meaning within double quotes: use single quotes";
     assert_told(&[
         (
             "client_secret:",
@@ -67,39 +67,39 @@ fn what_is_no_yaml_is_told_with_its_line_and_its_mend() {
             "client_secret:",
             "client_secret: 'it's SECRET'",
             0,
-            "there is something behind the closing quote: check the quotes",
+            "unexpected text after the closing quote: check the quotes",
         ),
         (
             "statuses:",
             "statuses: [SECRET, x",
             0,
-            "the bracket `[` is not closed, or there is a comma missing",
+            "the bracket `[` is not closed, or a comma is missing",
         ),
         (
             "user_mapping:",
             "user_mapping: {SECRET: x",
             0,
-            "the bracket `{` is not closed, or there is a comma missing",
+            "the bracket `{` is not closed, or a comma is missing",
         ),
         ("days:", "primary_id_pattern: \"G\\d{8}\"", 0, backslash),
         (
             "client_secret:",
             "client_secret: SECRET\u{7}",
             0,
-            "has a control character: retype the line",
+            "contains a control character: retype the line",
         ),
         // A list of several lines that is closed has nothing to do with it.
         (
             "statuses:",
             "statuses: [x,\n    y]\n   SECRET: 1",
             2,
-            "check the indentation here and above: all keys of a section begin in the same column",
+            "check the indentation here and above: all keys of a section must start in the same column",
         ),
         (
             "Cache:",
             "---\nCache:",
             0,
-            "`---` begins a second document: keep one of them",
+            "`---` starts a second document: keep only one",
         ),
     ]);
 }
@@ -108,7 +108,7 @@ fn what_is_no_yaml_is_told_with_its_line_and_its_mend() {
 fn a_secret_that_yaml_would_change_must_be_in_quotes() {
     let told = |mark: char| {
         format!(
-            "LibCal.client_secret: begins with {mark}, which means something else in YAML: put it in quotes"
+            "LibCal.client_secret: begins with {mark}, which has a special meaning in YAML: put it in quotes"
         )
     };
     for (value, mark) in [

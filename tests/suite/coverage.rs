@@ -155,7 +155,7 @@ fn that_a_shared_prereg_is_to_be_left_is_said_of_what_is_gone_and_while_a_list_f
     let said = needy_sync(&sandbox);
     assert_says(
         &said,
-        &["serves booking cs_2 too: leave it in PassagePoint", "cs_1"],
+        &["also covers booking cs_2: leave it in PassagePoint", "cs_1"],
     );
     good_sync(&sandbox);
     // The list of the other one cannot be read when this one is cancelled.
@@ -169,7 +169,7 @@ fn that_a_shared_prereg_is_to_be_left_is_said_of_what_is_gone_and_while_a_list_f
     let said = outage_sync(&sandbox);
     assert_says(
         &said,
-        &["serves booking cs_2 too: leave it in PassagePoint"],
+        &["also covers booking cs_2: leave it in PassagePoint"],
     );
     sandbox.clear_faults();
     recovered_sync(&sandbox);

@@ -91,7 +91,7 @@ fn a_damaged_header_is_told_and_nobody_is_registered() {
     fs::write(sandbox.path("cache.db"), &bytes).unwrap();
     for args in READERS {
         let run = sandbox.run(args);
-        let says = ["cache.db is not a cache, nor any SQLite file"];
+        let says = ["cache.db is not a cache, nor any other SQLite file"];
         assert_cache_refused(&sandbox, &run, &says);
     }
 }

@@ -132,7 +132,7 @@ fn nobody_knows_whether_it_is_registered() {
     let says = [
         "cs_1 of G10000001: in doubt",
         "PassagePoint",
-        "no answer within 2 s",
+        "no response within 2 s",
     ];
     assert_says(&of_user(&sandbox, "G10000001"), &says);
 }

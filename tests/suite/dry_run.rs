@@ -119,7 +119,7 @@ fn a_dry_run_of_a_visit_that_became_longer_was_cancelled_or_is_back_says_so() {
     sandbox.world().preregs.clear();
     sandbox.forget_requests();
     let register = format!(
-        "register cs_1 of G10000001: LibCal Main, {} (again: it became longer)\n",
+        "register cs_1 of G10000001: LibCal Main, {} (again: now longer)\n",
         span(&sandbox, 30, 95)
     );
     let times = span(&sandbox, 100, 160);
@@ -156,7 +156,7 @@ fn a_dry_run_meets_the_outages_that_a_pass_would_meet() {
         let run = sandbox.run(&["sync", "--dry-run"]);
         assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
         assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
-        let says = format!("error: {service:?} does not answer: connection refused");
+        let says = format!("error: {service:?} is not responding: connection refused");
         assert_says(&run.stderr, &[&says]);
         assert!(!sandbox.path("cache.db").exists());
     }

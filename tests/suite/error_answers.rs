@@ -163,7 +163,7 @@ fn failures_of_check(sandbox: &Sandbox) -> String {
 
 #[test]
 fn what_libcal_answers_in_place_of_a_list_names_what_is_most_likely_wrong() {
-    let scope = "check whether LibCal lets the API client of LibCal.client_id read space bookings";
+    let scope = "check that the API client LibCal.client_id may read space bookings";
     let ids = "check the ids in LibCal.locations";
     let address = "check LibCal.bookings_endpt";
     let json = "application/json";
@@ -213,65 +213,65 @@ fn what_libcal_answered_is_told_by_its_status_and_a_code_but_no_text() {
     let capital = r#"{"error":"Pat"}"#;
     let long = format!(r#"{{"error":"{}"}}"#, "a".repeat(41));
     for (path, status, content_type, body, says) in [
-        ("token", 404, "text/html", "", "404 Not Found; check"),
+        ("token", 404, "text/html", "", "404 Not Found): check"),
         (
             "token",
             400,
             json,
             r#"{"error":"invalid_client"}"#,
-            "400 Bad Request with the error invalid_client; check",
+            "400 Bad Request with the error invalid_client): check",
         ),
         (
             "token",
             401,
             json,
             sentence,
-            "401 Unauthorized with an error; check",
+            "401 Unauthorized with an error): check",
         ),
-        ("token", 200, json, capital, "200 OK with an error; check"),
-        ("token", 200, json, &long, "200 OK with an error; check"),
+        ("token", 200, json, capital, "200 OK with an error): check"),
+        ("token", 200, json, &long, "200 OK with an error): check"),
         (
             "token",
             200,
             json,
             r#"{"error":""}"#,
-            "200 OK with an error; check",
+            "200 OK with an error): check",
         ),
         (
             "token",
             200,
             json,
             "{}",
-            "200 OK with something else; check",
+            "200 OK with unexpected content): check",
         ),
-        ("bookings", 404, "text/html", "", "404 Not Found; check"),
+        ("bookings", 404, "text/html", "", "404 Not Found): check"),
         (
             "bookings",
             400,
             json,
             r#"{"error":"bad_lid"}"#,
-            "400 Bad Request with the error bad_lid; check",
+            "400 Bad Request with the error bad_lid): check",
         ),
         (
             "bookings",
             400,
             json,
             sentence,
-            "400 Bad Request with an error; check",
+            "400 Bad Request with an error): check",
         ),
         (
             "bookings",
             200,
             "text/html",
             "<p>",
-            "200 OK with something else; check",
+            "200 OK with unexpected content): check",
         ),
     ] {
         let sandbox = one_person();
         let fault = Fault::on(Service::LibCal).path(path);
         sandbox.fault(fault.answer(status, content_type, body));
         let said = outage_sync(&sandbox);
-        assert_says(&said, &[&format!("it answered {says}")]);
+        assert_says(&said, &[&format!(" ({says}")]);
         assert!(!said.contains("Pat"), "{said}");
     }
 }
@@ -286,7 +286,7 @@ fn a_redirect_is_told_as_one() {
         let sandbox = one_person();
         sandbox.fault(Fault::on(service).path(path).answer(302, "text/html", ""));
         let says = format!(
-            "{service:?} answered with a redirect (302), which is not followed: check {key}"
+            "{service:?} returned a redirect (302 Found), which is not followed: check {key}"
         );
         outage(&sandbox, &[&says]);
     }
@@ -320,7 +320,7 @@ fn an_answer_that_is_not_almas_names_the_address_of_its_users() {
         (301, "", address),
         (200, "<h1>Maintenance</h1>", address),
         (200, "{}", address),
-        (400, "Bad Request", "it answered 400 Bad Request"),
+        (400, "Bad Request", "(400 Bad Request)"),
     ] {
         let sandbox = one_person().config("Network.tries", "1");
         sandbox.fault(Fault::on(Service::Alma).answer(status, "text/html", body));
@@ -353,6 +353,9 @@ fn a_right_that_the_passagepoint_user_does_not_have_is_told_with_its_key() {
     sandbox.fault(on("createPreReg").answer(403, "application/json", r#"{"error":"no"}"#));
     outage(
         &sandbox,
-        &["403 Forbidden", "check the rights of PassagePoint.username"],
+        &[
+            "403 Forbidden",
+            "check the permissions of PassagePoint.username",
+        ],
     );
 }

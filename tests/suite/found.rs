@@ -138,9 +138,9 @@ fn a_visit_is_found_in_every_state_by_people_and_by_programs() {
             assert_eq!(count.as_u64(), Some(expected), "{state}: {json:#?}");
         }
         let told = if case.is_counted {
-            format!("visits that are not over: 1 {state}\n")
+            format!("visits not over yet: 1 {state}\n")
         } else {
-            "visits that are not over: none\n".to_owned()
+            "visits not over yet: none\n".to_owned()
         };
         assert!(text.stdout.contains(&told), "{told}: {text:#?}");
     }

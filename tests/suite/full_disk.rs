@@ -8,7 +8,7 @@ use crate::support::assert_says;
 
 /// A pass that may make no file longer than so many blocks of 512 bytes: then the system says what it says when the
 /// disk is full.
-fn sync_within(sandbox: &Sandbox, blocks: usize) -> Run {
+pub fn sync_within(sandbox: &Sandbox, blocks: usize) -> Run {
     let pass = sandbox.command(&["sync"]);
     let mut shell = Command::new("/bin/sh");
     // The signal that comes with the limit is of no interest, only the error.
@@ -42,7 +42,7 @@ fn a_disk_that_is_full_at_any_moment_loses_nothing_and_doubles_nothing_unnamed()
         let asked = sandbox.count_of(Service::PassagePoint, "createPreReg");
         failed_late += usize::from(asked > 0);
         if sandbox.expected().len() > registered(&sandbox) {
-            let unkept = "was registered, which the cache could not keep";
+            let unkept = "was registered but could not be saved in the cache";
             assert_says(
                 &run.stderr,
                 &["error: booking cs_", unkept, "a second time"],

@@ -30,7 +30,7 @@ fn a_visit_that_waits_for_an_outage_keeps_it_as_its_reason_while_no_pass_comes_t
     outage_sync(&sandbox);
     sandbox.start(Service::Alma);
     let pass = sandbox.hold(Fault::on(Service::Alma), true);
-    is(&sandbox, "waiting", "Alma does not answer");
+    is(&sandbox, "waiting", "Alma is not responding");
     pass.kill();
     recovered_sync(&sandbox);
     is(&sandbox, "registered", "");
@@ -44,7 +44,7 @@ fn a_visit_that_was_refused_for_its_row_waits_once_that_is_mended() {
     set_status(&sandbox, "Confirmed");
     sandbox.stop(Service::PassagePoint);
     outage_sync(&sandbox);
-    is(&sandbox, "waiting", "PassagePoint does not answer");
+    is(&sandbox, "waiting", "PassagePoint is not responding");
     sandbox.start(Service::PassagePoint);
     recovered_sync(&sandbox);
     is(&sandbox, "registered", "");
@@ -55,7 +55,7 @@ fn a_visit_in_doubt_stays_so_with_its_cause_while_it_is_not_tried_again_though_i
     let sandbox = in_doubt();
     sandbox.stop(Service::PassagePoint);
     outage_sync(&sandbox);
-    is(&sandbox, "in doubt", "PassagePoint does not answer");
+    is(&sandbox, "in doubt", "PassagePoint is not responding");
     set_status(&sandbox, "Cancelled by User");
     outage_sync(&sandbox);
     set_status(&sandbox, "Confirmed");
@@ -74,7 +74,7 @@ fn a_visit_that_was_over_too_soon_waits_once_libcal_made_it_longer() {
     );
     set_end(&sandbox, 60);
     let pass = sandbox.hold(Fault::on(Service::Alma), true);
-    is(&sandbox, "waiting", "no pass has come to it yet");
+    is(&sandbox, "waiting", "no pass has reached it yet");
     pass.kill();
 }
 

@@ -104,7 +104,7 @@ fn a_reply_without_a_token_is_an_outage() {
                 .path("token")
                 .answer(200, content_type, body),
         );
-        outage(&sandbox, &["LibCal gave no token"]);
+        outage(&sandbox, &["LibCal did not issue a token (200 OK"]);
         assert_eq!(sandbox.count_of(Service::LibCal, "bookings"), 0, "{body}");
         assert_only_libcal_was_asked(&sandbox);
         sandbox.clear_faults();

@@ -51,7 +51,7 @@ fn page(number: &'static str) -> Fault {
 }
 
 /// Changes the world when the n-th request for that page comes, before it is answered.
-fn at_page(
+pub fn at_page(
     sandbox: &Arc<Sandbox>,
     number: &'static str,
     nth: usize,
@@ -131,7 +131,7 @@ fn pages_of_one_list_are_asked_for_at_once() {
 }
 
 /// A list of three pages, Pat's booking first on the third.
-fn three_pages() -> Arc<Sandbox> {
+pub fn three_pages() -> Arc<Sandbox> {
     let sandbox = one_place();
     add_filler(&sandbox, 200);
     sandbox.add_booking(of_pat("cs_moves"));
@@ -241,7 +241,7 @@ fn a_list_that_changes_whenever_it_is_read_counts_as_not_read_and_its_rows_are_u
         &said,
         &[
             "Main Library (8827)",
-            "LibCal's list changed each of the 3 times it was read",
+            "LibCal's list changed each time it was read (3 times)",
         ],
     );
     assert_eq!(sandbox.expected().len(), 1);

@@ -147,7 +147,7 @@ fn what_is_no_row_at_all_is_told_once_and_spoils_nothing() {
         json!({}),
         json!([{"bookId": "cs_bad"}]),
     ] {
-        let says = ["cannot be read", "location 8827"];
+        let says = ["unreadable row", "location 8827"];
         assert_told_once_beside_a_good_one(Sandbox::new().raw_row(8827, row), &says);
     }
 }
@@ -177,7 +177,7 @@ fn a_row_that_lacks_what_a_visit_needs_is_told_once_and_spoils_nothing() {
         (bad().with("status", json!(["Confirmed"])), "status"),
     ];
     for (row, what) in cases {
-        let says = ["cannot be read", "cs_bad", what];
+        let says = ["unreadable row", "cs_bad", what];
         assert_told_once_beside_a_good_one(Sandbox::new().booking(row), &says);
     }
 }
@@ -190,7 +190,7 @@ fn a_row_without_a_booking_is_told_by_its_number() {
         Booking::new("   "),
     ] {
         let row = row.by("G10000002").with("id", json!(424_242));
-        let says = ["cannot be read", "no bookId", "row 424242"];
+        let says = ["unreadable row", "no bookId", "row 424242"];
         assert_told_once_beside_a_good_one(Sandbox::new().booking(row), &says);
     }
 }
@@ -210,7 +210,7 @@ fn a_row_nested_without_end_spoils_nothing() {
                 .when(|seen| seen.parameter("lid") == Some("8827"))
                 .rewrite(move |list| list.replacen('[', &format!("[{row},"), 1)),
         );
-        assert_told_once_beside_a_good_one(sandbox, &["cannot be read", "location 8827"]);
+        assert_told_once_beside_a_good_one(sandbox, &["unreadable row", "location 8827"]);
     }
 }
 

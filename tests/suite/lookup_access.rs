@@ -89,7 +89,7 @@ fn a_cache_that_may_not_be_read_is_told_as_that_and_not_as_none() {
             assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
             let says = [
                 "private/cache.db",
-                "may not be opened",
+                "no permission to open the cache",
                 "the account that runs the sync",
             ];
             assert_says(&run.stderr, &says);

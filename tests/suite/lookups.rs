@@ -156,7 +156,7 @@ fn an_appointment_taken_over_has_neither_person_nor_times() {
     let found = run(&sandbox, &["--json", "lookup-appt", "cs_1"]);
     assert_eq!((found.code, one_json(&found)), (0, appt));
     // Nobody can say yet what LibCal lists.
-    let warning = "no full pass was made yet";
+    let warning = "no full pass has ended yet";
     assert_eq!(found.stderr.matches(warning).count(), 1, "{found:#?}");
     let user = run(&sandbox, &["--json", "lookup-user", "G10000001"]);
     assert_eq!(one_json(&user)["barcode"], "21000001");

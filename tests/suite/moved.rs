@@ -179,9 +179,9 @@ fn recovered_sync_of_another_day(sandbox: &Sandbox) {
 #[test]
 fn an_unreadable_row_is_refused_and_forgotten_once_it_can_be_read() {
     let sandbox = with_ada().booking(of_ada("cs_1").with("toDate", "soon".into()));
-    assert_says(&needy_sync(&sandbox), &["no toDate that is a time", "cs_1"]);
+    assert_says(&needy_sync(&sandbox), &["toDate is not a time", "cs_1"]);
     good_sync(&sandbox);
-    let reason = "LibCal's row cannot be read (no toDate that is a time)";
+    let reason = "unreadable row in LibCal's list (toDate is not a time)";
     assert_state(&sandbox, "refused", reason, "Confirmed");
     sandbox.remove_rows("cs_1");
     sandbox.add_booking(of_ada("cs_1"));

@@ -161,13 +161,13 @@ fn a_cancelled_booking_whose_prereg_serves_another_is_reported_once_so_that_it_i
     good_sync(&sandbox);
     sandbox.edit_rows("cs_1", |row| row["status"] = "Cancelled by User".into());
     let said = needy_sync(&sandbox);
-    let says = "1 booking cancelled, its pre-registration serves booking cs_2 too: leave it in PassagePoint (cs_1 with G10000001)";
+    let says = "1 booking cancelled, its pre-registration also covers booking cs_2: leave it in PassagePoint (cs_1 of G10000001)";
     assert_eq!(said, format!("warning: {says}\n"));
     good_sync(&sandbox);
     let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
     assert_says(
         &told,
-        &["cs_1 of G10000001: cancelled", "serves booking cs_2 too"],
+        &["cs_1 of G10000001: cancelled", "also covers booking cs_2"],
     );
     assert_eq!(state_of(&sandbox, "cs_2"), "registered");
     assert_eq!(preregs(&sandbox), 1);
@@ -217,8 +217,8 @@ fn what_lies_within_a_visit_that_was_given_up_is_registered_and_named_first() {
     let run = sandbox.sync();
     assert_eq!(run.code, 1, "{run:#?}");
     let says = [
-        "possibly registered twice: booking cs_2 of G10000001 lies within booking cs_1",
-        "look in PassagePoint",
+        "possibly registered twice: booking cs_2 of G10000001 falls within booking cs_1",
+        "check in PassagePoint",
     ];
     assert_says(&run.stderr, &says);
     assert_eq!(state_of(&sandbox, "cs_2"), "registered");

@@ -18,7 +18,7 @@ fn meets(sandbox: &Sandbox) -> String {
 fn by_the_second_pass_in_a_row_then_once_in_24_hours_and_when_it_is_over() {
     let sandbox = one_person();
     sandbox.stop(Service::Alma);
-    let told = "error: Alma does not answer: connection refused: 1 visit waits for the next pass (bookings cs_1)\n";
+    let told = "error: Alma is not responding: connection refused; 1 visit waits for the next pass (bookings cs_1)\n";
     assert_eq!(meets(&sandbox), "");
     assert_eq!(meets(&sandbox), told);
     assert_eq!(meets(&sandbox), "");
@@ -65,12 +65,12 @@ fn on_a_terminal_and_with_v_it_is_always_told() {
         assert_eq!(run.code, 1, "{run:#?}");
         assert_says(
             &run.stdout,
-            &["PassagePoint does not answer: connection refused"],
+            &["PassagePoint is not responding: connection refused"],
         );
         let run = sandbox.run(&["-v", "sync"]);
         assert_says(
             &run.stderr,
-            &["error: PassagePoint does not answer: connection refused"],
+            &["error: PassagePoint is not responding: connection refused"],
         );
     }
     // Who has seen it is not told by mail again.
@@ -88,7 +88,7 @@ fn a_report_that_could_not_be_written_is_made_by_the_next_pass() {
         .unwrap();
     let status = sandbox.command(&["sync"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(1));
-    assert_says(&meets(&sandbox), &["Alma does not answer"]);
+    assert_says(&meets(&sandbox), &["Alma is not responding"]);
     assert_eq!(meets(&sandbox), "");
 }
 
@@ -104,7 +104,7 @@ fn one_location_is_an_outage_of_its_own() {
     assert_eq!(meets(&sandbox), "");
     assert_says(
         &meets(&sandbox),
-        &["not all bookings were read of Science Library (10332);"],
+        &["not all bookings of Science Library (10332) could be read;"],
     );
     // Another one fails now: that is news, but not at once.
     sandbox.clear_faults();
@@ -116,12 +116,15 @@ fn one_location_is_an_outage_of_its_own() {
     );
     assert_says(
         &meets(&sandbox),
-        &["not all bookings were read of Main Library (8827);"],
+        &["not all bookings of Main Library (8827) could be read;"],
     );
     // And then the whole service, which is more than was told, and at last only a part of it.
     sandbox.stop(Service::LibCal);
     let said = meets(&sandbox);
-    assert_says(&said, &["Main Library (8827), Science Library (10332);"]);
+    assert_says(
+        &said,
+        &["Main Library (8827), Science Library (10332) could"],
+    );
     assert!(!said.contains("again after"), "{said}");
     sandbox.start(Service::LibCal);
     assert_eq!(meets(&sandbox), "");
@@ -160,7 +163,7 @@ fn a_rejected_key_is_not_said_to_be_accepted_while_alma_is_not_responding() {
     sandbox.add_user(User::new("G10000002").barcode("21000002").zone(1));
     sandbox.add_booking(Booking::new("cs_2").by("G10000002"));
     assert_eq!(meets(&sandbox), "");
-    assert_says(&meets(&sandbox), &["Alma does not answer"]);
+    assert_says(&meets(&sandbox), &["Alma is not responding"]);
     sandbox.start(Service::Alma);
     let said = meets(&sandbox);
     assert_eq!(said, "warning: Alma is responding again after 0 min\n");

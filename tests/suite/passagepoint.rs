@@ -45,8 +45,11 @@ fn the_login_is_json_and_its_token_a_header_of_all_that_follows() {
 #[test]
 fn a_login_that_is_turned_away_names_its_keys_and_leaves_no_intent() {
     for (denial, answered) in [
-        (Denial::ByStatus, "it answered 401 Unauthorized"),
-        (Denial::ErrorIn200, "it answered 200 OK with an error"),
+        (Denial::ByStatus, "rejected the login (401 Unauthorized"),
+        (
+            Denial::ErrorIn200,
+            "rejected the login (200 OK with an error)",
+        ),
     ] {
         let sandbox = people(4).config("PassagePoint.password", "not-the-password");
         sandbox.world().denial = denial;
@@ -258,7 +261,7 @@ fn a_visitor_who_is_there_and_is_not_found_is_refused() {
         );
         refusal(
             &sandbox,
-            &["does not find just one visitor", "G10000001", "cs_1"],
+            &["does not return exactly one visitor", "G10000001", "cs_1"],
         );
         assert_eq!(sandbox.expected().len(), 1, "{list:?}: the other got in");
     }

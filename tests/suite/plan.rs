@@ -86,7 +86,7 @@ fn any_unreadable() -> impl Strategy<Value = Unreadable> {
     (select(vec!["cs_1", "cs_9", "row 7"]), status).prop_map(|(booking, status)| Unreadable {
         booking_id: BookingId(booking.into()),
         lid: LocationId(1),
-        what: "no toDate that is a time".into(),
+        what: "toDate is not a time".into(),
         status: status.map(str::to_owned),
         cancelled: false,
     })

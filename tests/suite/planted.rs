@@ -63,7 +63,7 @@ fn a_link_in_place_of_the_lock_is_named_and_what_it_points_to_is_not_touched() {
         }
         let other = other_file(&sandbox, "dear diary");
         symlink(&other, sandbox.path("cache.db.lock")).unwrap();
-        assert_lock_refused(&sandbox, "is a link: remove it");
+        assert_lock_refused(&sandbox, "is a symbolic link: remove it");
         assert_eq!(fs::read_to_string(&other).unwrap(), "dear diary");
         assert_eq!(mode(&other), 0o644);
         assert_eq!(sandbox.path("cache.db").exists(), !is_first_pass);
@@ -76,7 +76,7 @@ fn a_link_in_place_of_the_lock_is_named_and_what_it_points_to_is_not_touched() {
 fn a_link_to_nowhere_in_place_of_the_lock_makes_no_file_there() {
     let sandbox = one_person();
     symlink(sandbox.path("nowhere"), sandbox.path("cache.db.lock")).unwrap();
-    assert_lock_refused(&sandbox, "is a link: remove it");
+    assert_lock_refused(&sandbox, "is a symbolic link: remove it");
     assert!(!sandbox.path("nowhere").exists());
 }
 
@@ -222,7 +222,7 @@ fn a_database_of_another_program_is_refused_and_left_as_it_was_whatever_its_tabl
             &["prune", "--user", "G10000001"],
         ] {
             let run = sandbox.run(args);
-            let says = ["cache.db", "some other program's SQLite file", "--db"];
+            let says = ["cache.db", "another program's SQLite file", "--db"];
             assert_cache_refused(&sandbox, &run, &says);
             assert!(fs::read(&file).unwrap() == before, "{args:?}: {statements}");
             assert_eq!(mode(&file), 0o644, "{args:?}: {statements}");
@@ -249,7 +249,7 @@ fn a_cache_of_ours_with_a_column_more_is_not_used() {
 
 fn assert_cache_refused_after_a_pass(run: &crate::sandbox::Run) {
     assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
-    assert!(run.stderr.contains("some other program's"), "{run:#?}");
+    assert!(run.stderr.contains("another program's"), "{run:#?}");
 }
 
 #[test]

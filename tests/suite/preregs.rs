@@ -265,7 +265,10 @@ fn a_success_that_cannot_be_read_leaves_the_visit_in_doubt() {
     for (content_type, body) in UNREADABLE {
         let sandbox = one_person();
         sandbox.fault(on_prereg().answer_after(200, content_type, body));
-        outage(&sandbox, &["PassagePoint", "not known", "cs_1"]);
+        outage(
+            &sandbox,
+            &["PassagePoint", "may or may not be registered", "cs_1"],
+        );
         assert_eq!(attempts(&sandbox), 1, "{body}");
         assert_in_doubt_until_the_next_pass(&sandbox, body);
     }
@@ -283,7 +286,7 @@ fn after_three_answers_that_cannot_be_read_a_visit_is_given_up_and_reported() {
         }
         let said = needy_sync(&sandbox);
         let given_up = "warning: 1 booking given up after 3 attempts: ";
-        let says = [given_up, "prune --appt", "(cs_1 with G10000001)\n"];
+        let says = [given_up, "prune --appt", "(cs_1 of G10000001)\n"];
         assert_says(&said, &says);
         assert_says(&said, &["possibly registered twice", "(cs_1 of G10000001)"]);
         sandbox.clear_faults();
@@ -318,7 +321,7 @@ fn a_connection_that_is_cut_leaves_the_visit_in_doubt() {
     for (break_off, made) in broken {
         let sandbox = one_person().config("Network.tries", "3");
         sandbox.fault(break_off(on_prereg()));
-        outage(&sandbox, &["PassagePoint does not answer", "cs_1"]);
+        outage(&sandbox, &["PassagePoint is not responding", "cs_1"]);
         assert_eq!(sandbox.expected().len(), made);
         assert_eq!(attempts(&sandbox), 1);
         assert_in_doubt_until_the_next_pass(&sandbox, &format!("{made} made"));
@@ -330,7 +333,7 @@ fn an_answer_that_does_not_come_leaves_the_visit_in_doubt() {
     let sandbox = one_person().config("Network.timeout_seconds", "1");
     let minute = std::time::Duration::from_secs(60);
     sandbox.fault(on_prereg().hang_after(minute));
-    outage(&sandbox, &["PassagePoint does not answer", "1 s", "cs_1"]);
+    outage(&sandbox, &["PassagePoint is not responding", "1 s", "cs_1"]);
     assert_eq!(sandbox.expected().len(), 1);
     assert_in_doubt_until_the_next_pass(&sandbox, "hangs");
 }
@@ -358,7 +361,7 @@ fn a_server_that_is_not_there_leaves_nothing_in_doubt() {
     good_sync(&sandbox);
     sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
     sandbox.stop(Service::PassagePoint);
-    outage(&sandbox, &["PassagePoint does not answer", "cs_2"]);
+    outage(&sandbox, &["PassagePoint is not responding", "cs_2"]);
     assert_eq!(rows_of(&sandbox, IN_DOUBT), 0);
     assert_eq!(rows_of(&sandbox, REGISTERED), 1);
     assert_eq!(state_of(&sandbox, "cs_2"), "waiting");

@@ -197,11 +197,11 @@ fn a_proxy_that_lets_nobody_through_is_named_with_what_it_answered() {
     for (answer, says) in [
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-            "it answered 407 Proxy Authentication Required",
+            "refused the connection (407 Proxy Authentication Required)",
         ),
         (
             "HTTP/1.1 502 Bad Gateway\r\n\r\n",
-            "it answered 502 Bad Gateway",
+            "refused the connection (502 Bad Gateway)",
         ),
         ("", "proxy"),
         ("this is no proxy\r\n\r\n", "proxy"),
@@ -213,7 +213,7 @@ fn a_proxy_that_lets_nobody_through_is_named_with_what_it_answered() {
         assert_eq!(run.code, 1, "{run:#?}");
         let named = format!("127.0.0.1:{} (https_proxy)", proxy.port);
         let told = warnings(&run);
-        assert_says(&told, &["LibCal does not answer: ", says, &named]);
+        assert_says(&told, &["LibCal ", says, &named]);
         assert_eq!(told.lines().count(), 1, "{told}");
         assert!(!run.stderr.contains(PASSWORD), "{run:#?}");
     }
@@ -232,21 +232,21 @@ fn a_proxy_that_is_not_there_is_named() {
         (
             format!("127.0.0.1:{port}"),
             format!(
-                "the proxy 127.0.0.1:{port} (HTTPS_PROXY) cannot be reached: connection refused"
+                "cannot connect to the proxy 127.0.0.1:{port} (HTTPS_PROXY): connection refused"
             ),
         ),
         (
             "http://proxy.invalid:3128".to_owned(),
-            "the proxy proxy.invalid:3128 (HTTPS_PROXY)".to_owned(),
+            "cannot connect to the proxy proxy.invalid:3128 (HTTPS_PROXY)".to_owned(),
         ),
         (
             "https://proxy.invalid:3129".to_owned(),
-            "the proxy proxy.invalid:3129 (HTTPS_PROXY)".to_owned(),
+            "cannot connect to the proxy proxy.invalid:3129 (HTTPS_PROXY)".to_owned(),
         ),
     ] {
         let run = run_with(&sandbox, &["-v", "sync"], &[("HTTPS_PROXY", &address)]);
         assert_eq!(run.code, 1, "{run:#?}");
-        assert_says(&warnings(&run), &["LibCal does not answer: ", &says]);
+        assert_says(&warnings(&run), &["LibCal is not responding: ", &says]);
     }
 }
 
@@ -379,12 +379,12 @@ fn check_tells_which_proxy_is_in_use_and_for_what_without_its_password() {
     assert_says(
         &run.stdout,
         &[&format!(
-            "FAIL  LibCal: LibCal does not answer: the proxy {named}"
+            "FAIL  LibCal: LibCal is not responding: the proxy {named} refused the connection"
         )],
     );
 
     let (run, told) = line(&one_person(), &[("https_proxy", &address)]);
-    let none = format!("ok    proxy: {named} is used for no service");
+    let none = format!("ok    proxy: {named} is not used");
     assert!(told.is_some_and(|told| told.starts_with(&none)), "{run:#?}");
     assert_eq!(run.code, 0, "{run:#?}");
     let (run, told) = line(&one_person(), &[]);

@@ -148,15 +148,15 @@ fn forgetting_what_the_python_program_registered_is_said_and_how_much() {
     for (args, says) in [
         (
             &[][..],
-            "warning: forgetting 2 visits registered by the Python program, which kept no times: the next sync registers a second time what LibCal still lists\n",
+            "warning: forgetting 2 visits registered by the Python program, which kept no times: the next sync registers again whatever LibCal still lists\n",
         ),
         (
             &["--dry-run"],
-            "warning: forgetting 2 visits registered by the Python program, which kept no times: the next sync registers a second time what LibCal still lists\n",
+            "warning: forgetting 2 visits registered by the Python program, which kept no times: the next sync registers again whatever LibCal still lists\n",
         ),
         (
             &["--appt", "cs_1"],
-            "warning: forgetting 1 visit registered or in doubt and not over: the next sync registers a second time what LibCal still lists\n",
+            "warning: forgetting 1 visit registered or in doubt and not over yet: the next sync registers again whatever LibCal still lists\n",
         ),
     ] {
         let sandbox = Sandbox::new();
@@ -177,7 +177,7 @@ fn what_a_reader_keeps_in_the_log_is_told_and_goes_with_the_next_prune() {
     assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
     let says = [
         "error: ",
-        "is still in ",
+        "can still be read in ",
         "cache.db-wal",
         "run `libcal-pp prune` again",
     ];
@@ -218,7 +218,7 @@ fn forgetting_a_visit_in_doubt_warns_that_it_may_come_to_be_there_twice() {
         assert_eq!(run.code, 0, "{run:#?}");
         assert_says(
             &run.stderr,
-            &["forgetting 1 visit", "in doubt", "a second time"],
+            &["forgetting 1 visit", "in doubt", "registers again"],
         );
     }
 }

@@ -152,8 +152,8 @@ fn of_several_visitors_it_is_the_one_with_the_barcode_or_else_the_only_one_or_no
             assert_eq!(sandbox.world().preregs[0].visitor_id, id);
         } else {
             let says = [
-                "PassagePoint has the barcode but does not find just one visitor",
-                "look for the barcode",
+                "PassagePoint has the barcode but does not return exactly one visitor",
+                "search for the barcode",
             ];
             refusal(&sandbox, &says);
             assert_eq!(sandbox.expected(), []);

@@ -71,7 +71,7 @@ fn waiting_then_registered() {
     let sandbox = one_person();
     sandbox.stop(Service::Alma);
     outage_sync(&sandbox);
-    let reason = "Alma does not answer: connection refused";
+    let reason = "Alma is not responding: connection refused";
     assert_state(&sandbox, "waiting", reason, "Confirmed");
     sandbox.start(Service::Alma);
     recovered_sync(&sandbox);
@@ -108,7 +108,7 @@ fn a_visit_whose_pass_was_killed_before_its_turn_waits() {
     assert_state(
         &sandbox,
         "waiting",
-        "no pass has come to it yet",
+        "no pass has reached it yet",
         "Confirmed",
     );
     let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
@@ -242,7 +242,7 @@ fn registered_then_lengthened_during_an_outage_waits_and_says_until_when_it_is_r
     assert_state(
         &sandbox,
         "waiting",
-        "PassagePoint does not answer",
+        "PassagePoint is not responding",
         "Confirmed",
     );
     let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
@@ -268,7 +268,7 @@ fn a_visit_that_became_longer_is_not_over_when_its_first_end_is() {
     assert_says(&told, &["cs_1 of G10000001: refused\n"]);
     let status = sandbox.run(&["status"]);
     assert_eq!(status.code, 1, "{status:#?}");
-    assert_says(&status.stdout, &["visits that are not over: 1 refused"]);
+    assert_says(&status.stdout, &["visits not over yet: 1 refused"]);
     assert_eq!(sandbox.run(&["prune"]).code, 0);
     assert_eq!(visits(&sandbox, "cs_1").len(), 1);
 }
@@ -313,7 +313,7 @@ fn in_doubt_then_given_up_then_pruned() {
         assert_state(
             &sandbox,
             "in doubt",
-            "PassagePoint does not answer",
+            "PassagePoint is not responding",
             "Confirmed",
         );
     }
@@ -326,7 +326,7 @@ fn in_doubt_then_given_up_then_pruned() {
     );
     sandbox.clear_faults();
     let run = sandbox.run(&["prune", "--appt", "cs_1"]);
-    assert_says(&run.stderr, &["in doubt", "a second time"]);
+    assert_says(&run.stderr, &["in doubt", "registers again"]);
     assert_eq!(visits(&sandbox, "cs_1"), Vec::<[Value; 3]>::new());
     recovered_sync(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");
@@ -342,7 +342,7 @@ fn in_doubt_then_cancelled_says_that_it_may_be_registered() {
     recovered_sync(&sandbox);
     assert_state(&sandbox, "cancelled", "", "Cancelled by User");
     let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
-    assert_says(&told, &["PassagePoint may expect the person all the same"]);
+    assert_says(&told, &["PassagePoint may still expect the person"]);
     // Booked back, it is what it was.
     set_status(&sandbox, "Confirmed");
     assert_says(

@@ -49,10 +49,7 @@ fn a_day_on_which_all_is_well_is_two_lines_and_status_0() {
         lines[1],
         &["2 rows, 1 visit: 1 registered, 0 already registered ("],
     );
-    assert_eq!(
-        lines[2],
-        "visits that are not over: 1 registered, 1 cancelled"
-    );
+    assert_eq!(lines[2], "visits not over yet: 1 registered, 1 cancelled");
 }
 
 #[test]
@@ -63,8 +60,8 @@ fn what_is_waiting_refused_or_not_approved_has_its_lines_and_what_is_over_has_no
     let says = [
         "\n6 rows, 4 visits: 0 registered, 1 already registered, 1 refused, 1 waiting, 1 ended (",
         "outage: Alma since ",
-        "  Alma does not answer: connection refused",
-        "visits that are not over: 1 registered, 1 waiting, 1 refused, 1 not approved, 1 cancelled",
+        "  Alma is not responding: connection refused",
+        "visits not over yet: 1 registered, 1 waiting, 1 refused, 1 not approved, 1 cancelled",
     ];
     assert_says(&run.stdout, &says);
     let line = |id: &str| {
@@ -85,7 +82,7 @@ fn what_is_waiting_refused_or_not_approved_has_its_lines_and_what_is_over_has_no
         (
             "cs_wait ",
             "cs_wait of G10000002: waiting, Main Library (8827), ",
-            ": Alma does not answer: connection refused; the next pass tries again",
+            ": Alma is not responding: connection refused; the next pass tries again",
         ),
     ] {
         let (line, more) = line(id);
@@ -125,7 +122,7 @@ fn the_status_for_a_program_has_these_fields_and_no_other() {
     let expected = json!({
         "last_pass": null,
         "outages": [{
-            "service": "Alma", "since": null, "cause": "Alma does not answer: connection refused",
+            "service": "Alma", "since": null, "cause": "Alma is not responding: connection refused",
         }],
         "states": {
             "registered": 1, "in doubt": 0, "waiting": 1, "refused": 1, "not approved": 1, "cancelled": 1,
@@ -195,7 +192,7 @@ fn a_pass_that_began_and_has_not_ended_is_told() {
     let run = status(&sandbox, &[], 0);
     assert_says(
         &run.stdout,
-        &["last full pass: ", "a pass began ", " and has not ended"],
+        &["last full pass: ", "a pass started ", " and has not ended"],
     );
 }
 
@@ -204,11 +201,11 @@ fn where_no_full_pass_was_made_the_status_is_1() {
     let sandbox = with_ada().user(User::new("G2"));
     crate::support::python_cache(&sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
     let run = status(&sandbox, &[], 1);
-    assert_says(&run.stderr, &["no full pass was made yet"]);
+    assert_says(&run.stderr, &["no full pass has ended yet"]);
     assert_says(
         &run.stdout,
         &[
-            "visits that are not over: none",
+            "visits not over yet: none",
             "imported from the Python program: 1 booking; ",
         ],
     );
@@ -222,7 +219,7 @@ fn a_pass_over_another_day_is_not_a_full_pass() {
     let run = sandbox.run(&["sync", "--date", &crate::support::day(30)]);
     assert_eq!(run.code, 0, "{run:#?}");
     let run = status(&sandbox, &[], 1);
-    assert_says(&run.stderr, &["no full pass was made yet"]);
+    assert_says(&run.stderr, &["no full pass has ended yet"]);
     good_sync(&sandbox);
     assert_eq!(
         sandbox
@@ -240,5 +237,5 @@ fn a_last_pass_in_the_future_is_too_old_and_says_why() {
     good_sync(&sandbox);
     sql(&sandbox, "UPDATE last_pass SET ended_at = ended_at + 86400");
     let run = status(&sandbox, &["--max-age", "30"], 1);
-    assert_says(&run.stdout, &["in the future: check this machine's clock"]);
+    assert_says(&run.stdout, &["in the future (check this machine's clock)"]);
 }

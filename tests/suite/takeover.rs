@@ -24,7 +24,7 @@ fn a_python_cache_is_taken_over_in_place() {
         let args: Vec<_> = command.split(' ').collect();
         let run = sandbox.run(&args);
         // Only a pass can tell what LibCal lists.
-        let warning = "warning: no full pass was made yet: what LibCal lists is not known here\n";
+        let warning = "warning: no full pass has ended yet: LibCal's bookings are not known here\n";
         let said = if command == "sync" { "" } else { warning };
         assert_eq!((run.code, run.stderr.as_str()), (0, said), "{command}");
         let users = "SELECT concat_ws(' ', primary_id, barcode) FROM users";
@@ -125,7 +125,7 @@ fn a_visit_taken_over_that_is_cancelled_says_that_passagepoint_may_expect_the_pe
     let says = [
         "cs_1 of G10000001: cancelled",
         "registered by the Python program",
-        "PassagePoint may expect the person all the same",
+        "PassagePoint may still expect the person",
     ];
     crate::support::assert_says(&told, &says);
 }
@@ -226,7 +226,7 @@ fn a_python_programs_cache_that_everybody_could_read_is_taken_over_as_a_private_
     );
     fs::set_permissions(sandbox.path("cache.db"), Permissions::from_mode(0o644)).unwrap();
     let run = sandbox.run(&["lookup-user", "G10000001"]);
-    let warning = "warning: no full pass was made yet: what LibCal lists is not known here\n";
+    let warning = "warning: no full pass has ended yet: LibCal's bookings are not known here\n";
     assert_eq!((run.code, run.stderr.as_str()), (0, warning), "{run:#?}");
     let mode = fs::metadata(sandbox.path("cache.db"))
         .unwrap()

@@ -65,7 +65,7 @@ fn reasons_of_one_booking_are_each_told_once_and_do_not_take_turns() {
     for part in [
         "the primary ID on the booking form is not valid: correct it in LibCal (cs_people)",
         "1 booking refused, status \"Blessed by the Dean\" is not known",
-        "1 booking refused, LibCal's row cannot be read (no toDate that is a time): look at the booking in LibCal (cs_unreadable)",
+        "1 booking refused, unreadable row in LibCal's list (toDate is not a time): check the booking in LibCal (cs_unreadable)",
         "1 user refused, not in Alma: correct the ID on the booking form in LibCal, or add the user to Alma (G404 with cs_people)",
         "1 user refused, no active barcode in Alma: give the user's card a barcode with the status ACTIVE (G10000002 with cs_people)",
     ] {
@@ -146,7 +146,7 @@ fn a_list_that_failed_in_between_makes_no_news_of_a_refusal() {
         sandbox.fault(on_list("lid", lid));
         let said = outage_sync(&sandbox);
         assert_eq!(said.lines().count(), 1, "{said}");
-        assert_says(&said, &["not all bookings were read"]);
+        assert_says(&said, &["not all bookings of "]);
         assert_eq!(visits(&sandbox), before, "{lid}");
         sandbox.clear_faults();
         recovered_sync(&sandbox);
@@ -293,7 +293,10 @@ fn a_cancelled_booking_whose_prereg_serves_two_others_is_told_once_though_a_list
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
     sandbox.edit_rows("cs_1", |row| row["status"] = "Cancelled by User".into());
-    assert_says(&needy_sync(&sandbox), &["serves booking cs_", "(cs_1 with"]);
+    assert_says(
+        &needy_sync(&sandbox),
+        &["also covers booking cs_", "(cs_1 of"],
+    );
     let before = visits(&sandbox);
     sandbox.fault(on_list("lid", "10332"));
     let said = outage_sync(&sandbox);
@@ -319,7 +322,7 @@ fn a_booking_is_named_once_in_a_line_however_many_visits_it_has() {
     let [line] = said.lines().collect::<Vec<_>>()[..] else {
         panic!("{said}");
     };
-    assert_says(line, &["2 visits were registered"]);
+    assert_says(line, &["2 visits may or may not be registered"]);
     assert_eq!(times(line), 1, "{line}");
     // Two in doubt.
     sandbox.clear_faults();

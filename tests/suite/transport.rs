@@ -32,7 +32,7 @@ fn a_connection_refused_to_the_request_for_a_visit_leaves_nothing_in_doubt() {
     let run = sandbox.run(&["-v", "--json", "sync"]);
     assert_eq!(run.code, 1, "{run:#?}");
     let says = [
-        "connection refused: 1 visit waits for the next pass",
+        "connection refused; 1 visit waits for the next pass",
         "cs_2",
     ];
     assert_says(&warnings(&run), &says);
@@ -54,7 +54,7 @@ fn a_connection_refused_while_a_visit_is_lengthened_leaves_it_registered_until_i
     });
     let before = sandbox.expected();
     let said = outage_sync(&sandbox);
-    assert_says(&said, &["connection refused: 1 visit waits", "cs_1"]);
+    assert_says(&said, &["connection refused; 1 visit waits", "cs_1"]);
     assert_eq!(rows_of(&sandbox, IN_DOUBT), 0);
     let kept = "appts WHERE prereg_id IS NOT NULL AND attempts = 0";
     assert_eq!(rows_of(&sandbox, kept), 1, "the old one still stands");
@@ -83,7 +83,7 @@ fn half_an_answer_and_then_silence_is_no_answer_within_the_time() {
             .config("Network.tries", "1");
         let fault = Fault::on(service).path(path);
         sandbox.fault(fault.half_answer_and_hang(MINUTE));
-        let says = format!("{service:?} does not answer: no answer within 1 s");
+        let says = format!("{service:?} is not responding: no response within 1 s");
         outage(&sandbox, &[&says]);
         assert_eq!(rows_of(&sandbox, IN_DOUBT), i64::from(is_known), "{path}");
     }
@@ -120,7 +120,7 @@ fn a_fresh_token_that_was_turned_away_is_given_up_for_everybody() {
         let sandbox = people(9).config("Network.concurrency", "1");
         let fault = Fault::on(Service::PassagePoint).path(path);
         sandbox.fault(fault.answer(401, "application/json", r#"{"error":"no"}"#));
-        outage(&sandbox, &["fresh token", "9 visits wait"]);
+        outage(&sandbox, &["rejected a new token", "9 visits wait"]);
         // Three people, and a fresh token for each: one of them might have been the only one.
         let logins = sandbox.count_of(Service::PassagePoint, "login");
         assert_eq!(logins, 4, "{path}");
@@ -140,8 +140,8 @@ fn an_answer_that_is_larger_than_is_read_is_told_with_how_much_that_is() {
         let fault = Fault::on(service).path(path);
         let body = " ".repeat((mib << 20) + 1);
         sandbox.fault(fault.answer(200, "application/json", body));
-        let why = format!("its answer is larger than {mib} MiB");
-        outage(&sandbox, &[&format!("{service:?} does not answer: {why}")]);
+        let why = format!("sent an unexpected response (larger than {mib} MiB)");
+        outage(&sandbox, &[&format!("{service:?} {why}")]);
     }
 }
 
@@ -153,7 +153,7 @@ fn assert_not_reached(address: &str, why: &str) {
     sandbox.set_config("Network.tries", "1");
     sandbox.set_config("Network.timeout_seconds", "1");
     sandbox.set_config("PassagePoint.pp_api_root", address);
-    outage(&sandbox, &[&format!("PassagePoint does not answer: {why}")]);
+    outage(&sandbox, &[&format!("PassagePoint {why}")]);
     assert_eq!(state_of(&sandbox, "cs_2"), "waiting");
 }
 
@@ -167,9 +167,12 @@ fn a_host_to_which_no_connection_can_be_made_is_told_as_such() {
     let address = full.local_addr().ok().and_then(|own| own.as_socket());
     let address = address.expect("its address");
     let _first = TcpStream::connect(address).expect("the queue takes one");
-    assert_not_reached(&format!("http://{address}"), "no connection within 1 s");
+    assert_not_reached(
+        &format!("http://{address}"),
+        "is not responding: no connection within 1 s",
+    );
 
     // Nobody has the address to which one speaks to all.
-    let unreachable = "its host cannot be reached";
+    let unreachable = "is not responding: host unreachable";
     assert_not_reached("https://255.255.255.255", unreachable);
 }

@@ -104,10 +104,10 @@ fn an_in_doubt_visit_is_tried_three_times_and_then_waits_for_a_person() {
             .path("createPreReg")
             .cut_after(),
     );
-    let unknown = "it is not known whether 1 visit was registered";
+    let unknown = "1 visit may or may not be registered";
     for _ in 0..2 {
         let said = outage_sync(&sandbox);
-        assert_says(&said, &[unknown, "tried again at the next pass", "cs_1"]);
+        assert_says(&said, &[unknown, "the next pass tries again", "cs_1"]);
     }
     let said = needy_sync(&sandbox);
     assert_says(&said, &["1 booking given up after 3 attempts", "cs_1"]);
@@ -147,7 +147,7 @@ fn a_pass_that_leaves_a_visit_in_doubt_is_silent_and_the_next_names_it_before_it
         "{said}"
     );
     assert_says(lines[0], &["(cs_1 of G10000001)"]);
-    let unknown = "it is not known whether 1 visit was registered";
+    let unknown = "1 visit may or may not be registered";
     assert_says(lines[1], &[unknown, "(bookings cs_1)"]);
     assert_right(&sandbox);
 }
@@ -286,9 +286,9 @@ fn a_visit_that_was_given_up_is_named_at_each_pass_to_whoever_looks() {
     let run = crate::sandbox::Run::of(pass);
     assert_eq!(run.code, 1, "{run:#?}");
     let says = [
-        "still waiting for a person: 1 booking given up after 3 attempts: ",
+        "still needs attention: 1 booking given up after 3 attempts: ",
         "prune --appt",
-        "(cs_1 with G10000001)",
+        "(cs_1 of G10000001)",
     ];
     assert_says(&run.stderr, &says);
     assert_says(&run.stderr, &["registered booking cs_2 of G10000002"]);

@@ -147,7 +147,7 @@ fn known_users_get_in_while_alma_is_down() {
     let said = outage_sync(&sandbox);
     let unchecked = "1 known user could not be checked; the stored barcode was used (G10000001)";
     let waits = "1 visit waits for the next pass (bookings cs_new)";
-    assert_says(&said, &["Alma does not answer", unchecked, waits]);
+    assert_says(&said, &["Alma is not responding", unchecked, waits]);
     assert_eq!(sandbox.expected().len(), 2);
 
     // An outage refuses nobody.
@@ -174,7 +174,7 @@ fn a_known_user_whom_alma_refused_since_does_not_get_in_while_alma_is_down() {
     assert!(needy_sync(&sandbox).contains("no active barcode"));
     an_hour_later(&sandbox);
     sandbox.stop(Service::Alma);
-    assert_says(&outage_sync(&sandbox), &["Alma does not answer", "cs_2"]);
+    assert_says(&outage_sync(&sandbox), &["Alma is not responding", "cs_2"]);
     assert_eq!(sandbox.expected().len(), 1);
     // It says nothing about them: they are refused as before.
     assert_eq!(state_of(&sandbox, "cs_2"), "refused");

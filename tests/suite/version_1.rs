@@ -191,7 +191,7 @@ fn after_version_1_nothing_is_registered_again_but_what_is_in_doubt_and_that_is_
     assert_eq!((run.code, run.stderr.as_str()), (1, ""), "{run:#?}");
     assert_eq!(sandbox.count(Service::PassagePoint), 0);
     let run = sandbox.run(&["prune", "--appt", "cs_given_up"]);
-    assert_says(&run.stderr, &["in doubt", "a second time"]);
+    assert_says(&run.stderr, &["in doubt", "registers again"]);
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 2);
 }

@@ -79,7 +79,7 @@ fn register_line(visit: &Visit) -> String {
         format_time_range(visit.starts_at, visit.ends_at),
         match visit.why {
             RegisterReason::New => "",
-            RegisterReason::Longer => " (again: it became longer)",
+            RegisterReason::Longer => " (again: now longer)",
             RegisterReason::InDoubt => " (again: in doubt, possibly registered twice)",
         }
     )

@@ -36,7 +36,7 @@ pub(super) fn warn_of_possible_duplicates(plan: &mut Plan) {
     // An error even if it goes well: nobody else will ever say so.
     let was_logged = try_log(|| {
         log::error!(
-            "possibly registered twice: {}, tried again because the outcome of the last attempt is not known; look in PassagePoint ({})",
+            "possibly registered twice: {}, tried again because the outcome of the last attempt is unknown; check in PassagePoint ({})",
             visits,
             bookings.join(", ")
         );
@@ -95,7 +95,7 @@ pub(super) fn report_refusals(
     }
     let waiting: Vec<_> = told.into_iter().filter(|one| one.is_given_up()).collect();
     for line in refusal_lines(&waiting) {
-        log::info!("still waiting for a person: {line}");
+        log::info!("still needs attention: {line}");
     }
     // Under -q nobody is told, nor on a full disk.
     let lines = refusal_lines(&due);

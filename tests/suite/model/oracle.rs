@@ -347,8 +347,8 @@ fn named_as_doubled(pass: &Pass) -> Vec<Named> {
     let lines = pass.said.lines();
     let told = lines.filter_map(|line| line.split_once(marker));
     told.map(|(_, told)| {
-        // What it lies within is not what may be doubled.
-        let named = told.split(" lies within ").next().unwrap_or_default();
+        // What it falls within is not what may be doubled.
+        let named = told.split(" falls within ").next().unwrap_or_default();
         let number = told.split(' ').next().unwrap_or_default();
         Named {
             books: bookings_in(named),
