@@ -128,12 +128,12 @@ impl Fault {
     }
 
     /// Nothing is done, and this is the answer.
-    pub fn answer(self, status: u16, content_type: &str, body: impl Into<String>) -> Self {
+    pub fn answer(self, status: u16, content_type: &str, body: impl Into<Arc<str>>) -> Self {
         self.action(Action::Answer(Answer::new(status, content_type, body)))
     }
 
     /// What was asked is done, but this is the answer.
-    pub fn answer_after(self, status: u16, content_type: &str, body: impl Into<String>) -> Self {
+    pub fn answer_after(self, status: u16, content_type: &str, body: impl Into<Arc<str>>) -> Self {
         self.action(Action::AnswerAfter(Answer::new(status, content_type, body)))
     }
 

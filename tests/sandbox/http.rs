@@ -104,13 +104,13 @@ pub struct Answer {
     pub content_type: String,
     /// Further headers.
     pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: String,
+    /// The body, shared: some are large, and sent many times.
+    pub body: Arc<str>,
 }
 
 impl Answer {
     /// An answer without further headers.
-    pub fn new(status: u16, content_type: &str, body: impl Into<String>) -> Self {
+    pub fn new(status: u16, content_type: &str, body: impl Into<Arc<str>>) -> Self {
         Self {
             status,
             content_type: content_type.to_owned(),
@@ -125,7 +125,7 @@ impl Answer {
     }
 
     /// A `text/plain` answer.
-    pub fn text(status: u16, body: impl Into<String>) -> Self {
+    pub fn text(status: u16, body: impl Into<Arc<str>>) -> Self {
         Self::new(status, "text/plain; charset=UTF-8", body)
     }
 
@@ -376,9 +376,15 @@ fn converse(service: Service, port: u16, stream: impl Read + Write, shared: &Sha
     }
 }
 
-/// Sends the head and one `part`-th of the body, in one write so that no packet waits for another.
+/// How much of a body goes out with the head in one write, so that no packet waits for another.
+const FIRST_WRITE: usize = 64 * 1024;
+
+/// Sends the head and one `part`-th of the body.
 fn send(stream: &mut impl Write, answer: &Answer, part: usize) -> std::io::Result<()> {
+    let body = &answer.body.as_bytes()[..answer.body.len() / part];
+    let (first, rest) = body.split_at(body.len().min(FIRST_WRITE));
     let mut bytes = answer.head().into_bytes();
-    bytes.extend_from_slice(&answer.body.as_bytes()[..answer.body.len() / part]);
-    stream.write_all(&bytes)
+    bytes.extend_from_slice(first);
+    stream.write_all(&bytes)?;
+    stream.write_all(rest)
 }

@@ -10,6 +10,7 @@ mod booking;
 pub mod clock;
 mod config;
 mod fault;
+mod folder;
 mod held;
 mod http;
 mod libcal;
@@ -45,6 +46,7 @@ pub use self::world::{
     Denial, Expected, FormSpelling, NotFoundShape, PreReg, Visitor, VisitorList, World,
 };
 
+use self::folder::temporary_folder;
 use self::http::Server;
 use self::shared::{Shared, lock};
 
@@ -71,7 +73,7 @@ impl Sandbox {
         let servers = Service::ALL.map(|service| Server::open(service, &shared, None));
         let config = config::fitting(&shared.world(), &urls(&servers));
         let sandbox = Self {
-            dir: tempfile::tempdir().expect("a temporary directory"),
+            dir: temporary_folder(),
             binary: option_env!("CARGO_BIN_EXE_libcal-pp").map(PathBuf::from),
             now,
             clock_offset: clock_offset.into(),

@@ -142,7 +142,7 @@ impl Shared {
             Action::Half => Reply::Half(answer, Duration::ZERO),
             Action::HalfAndHang(duration) => Reply::Half(answer, duration),
             Action::Rewrite(spoil) => {
-                answer.body = spoil(answer.body);
+                answer.body = spoil(answer.body.to_string()).into();
                 Reply::Whole(answer)
             }
             _ => Reply::Whole(answer),

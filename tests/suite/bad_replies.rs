@@ -1,5 +1,7 @@
 //! Replies that are too large, or nested too deeply: bounded memory, short lines, and the good ones go on.
 
+use std::sync::Arc;
+
 use crate::sandbox::{Fault, Run, Sandbox, Service};
 use crate::support::{add_people, assert_says, good_sync, peak, warnings};
 
@@ -19,12 +21,12 @@ fn many_people() -> Sandbox {
 }
 
 /// A pass in which a service's replies to such requests are this, over and over; then one in which all is well.
-fn endures(service: Service, part: &str, reply: &str) {
+fn endures(service: Service, part: &str, reply: &Arc<str>) {
     let sandbox = many_people();
     sandbox.fault(
         Fault::on(service)
             .path(part)
-            .answer(200, "application/json", reply),
+            .answer(200, "application/json", Arc::clone(reply)),
     );
     let mut pass = sandbox.spawn(&["-v", "sync"]);
     let peak = peak(&mut pass, "VmHWM");
@@ -67,7 +69,7 @@ const ALL: [(Service, &str); 7] = [
 
 #[test]
 fn a_reply_of_50_mb_is_not_held_in_memory() {
-    let huge = format!("[{}[]]", "[],".repeat(50 * 1024 * 1024 / 3));
+    let huge: Arc<str> = format!("[{}[]]", "[],".repeat(50 * 1024 * 1024 / 3)).into();
     for (service, part) in ALL {
         endures(service, part, &huge);
     }
@@ -75,8 +77,9 @@ fn a_reply_of_50_mb_is_not_held_in_memory() {
 
 #[test]
 fn a_reply_nested_100_000_deep_is_a_failure_like_any_other() {
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let deep_fields = format!("{}1{}", r#"{"data":"#.repeat(100_000), "}".repeat(100_000));
+    let deep: Arc<str> = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)).into();
+    let deep_fields: Arc<str> =
+        format!("{}1{}", r#"{"data":"#.repeat(100_000), "}".repeat(100_000)).into();
     for (service, part) in ALL {
         for reply in [&deep, &deep_fields] {
             endures(service, part, reply);
@@ -86,7 +89,7 @@ fn a_reply_nested_100_000_deep_is_a_failure_like_any_other() {
 
 #[test]
 fn a_reply_as_large_as_is_read_at_all_is_held_in_little_memory() {
-    let most = format!("[{}[]]", "[],".repeat(1024 * 1024 / 3 - 2));
+    let most: Arc<str> = format!("[{}[]]", "[],".repeat(1024 * 1024 / 3 - 2)).into();
     for (service, part) in ALL {
         endures(service, part, &most);
     }

@@ -27,7 +27,8 @@ fn a_disk_that_is_full_at_any_moment_loses_nothing_and_doubles_nothing_unnamed()
     let mut worked = 0;
     let mut failed_late = 0;
     let mut named = 0;
-    for blocks in (0..400).step_by(4) {
+    // A step is less than a frame of the write-ahead log, so that each frame is one that does not fit.
+    for blocks in (0..400).step_by(7) {
         let sandbox = small_day();
         let run = sync_within(&sandbox, blocks);
         if run.code == 0 {
