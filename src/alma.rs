@@ -17,7 +17,7 @@ use crate::http::{
 use crate::model::{Outage, PrimaryId, Reason};
 use crate::rate_limit::RateLimiter;
 
-use response::{Code, Read, code_of, user_of};
+use response::{ErrorKind, ParsedUser, error_kind, parse_user};
 
 /// The header with the calls that Alma leaves for the day.
 const CALLS_LEFT: &str = "X-Exl-Api-Remaining";
@@ -35,7 +35,7 @@ struct Zone<'a> {
     client: Client,
     key: &'a Secret,
     rate_limiter: RateLimiter,
-    /// Why the key is of no use for the rest of the run, once that is known.
+    /// Why the key cannot be used for the rest of the run, once that is known.
     rejected: OnceLock<Outage>,
 }
 
@@ -46,16 +46,16 @@ pub enum Answer {
     Found(User),
     /// No institution zone knows the ID.
     NotFound,
-    /// The user is there and cannot be let in.
+    /// The user exists and cannot be let in.
     Refused(Reason),
 }
 
-/// That nothing can be said of an ID.
+/// Alma did not answer, so nothing can be said of an ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoAnswer {
     /// The outage.
     pub outage: Outage,
-    /// Whether it is this ID that was asked for in vain; if not, others were before it.
+    /// Whether Alma was asked for this very ID; if not, earlier requests had failed too often.
     pub was_tried: bool,
 }
 
@@ -64,7 +64,7 @@ enum ZoneAnswer {
     Found(User),
     NotFound,
     Refused(Reason),
-    Nothing(NoAnswer),
+    NoAnswer(NoAnswer),
 }
 
 impl<'a> Alma<'a> {
@@ -83,9 +83,9 @@ impl<'a> Alma<'a> {
         }
     }
 
-    /// Finds a user by any identifier: `GET {users_endpt}/{id}`. They are asked for in each way
-    /// in which it was typed, for some identifiers are case-sensitive, and if nobody has any of
-    /// these, for the normalized form.
+    /// Finds a user by any identifier: `GET {users_endpt}/{id}`. Each spelling that was typed is
+    /// tried, because some identifiers are case-sensitive, and if nobody has any of these, the
+    /// normalized form.
     ///
     /// # Errors
     /// The outage, where a zone did not answer and no other has the user: nothing can then
@@ -102,20 +102,20 @@ impl<'a> Alma<'a> {
         Ok(Answer::NotFound)
     }
 
-    /// Asks one institution zone after the other, until one has the user and lets them in.
+    /// Asks one institution zone after the other, until one has the user with an active barcode.
     fn find_by(&self, id: &str) -> Result<Answer, NoAnswer> {
         let mut answer = Answer::NotFound;
-        let mut nothing = None;
+        let mut no_answer = None;
         for position in 0..self.zones.len() {
             match self.ask_zone(position, id) {
                 ZoneAnswer::Found(user) => return Ok(Answer::Found(user)),
                 ZoneAnswer::NotFound => {}
                 ZoneAnswer::Refused(_) if answer != Answer::NotFound => {}
                 ZoneAnswer::Refused(reason) => answer = Answer::Refused(reason),
-                ZoneAnswer::Nothing(one) => nothing = nothing.or(Some(one)),
+                ZoneAnswer::NoAnswer(one) => no_answer = no_answer.or(Some(one)),
             }
         }
-        nothing.map_or(Ok(answer), Err)
+        no_answer.map_or(Ok(answer), Err)
     }
 
     /// Finds out whether the key at that place of the list, from 0, is of use: a user whom nobody
@@ -126,10 +126,10 @@ impl<'a> Alma<'a> {
     pub fn try_key(&self, position: usize) -> Result<Option<u64>, Outage> {
         let response = match self.request(position, "LIBCAL-PP-CHECK") {
             Ok(response) => response,
-            Err(nothing) => return Err(nothing.outage),
+            Err(no_answer) => return Err(no_answer.outage),
         };
         match self.read(position, &response) {
-            ZoneAnswer::Nothing(nothing) => Err(nothing.outage),
+            ZoneAnswer::NoAnswer(no_answer) => Err(no_answer.outage),
             ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::Refused(_) => Ok(response
                 .header(CALLS_LEFT)
                 .and_then(|left| left.trim().parse().ok())),
@@ -144,7 +144,7 @@ impl<'a> Alma<'a> {
             .collect()
     }
 
-    /// The keys that were found to be of no use in this run.
+    /// The keys that Alma rejected in this run.
     pub fn rejected_keys(&self) -> impl Iterator<Item = &Outage> {
         self.zones.iter().filter_map(|zone| zone.rejected.get())
     }
@@ -152,7 +152,7 @@ impl<'a> Alma<'a> {
     fn ask_zone(&self, position: usize, id: &str) -> ZoneAnswer {
         match self.request(position, id) {
             Ok(response) => self.read(position, &response),
-            Err(nothing) => ZoneAnswer::Nothing(nothing),
+            Err(no_answer) => ZoneAnswer::NoAnswer(no_answer),
         }
     }
 
@@ -186,21 +186,21 @@ impl<'a> Alma<'a> {
     /// What an answer of that zone says.
     fn read(&self, position: usize, response: &Response) -> ZoneAnswer {
         let unexpected = || {
-            ZoneAnswer::Nothing(NoAnswer {
+            ZoneAnswer::NoAnswer(NoAnswer {
                 outage: Outage::of("Alma", unexpected(response)),
                 was_tried: true,
             })
         };
-        match code_of(response) {
-            Some(Code::NotFound) => ZoneAnswer::NotFound,
-            Some(Code::DailyThreshold) => self.reject(
+        match error_kind(response) {
+            Some(ErrorKind::NotFound) => ZoneAnswer::NotFound,
+            Some(ErrorKind::DailyThreshold) => self.reject(
                 position,
                 format!(
                     "Alma's daily request limit for {} is used up",
                     key_name(position)
                 ),
             ),
-            Some(Code::KeyRejected) => self.reject(
+            Some(ErrorKind::KeyRejected) => self.reject(
                 position,
                 format!(
                     "Alma rejected {} ({}): check Alma.apikeys",
@@ -208,12 +208,12 @@ impl<'a> Alma<'a> {
                     status_text(response.status)
                 ),
             ),
-            Some(Code::Other) => unexpected(),
-            None => match user_of(response, self.config, local_now().date_naive()) {
-                Read::Nothing => unexpected(),
-                Read::NoActiveBarcode => ZoneAnswer::Refused(Reason::NoActiveBarcode),
-                Read::Refused(reason) => ZoneAnswer::Refused(reason),
-                Read::Found(user) => ZoneAnswer::Found(user),
+            Some(ErrorKind::Other) => unexpected(),
+            None => match parse_user(response, self.config, local_now().date_naive()) {
+                ParsedUser::NotAUser => unexpected(),
+                ParsedUser::NoActiveBarcode => ZoneAnswer::Refused(Reason::NoActiveBarcode),
+                ParsedUser::Refused(reason) => ZoneAnswer::Refused(reason),
+                ParsedUser::Found(user) => ZoneAnswer::Found(user),
             },
         }
     }
@@ -224,19 +224,21 @@ impl<'a> Alma<'a> {
         let rejected = &self.zones[position].rejected;
         let outage = rejected.get_or_init(|| outage).clone();
         // It may be this ID alone that makes Alma say so: it must not come first in every pass.
-        ZoneAnswer::Nothing(NoAnswer {
+        ZoneAnswer::NoAnswer(NoAnswer {
             outage,
             was_tried: true,
         })
     }
 }
 
-/// A code that Alma gives is its answer, whatever the status; only being asked
-/// too often for one second is worth asking again.
+/// An error code of Alma's is an answer, whatever the status; only the limit for one second is
+/// worth a retry.
 fn classify(response: &Response) -> Disposition {
-    match code_of(response) {
-        Some(Code::NotFound | Code::DailyThreshold | Code::KeyRejected) => Disposition::Answer,
-        Some(Code::Other) | None => classify_by_status(response),
+    match error_kind(response) {
+        Some(ErrorKind::NotFound | ErrorKind::DailyThreshold | ErrorKind::KeyRejected) => {
+            Disposition::Answer
+        }
+        Some(ErrorKind::Other) | None => classify_by_status(response),
     }
 }
 

@@ -1,13 +1,13 @@
-//! LibCal, API 1.1: what is asked of it, and how the rows of its list are read.
+//! LibCal, API 1.1: its requests, and how the rows of its list are read.
 //!
 //! Which rows make a visit is for [`crate::plan`] to say.
 
-mod list;
+mod pagination;
 mod row;
 pub mod status;
 
-pub use list::{Ids, List, Page, Pages};
-pub use row::{Row, RowId, Unreadable};
+pub use pagination::{Page, PageFingerprints, PagedList, RowIds};
+pub use row::{Row, RowId, UnreadableRow};
 
 use row::Question;
 
@@ -23,12 +23,12 @@ use crate::http::{Client, Failure, Request, Response, status_text};
 use crate::model::LocationId;
 use crate::token_cache::TokenCache;
 
-/// How many rows are asked for at once: the most that older systems give.
-const PAGE: usize = 100;
+/// The page size to request: the largest that older systems return.
+const PAGE_SIZE: usize = 100;
 /// The largest page, in MiB; a hundred bookings have about a tenth of one.
-const LARGEST_PAGE: u32 = 8;
+const MAX_PAGE_MIB: u32 = 8;
 /// The most rows of one page, whatever was asked for.
-const MOST_ROWS: usize = 10_000;
+const MAX_PAGE_ROWS: usize = 10_000;
 
 // The keys of the configuration that are the addresses.
 const TOKEN: &str = "LibCal.credentials_endpt";
@@ -41,19 +41,19 @@ pub struct LibCal<'a> {
     tokens: TokenCache,
 }
 
-/// What the list of one location brought.
+/// The list of one location, as far as it was read.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// The rows that can be read, each once.
     pub rows: Vec<Row>,
     /// The rows that cannot.
-    pub unreadable: Vec<Unreadable>,
-    /// What tells each of either from all others, in their order.
-    pub ids: Ids,
-    /// Why not all of the list was read, if that is so; what was is above.
+    pub unreadable: Vec<UnreadableRow>,
+    /// The identity of each row of either, in their order.
+    pub ids: RowIds,
+    /// Why the list was not read to the end, if it was not; what was read is above.
     pub failure: Option<String>,
-    /// The pages that it came on, if all was read.
-    pub pages: Pages,
+    /// Its pages, if it was read to the end.
+    pub pages: PageFingerprints,
 }
 
 /// The rows of a page, not yet read.
@@ -70,8 +70,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawRows<'a> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Self::Value, A::Error> {
                 let mut rows = Vec::new();
                 while let Some(row) = all.next_element()? {
-                    // A page of nothing but the shortest rows has millions.
-                    if rows.len() == MOST_ROWS {
+                    // A page of nothing but the shortest rows could have millions.
+                    if rows.len() == MAX_PAGE_ROWS {
                         return Err(de::Error::custom("too many rows"));
                     }
                     rows.push(row);
@@ -97,19 +97,19 @@ impl<'a> LibCal<'a> {
     /// Gets a token, unless there is one.
     ///
     /// # Errors
-    /// [`Failure`] where LibCal gives none.
+    /// [`Failure`] where LibCal does not issue one.
     pub fn ensure_token(&self) -> Result<(), Failure> {
         self.tokens.ensure_token(None, &|| self.login()).map(|_| ())
     }
 
     /// Reads all bookings of one location, page by page.
     ///
-    /// `date` is the first day; without it LibCal takes today in the library's own time zone.
+    /// `date` is the first day; by default, today in the library's own time zone.
     #[must_use]
     pub fn list(&self, location: LocationId, date: Option<NaiveDate>) -> Listing {
-        let mut list = List::new(1);
-        while list.ready().is_some() {
-            let number = list.ask();
+        let mut list = PagedList::new(1);
+        while list.requested_if_ready().is_some() {
+            let number = list.request_next();
             list.add(number, self.read_page(location, date, number));
         }
         list.finish()
@@ -118,14 +118,14 @@ impl<'a> LibCal<'a> {
     /// Reads one page of the bookings of one location: `GET {bookings_endpt}`.
     ///
     /// # Errors
-    /// Why it cannot be had or read.
+    /// Why it could not be fetched or read.
     pub fn read_page(
         &self,
         location: LocationId,
         date: Option<NaiveDate>,
         number: usize,
     ) -> Result<Page, String> {
-        let response = self.page(location, date, number);
+        let response = self.fetch_page(location, date, number);
         let response = response.map_err(|failure| failure.cause)?;
         let Ok(rows) = serde_json::from_slice::<RawRows<'_>>(&response.body) else {
             return Err("LibCal sent an unexpected response (not a list of bookings)".into());
@@ -135,20 +135,24 @@ impl<'a> LibCal<'a> {
             pattern: self.config.primary_id_pattern.as_ref(),
         };
         let rows = rows.0.iter();
-        let rows = rows.map(|raw| row::read(raw.get(), location, question));
+        let rows = rows.map(|raw| row::parse_row(raw.get(), location, question));
         Ok(Page {
             rows: rows.collect(),
             bytes: response.body.len(),
         })
     }
 
-    fn page(
+    fn fetch_page(
         &self,
         location: LocationId,
         date: Option<NaiveDate>,
         page: usize,
     ) -> Result<Response, Failure> {
-        let (lid, limit, page) = (location.to_string(), PAGE.to_string(), page.to_string());
+        let (lid, limit, page) = (
+            location.to_string(),
+            PAGE_SIZE.to_string(),
+            page.to_string(),
+        );
         let days = self.config.days.to_string();
         let date = date.map(|date| date.to_string());
         let mut query = vec![
@@ -156,7 +160,7 @@ impl<'a> LibCal<'a> {
             ("limit", &limit),
             ("page", &page),
             ("days", &days),
-            // The old spelling and the new one: it is not known which systems take which.
+            // The old spelling and the new one: it is not known which systems accept which.
             ("formAnswers", "1"),
             ("form_answers", "1"),
         ];
@@ -166,7 +170,7 @@ impl<'a> LibCal<'a> {
         let ask = |token: &str| {
             let request = Request::get(self.config.bookings_endpt.as_str().to_owned(), BOOKINGS)
                 .query(&query)
-                .max_body_mib(LARGEST_PAGE)
+                .max_body_mib(MAX_PAGE_MIB)
                 .about(location.to_string())
                 .header("Authorization", format!("Bearer {token}"));
             self.client.send(&request)
@@ -175,7 +179,7 @@ impl<'a> LibCal<'a> {
             .tokens
             .with_token(|| self.login(), is_token_expired, ask)?;
         if response.status == 401 {
-            // Perhaps this location is closed to us and another is not.
+            // Perhaps we have no access to this location alone.
             return Err(Failure::not_processed(format!(
                 "LibCal rejected a new token (401 Unauthorized): check that {TOKEN} and {BOOKINGS} belong to the same system"
             )));
@@ -185,7 +189,7 @@ impl<'a> LibCal<'a> {
         }
         Err(Failure::not_processed(format!(
             "LibCal did not return the bookings ({}): {}",
-            described(&response),
+            describe_response(&response),
             what_to_check(&response)
         )))
     }
@@ -199,14 +203,14 @@ impl<'a> LibCal<'a> {
                 ("grant_type", "client_credentials"),
             ]);
         let response = self.client.send(&request)?;
-        // Bad credentials come as a 400, and from older systems as a 200.
+        // Bad credentials are a 400, and a 200 on older systems.
         let is_wrong_address = matches!(response.status, 404 | 405);
         if !is_wrong_address
-            && (error_of(&response).is_some() || matches!(response.status, 400 | 401 | 403))
+            && (error_field(&response).is_some() || matches!(response.status, 400 | 401 | 403))
         {
             return Err(Failure::not_processed(format!(
                 "LibCal rejected the credentials ({}): check LibCal.client_id and LibCal.client_secret",
-                described(&response)
+                describe_response(&response)
             )));
         }
         let token = response
@@ -216,13 +220,13 @@ impl<'a> LibCal<'a> {
             Some(token) if response.is_success() && !token.is_empty() => Ok(token),
             _ => Err(Failure::not_processed(format!(
                 "LibCal did not issue a token ({}): check {TOKEN}",
-                described(&response)
+                describe_response(&response)
             ))),
         }
     }
 }
 
-/// Whether a body begins as a list does. HTML and the like do not come from the API.
+/// Whether a body begins as a list does; HTML and the like do not come from the API.
 fn is_list(response: &Response) -> bool {
     response.body.trim_ascii_start().starts_with(b"[")
 }
@@ -234,18 +238,18 @@ fn what_to_check(response: &Response) -> String {
         403 => {
             "check that the API client LibCal.client_id may read space bookings (scope sp_r)".into()
         }
-        // So it answers with an error of its own.
-        200..=299 if error_of(response).is_some() => "check the ids in LibCal.locations".into(),
+        // LibCal answers a bad id like that, with an error of its own.
+        200..=299 if error_field(response).is_some() => "check the ids in LibCal.locations".into(),
         _ => format!("check {BOOKINGS}"),
     }
 }
 
 fn is_token_expired(response: &Response) -> bool {
-    response.status == 401 || error_of(response).is_some()
+    response.status == 401 || error_field(response).is_some()
 }
 
 /// The `error` of a body, if it has one.
-fn error_of(response: &Response) -> Option<Value> {
+fn error_field(response: &Response) -> Option<Value> {
     // A list has none, and is too long to be read for that.
     if !response.body.trim_ascii_start().starts_with(b"{") {
         return None;
@@ -256,10 +260,10 @@ fn error_of(response: &Response) -> Option<Value> {
         .filter(|error| !error.is_null())
 }
 
-/// The status, and the error's code where it is nothing but a code: a text might hold a patron's data.
-fn described(response: &Response) -> String {
+/// The status, with the error's code if it is nothing but a code: a text might hold a patron's data.
+fn describe_response(response: &Response) -> String {
     let status = status_text(response.status);
-    let code = error_of(response).and_then(|error| error.as_str().map(str::to_owned));
+    let code = error_field(response).and_then(|error| error.as_str().map(str::to_owned));
     match code {
         Some(code) if is_code(&code) => format!("{status} with the error {code}"),
         Some(_) => format!("{status} with an error"),

@@ -1,7 +1,7 @@
 //! PassagePoint (STOPware), API v2: visitors and pre-registrations.
 //!
-//! All of it is known from the one client that runs against it. When to ask
-//! for what is for [`crate::pass`] to say.
+//! The API is known only from the Python program, which runs against it. When to send
+//! what is for [`crate::pass`] to say.
 
 mod response;
 
@@ -16,7 +16,7 @@ use crate::model::{Barcode, PreregId, PrimaryId, VisitorId};
 use crate::token_cache::TokenCache;
 
 use response::{
-    ALREADY_THERE, classify, classify_login, classify_visitor, collect_texts, has_error,
+    ALREADY_EXISTS, classify, classify_login, classify_visitor, collect_texts, has_error,
     read_created, read_visitor,
 };
 
@@ -77,7 +77,7 @@ pub struct NewPrereg<'a> {
 pub enum Answer<Id> {
     /// The id of the visitor or pre-registration.
     Id(Id),
-    /// It will not, with this status: a 4xx, or a success whose body has an error and no id.
+    /// PassagePoint refused, with this status: a 4xx, or a success whose body has an error and no id.
     Refused(u16),
 }
 
@@ -93,9 +93,9 @@ impl<'a> PassagePoint<'a> {
         }
     }
 
-    /// Makes a visitor: `POST {root}{create_visitor_endpt}`, all of it in the query.
+    /// Creates a visitor: `POST {root}{create_visitor_endpt}`, all of it in the query.
     ///
-    /// Nothing comes back if a visitor with that barcode is there already.
+    /// Returns `None` if a visitor with that barcode exists already.
     ///
     /// # Errors
     /// [`Failure`] on an outage; asking again is safe, for the barcode is unique there.
@@ -113,7 +113,7 @@ impl<'a> PassagePoint<'a> {
         if let Some(email) = visitor.email {
             query.push(("email", email));
         }
-        let response = self.ask(|| {
+        let response = self.send_with_token(|| {
             Request::post(
                 self.address(&self.config.create_visitor_endpt),
                 CREATE_VISITOR,
@@ -123,15 +123,15 @@ impl<'a> PassagePoint<'a> {
             .about(&visitor.barcode.0)
             .classify(classify_visitor)
         })?;
-        if response.text().contains(ALREADY_THERE) {
+        if response.text().contains(ALREADY_EXISTS) {
             return Ok(None);
         }
         read_created(&response, CREATE_VISITOR, VisitorId).map(Some)
     }
 
     /// Finds a visitor by barcode: `GET {root}{uniqueId_endpt}`. Of several records it is the
-    /// one with that barcode; where none says which it has, the only one. Nothing comes back
-    /// if there is none.
+    /// one with that barcode; where none says which it has, the only one. Returns
+    /// `None` if there is none.
     ///
     /// # Errors
     /// [`Failure`] on an outage.
@@ -139,7 +139,7 @@ impl<'a> PassagePoint<'a> {
         &self,
         barcode: &Barcode,
     ) -> Result<Option<Answer<VisitorId>>, Failure> {
-        let response = self.ask(|| {
+        let response = self.send_with_token(|| {
             Request::get(self.address(&self.config.unique_id_endpt), UNIQUE_ID)
                 .query(&[("uniqueId", &barcode.0)])
                 .about(&barcode.0)
@@ -148,8 +148,8 @@ impl<'a> PassagePoint<'a> {
         read_visitor(&response, barcode, UNIQUE_ID)
     }
 
-    /// Makes a pre-registration: `POST {root}{create_prereg_endpt}`. Each one that
-    /// succeeds is another one there, and none can be found, changed or taken back.
+    /// Creates a pre-registration: `POST {root}{create_prereg_endpt}`. Each call that
+    /// succeeds creates another one, and none can be found, changed or deleted.
     ///
     /// # Errors
     /// [`Failure`], whose `delivery` tells whether the visit may be registered all the same.
@@ -160,7 +160,7 @@ impl<'a> PassagePoint<'a> {
             "visitorId": prereg.visitor_id.0,
             "destination": prereg.destination,
         });
-        let response = self.ask(|| {
+        let response = self.send_with_token(|| {
             Request::post(
                 self.address(&self.config.create_prereg_endpt),
                 CREATE_PREREG,
@@ -174,12 +174,12 @@ impl<'a> PassagePoint<'a> {
     }
 
     /// The names of the destinations that are set up: `GET {root}{get_destinations_endpt}`.
-    /// The reply's shape is not known; every text in it counts as a name.
+    /// The shape of the response is not known; every text in it counts as a name.
     ///
     /// # Errors
-    /// [`Failure`] on an outage, or if the reply is not JSON.
+    /// [`Failure`] on an outage, or if the response is not JSON.
     pub fn destinations(&self) -> Result<Vec<String>, Failure> {
-        let response = self.ask(|| {
+        let response = self.send_with_token(|| {
             Request::get(
                 self.address(&self.config.get_destinations_endpt),
                 GET_DESTINATIONS,
@@ -188,15 +188,15 @@ impl<'a> PassagePoint<'a> {
         })?;
         let body = response.json().unwrap_or_default();
         if !response.is_success() || body.is_null() || has_error(&body) {
-            return Err(response::unexpected(&response, GET_DESTINATIONS));
+            return Err(response::unexpected_response(&response, GET_DESTINATIONS));
         }
         let mut names = Vec::new();
         collect_texts(&body, &mut names);
         Ok(names)
     }
 
-    /// Makes sure that there is a token to ask with, so that a visit is not noted as
-    /// asked for when it cannot be.
+    /// Makes sure that there is a token, so that no intent is recorded for a request that cannot
+    /// be sent.
     ///
     /// # Errors
     /// [`Failure`] if the login fails, or if the service has failed too often in this run.
@@ -228,7 +228,7 @@ impl<'a> PassagePoint<'a> {
     }
 
     /// Sends a request with the token; a fresh one if the first has expired.
-    fn ask<'r>(&self, request: impl Fn() -> Request<'r>) -> Result<Response, Failure> {
+    fn send_with_token<'r>(&self, request: impl Fn() -> Request<'r>) -> Result<Response, Failure> {
         let response = self.tokens.with_token(
             || self.login(),
             |response| response.status == 401,
@@ -236,7 +236,7 @@ impl<'a> PassagePoint<'a> {
         )?;
         if response.status == 401 {
             let cause = "PassagePoint rejected a new token (401 Unauthorized): check the permissions of PassagePoint.username";
-            // It may be this person or destination alone that makes it say so.
+            // It may reject the token for this person or destination alone.
             if self.rejections.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_REJECTIONS {
                 self.tokens.give_up(cause);
             }

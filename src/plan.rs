@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, FixedOffset, Utc};
 
 use crate::config::Location;
-use crate::libcal::{Row, Unreadable};
+use crate::libcal::{Row, UnreadableRow};
 use crate::model::{
     Appt, BookingId, CacheSnapshot, LocationId, PrimaryId, Reason, State, User, VisitKey,
 };
@@ -256,7 +256,7 @@ impl Plan {
 #[must_use]
 pub fn referenced_ids(
     rows: &[Row],
-    unreadable: &[Unreadable],
+    unreadable: &[UnreadableRow],
 ) -> (BTreeSet<BookingId>, BTreeSet<PrimaryId>) {
     let bookings = rows.iter().map(|row| &row.booking_id);
     let unreadable = unreadable.iter().map(|row| &row.booking_id);
@@ -271,7 +271,7 @@ pub fn referenced_ids(
 #[must_use]
 pub fn plan(
     rows: &[Row],
-    unreadable: &[Unreadable],
+    unreadable: &[UnreadableRow],
     snapshot: &CacheSnapshot,
     rules: &Rules<'_>,
 ) -> Plan {

@@ -21,9 +21,9 @@ pub struct User {
     pub last_name: String,
 }
 
-/// What an error's code means to us.
+/// What kind of error Alma reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Code {
+pub(super) enum ErrorKind {
     /// No such user in this institution zone.
     NotFound,
     /// The key is not accepted.
@@ -34,8 +34,8 @@ pub(super) enum Code {
     Other,
 }
 
-/// The meaning of an answer that is an error, or nothing if it is none.
-pub(super) fn code_of(response: &Response) -> Option<Code> {
+/// The kind of error of a response, or `None` if it is not an error.
+pub(super) fn error_kind(response: &Response) -> Option<ErrorKind> {
     let codes = error_codes(response);
     if codes.is_empty() && response.is_success() {
         return None;
@@ -43,18 +43,18 @@ pub(super) fn code_of(response: &Response) -> Option<Code> {
     let has = |wanted: &[&str]| codes.iter().any(|code| wanted.contains(&code.as_str()));
     // 401861: no such user; 401890: none with an identifier of that type.
     if has(&["401861", "401890"]) {
-        return Some(Code::NotFound);
+        return Some(ErrorKind::NotFound);
     }
     if has(&["DAILY_THRESHOLD"]) {
-        return Some(Code::DailyThreshold);
+        return Some(ErrorKind::DailyThreshold);
     }
     if has(&["UNAUTHORIZED", "FORBIDDEN"]) || matches!(response.status, 401 | 403) {
-        return Some(Code::KeyRejected);
+        return Some(ErrorKind::KeyRejected);
     }
-    Some(Code::Other)
+    Some(ErrorKind::Other)
 }
 
-/// All error codes of an answer, be it JSON, XML or text.
+/// All error codes of a response, be it JSON, XML or text.
 fn error_codes(response: &Response) -> Vec<String> {
     if let Some(body) = response.json() {
         let root = body.get("web_service_result").unwrap_or(&body);
@@ -85,10 +85,10 @@ fn error_code(error: &Value) -> Option<String> {
     text(&error["errorCode"])
 }
 
-/// What an answer says of a user.
-pub(super) enum Read {
-    /// It is no user.
-    Nothing,
+/// What a response says of a user.
+pub(super) enum ParsedUser {
+    /// It is not a user.
+    NotAUser,
     /// None of the user's barcodes is active.
     NoActiveBarcode,
     /// The user is one of those to be refused.
@@ -98,27 +98,31 @@ pub(super) enum Read {
 }
 
 /// Reads a user, as of today.
-pub(super) fn user_of(response: &Response, config: &config::Alma, today: NaiveDate) -> Read {
+pub(super) fn parse_user(
+    response: &Response,
+    config: &config::Alma,
+    today: NaiveDate,
+) -> ParsedUser {
     let body = response.json().unwrap_or_default();
     if body.get("primary_id").is_none() && body.get("user_identifier").is_none() {
-        return Read::Nothing;
+        return ParsedUser::NotAUser;
     }
     let refusals = [
-        (Refuse::Inactive, inactive(&body)),
-        (Refuse::Expired, expired(&body, today)),
-        (Refuse::Blocked, blocked(&body)),
+        (Refuse::Inactive, inactive_reason(&body)),
+        (Refuse::Expired, expired_reason(&body, today)),
+        (Refuse::Blocked, blocked_reason(&body)),
     ];
     let refused = refusals
         .into_iter()
         .find_map(|(kind, reason)| reason.filter(|_| config.refuse.contains(&kind)));
     if let Some(reason) = refused {
-        return Read::Refused(reason);
+        return ParsedUser::Refused(reason);
     }
     let mut types = config.barcode_types.iter();
-    let Some(barcode) = types.find_map(|kind| barcode_of(&body, kind)) else {
-        return Read::NoActiveBarcode;
+    let Some(barcode) = types.find_map(|kind| find_barcode(&body, kind)) else {
+        return ParsedUser::NoActiveBarcode;
     };
-    Read::Found(User {
+    ParsedUser::Found(User {
         barcode,
         group: text(&body["user_group"]["desc"]).unwrap_or_default(),
         first_name: text(&body["first_name"]).unwrap_or_default(),
@@ -126,19 +130,19 @@ pub(super) fn user_of(response: &Response, config: &config::Alma, today: NaiveDa
     })
 }
 
-fn inactive(body: &Value) -> Option<Reason> {
+fn inactive_reason(body: &Value) -> Option<Reason> {
     let status = text(&body["status"]["value"])?;
     (!status.eq_ignore_ascii_case("ACTIVE")).then_some(Reason::UserInactive)
 }
 
-/// The expiry date is a day with a `Z` behind it; the user is good to its end.
-fn expired(body: &Value, today: NaiveDate) -> Option<Reason> {
+/// The expiry date is a day with a `Z` after it; the user is valid until its end.
+fn expired_reason(body: &Value, today: NaiveDate) -> Option<Reason> {
     let date = text(&body["expiry_date"])?;
     let day = NaiveDate::parse_from_str(date.get(..10)?, "%Y-%m-%d").ok()?;
     (day < today).then_some(Reason::UserExpired(day))
 }
 
-fn blocked(body: &Value) -> Option<Reason> {
+fn blocked_reason(body: &Value) -> Option<Reason> {
     let mut blocks = body["user_block"].as_array()?.iter();
     let is_active = |block: &Value| {
         text(&block["block_status"]).is_some_and(|status| status.eq_ignore_ascii_case("ACTIVE"))
@@ -147,7 +151,7 @@ fn blocked(body: &Value) -> Option<Reason> {
 }
 
 /// The first barcode of that type that is not one of a lost card.
-fn barcode_of(body: &Value, kind: &str) -> Option<Barcode> {
+fn find_barcode(body: &Value, kind: &str) -> Option<Barcode> {
     if kind.eq_ignore_ascii_case("PRIMARY_ID") {
         return text(&body["primary_id"]).map(Barcode);
     }
@@ -168,12 +172,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_is_good_to_the_end_of_the_day_on_which_they_expire() {
+    fn a_user_is_valid_until_the_end_of_the_day_on_which_they_expire() {
         let body = serde_json::json!({"expiry_date": "2026-11-24Z"});
         let day = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
-        assert_eq!(expired(&body, day), None);
+        assert_eq!(expired_reason(&body, day), None);
         let reason = Some(Reason::UserExpired(day));
-        assert_eq!(expired(&body, day.succ_opt().unwrap()), reason);
+        assert_eq!(expired_reason(&body, day.succ_opt().unwrap()), reason);
     }
 
     proptest::proptest! {
@@ -196,8 +200,8 @@ mod tests {
             user[names[field]] = value;
             for body in [bytes, user.to_string().into_bytes()] {
                 let response = Response::of(status, body);
-                code_of(&response);
-                user_of(&response, &config, NaiveDate::MAX);
+                error_kind(&response);
+                parse_user(&response, &config, NaiveDate::MAX);
             }
         }
     }

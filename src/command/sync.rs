@@ -19,7 +19,7 @@ use crate::cache::Cache;
 use crate::cli::{Cli, Sync};
 use crate::clock::{self, local_now};
 use crate::config::Config;
-use crate::fetch::{Fetched, Lists};
+use crate::fetch::{Fetched, ListFetcher};
 use crate::http::{self, Agents, Client};
 use crate::libcal::LibCal;
 use crate::lock::{self, Acquired};
@@ -113,15 +113,15 @@ fn run_pass(
     let now = clock::now();
     let agents = http::agents(&config.network)?;
     let client = Client::new("LibCal", agents.clone(), &config.network);
-    let lists = Lists {
+    let lists = ListFetcher {
         libcal: &LibCal::new(client, &config.libcal),
         date: args.date,
         connections: config.network.concurrency as usize,
     };
-    let mut fetched = lists.read(&config.libcal.locations);
+    let mut fetched = lists.fetch(&config.libcal.locations);
     let mut plan = make_plan(config, &fetched, &mut cache, args, now)?;
     if plan.has_changes() && fetched.has_unconfirmed() {
-        lists.read_again(&mut fetched);
+        lists.confirm(&mut fetched);
         plan = make_plan(config, &fetched, &mut cache, args, now)?;
     }
     save_plan(&plan, &mut cache)?;

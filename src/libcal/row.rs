@@ -9,10 +9,10 @@ use crate::config::IdPattern;
 use crate::json;
 use crate::model::{BookingId, InvalidId, LocationId, PrimaryId, is_invisible};
 
-/// The longest text of a row that is taken for what it is, in characters.
-const LONGEST: usize = 255;
+/// The most characters that a text of a row may have.
+const MAX_CHARS: usize = 255;
 
-/// What tells a row from all others: its `id`, or the whole of it where it has none.
+/// The identity of a row: its `id`, or a hash of the whole row where it has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RowId {
     /// An `id` as LibCal has them.
@@ -54,7 +54,7 @@ pub struct Row {
     pub starts_at: DateTime<Utc>,
     /// When it ends (`toDate`); later than the start.
     pub ends_at: DateTime<Utc>,
-    /// The library's offset from UTC at the start, by which it is of one day or another.
+    /// The library's UTC offset at the start, which decides what day it is on.
     pub offset: FixedOffset,
     /// The status, such as `Confirmed`.
     pub status: String,
@@ -66,13 +66,13 @@ pub struct Row {
     pub last_name: String,
     /// The e-mail address as booked; may be blank.
     pub email: String,
-    /// The primary ID that the person typed, or why that is none.
+    /// The primary ID that the person typed, or why it is not one.
     pub primary_id: Result<PrimaryId, InvalidId>,
 }
 
 /// A row that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct UnreadableRow {
     /// The booking, or `row N` or `a row of location N` where not even that can be read.
     pub booking_id: BookingId,
     /// The location in whose list it is.
@@ -85,24 +85,24 @@ pub struct Unreadable {
     pub cancelled: bool,
 }
 
-/// Reads one row of the list of `location`, and what tells it from all others.
-pub(super) fn read(
+/// Reads one row of the list of `location`, with its identity.
+pub(super) fn parse_row(
     raw: &str,
     location: LocationId,
     question: Question<'_>,
-) -> (RowId, Result<Row, Unreadable>) {
+) -> (RowId, Result<Row, UnreadableRow>) {
     let fields = serde_json::from_str(raw).ok();
     let id = RowId::of(raw, fields.as_ref());
-    (id, read_fields(fields, location, question))
+    (id, parse_fields(fields, location, question))
 }
 
-fn read_fields(
+fn parse_fields(
     fields: Option<Map<String, Value>>,
     location: LocationId,
     question: Question<'_>,
-) -> Result<Row, Unreadable> {
+) -> Result<Row, UnreadableRow> {
     let Some(fields) = fields else {
-        return Err(Unreadable {
+        return Err(UnreadableRow {
             booking_id: BookingId(format!("a row of location {location}")),
             lid: location,
             what: "not a JSON object".into(),
@@ -112,7 +112,7 @@ fn read_fields(
     };
     let status = text(&fields, "status");
     let cancelled = fields.get("cancelled").is_some_and(is_set);
-    let unreadable = |what: &str| Unreadable {
+    let unreadable = |what: &str| UnreadableRow {
         booking_id: subject(&fields, location),
         lid: location,
         what: what.into(),
@@ -120,7 +120,7 @@ fn read_fields(
         cancelled,
     };
     let booking_id = text(&fields, "bookId").ok_or_else(|| unreadable("no bookId"));
-    // Both are kept and printed.
+    // Both are stored and printed.
     if booking_id.as_deref().is_ok_and(is_long) {
         return Err(unreadable("bookId is longer than 255 characters"));
     }
@@ -143,16 +143,16 @@ fn read_fields(
         ends_at: ends_at.to_utc(),
         offset: *starts_at.offset(),
         cancelled,
-        first_name: visible(&fields, "firstName"),
-        last_name: visible(&fields, "lastName"),
-        email: visible(&fields, "email"),
+        first_name: visible_text(&fields, "firstName"),
+        last_name: visible_text(&fields, "lastName"),
+        email: visible_text(&fields, "email"),
         primary_id: primary_id(&fields, question),
         status: status.clone().ok_or_else(|| unreadable("no status"))?,
     })
 }
 
-/// A text without what cannot be seen; blank if there is none, or if nobody's name or address is that long.
-fn visible(fields: &Map<String, Value>, name: &str) -> String {
+/// A text without invisible characters; blank if it is missing, or longer than anybody's name or address.
+fn visible_text(fields: &Map<String, Value>, name: &str) -> String {
     let text = text(fields, name).unwrap_or_default();
     let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
     let visible = visible.trim();
@@ -163,10 +163,10 @@ fn visible(fields: &Map<String, Value>, name: &str) -> String {
 }
 
 fn is_long(text: &str) -> bool {
-    text.chars().count() > LONGEST
+    text.chars().count() > MAX_CHARS
 }
 
-/// The ID on the booking form: the part of the answer that looks like one, if it is known what one looks like.
+/// The ID on the booking form: the part of the answer that matches the pattern, if there is a pattern.
 fn primary_id(fields: &Map<String, Value>, question: Question<'_>) -> Result<PrimaryId, InvalidId> {
     let answer = text(fields, question.field).unwrap_or_default();
     let whole = PrimaryId::parse(&answer);
@@ -198,7 +198,7 @@ fn time(fields: &Map<String, Value>, name: &str) -> Option<DateTime<FixedOffset>
         .or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%z"))
         .map(|time| time.trunc_subsecs(0))
         .ok()
-        // Far beyond these, not every time has one of its own in every other zone.
+        // Far beyond these years, not every time can be converted to every other zone.
         .filter(|time| (1..=9999).contains(&time.year()))
 }
 
@@ -228,19 +228,19 @@ mod tests {
         })
     }
 
-    fn read_with(field: &str, value: Value) -> Result<Row, Unreadable> {
+    fn parse_with(field: &str, value: Value) -> Result<Row, UnreadableRow> {
         let mut row = good();
         row[field] = value;
-        read(&row.to_string(), LocationId(1), Q1).1
+        parse_row(&row.to_string(), LocationId(1), Q1).1
     }
 
     #[test]
     fn times_are_read_with_their_own_offset() {
-        let row = read(&good().to_string(), LocationId(1), Q1).1.unwrap();
+        let row = parse_row(&good().to_string(), LocationId(1), Q1).1.unwrap();
         let seconds = [row.starts_at, row.ends_at].map(|time| time.timestamp());
         assert_eq!(seconds, [1_787_151_600, 1_787_155_200]);
         assert_eq!(row.offset.local_minus_utc(), -4 * 3600);
-        let winter = read_with("toDate", json!("2026-11-19T11:00:00-0500")).unwrap();
+        let winter = parse_with("toDate", json!("2026-11-19T11:00:00-0500")).unwrap();
         assert_eq!(winter.ends_at.timestamp(), 1_795_104_000);
     }
 
@@ -255,7 +255,7 @@ mod tests {
             (json!(true), Err(InvalidId::Blank)),
             (json!(".."), Err(InvalidId::Invalid)),
         ] {
-            let row = read_with("q1", value).unwrap();
+            let row = parse_with("q1", value).unwrap();
             assert_eq!(
                 row.primary_id.as_ref().map(PrimaryId::typed),
                 typed.as_ref().copied()
@@ -292,13 +292,19 @@ mod tests {
                 "toDate is not a time",
             ),
         ] {
-            assert_eq!(read_with(field, value).unwrap_err().what, what);
+            assert_eq!(parse_with(field, value).unwrap_err().what, what);
         }
     }
 
     #[test]
     fn an_unreadable_row_is_named_as_well_as_can_be() {
-        let subject = |raw: &str| read(raw, LocationId(9), Q1).1.unwrap_err().booking_id.0;
+        let subject = |raw: &str| {
+            parse_row(raw, LocationId(9), Q1)
+                .1
+                .unwrap_err()
+                .booking_id
+                .0
+        };
         assert_eq!(subject(r#"{"bookId":"cs_1"}"#), "cs_1");
         assert_eq!(subject(r#"{"id":5}"#), "row 5");
         let long = "x".repeat(256);
@@ -314,14 +320,14 @@ mod tests {
         #[test]
         fn no_text_makes_reading_a_row_panic(raw in ".*", bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             for raw in [raw, String::from_utf8_lossy(&bytes).into_owned()] {
-                let _ = read(&raw, LocationId(1), Q1);
+                let _ = parse_row(&raw, LocationId(1), Q1);
             }
         }
 
         #[test]
         fn no_value_in_a_field_makes_reading_a_row_panic(field in 0..11_usize, value in crate::json::any_value()) {
             let names = ["id", "bookId", "lid", "status", "fromDate", "toDate", "firstName", "lastName", "email", "q1", "cancelled"];
-            let _ = read_with(names[field], value);
+            let _ = parse_with(names[field], value);
         }
     }
 }

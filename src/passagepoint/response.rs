@@ -6,12 +6,12 @@ use super::Answer;
 use crate::http::{Delivery, Disposition, Failure, Response, classify_by_status, status_text};
 use crate::model::{Barcode, VisitorId};
 
-/// How PassagePoint says that a visitor with this barcode is there already; seen under several statuses.
-pub(super) const ALREADY_THERE: &str = "ALREADY_EXIST_UNIQUE_ID";
+/// How PassagePoint says that a visitor with this barcode exists already; seen with several statuses.
+pub(super) const ALREADY_EXISTS: &str = "ALREADY_EXIST_UNIQUE_ID";
 
-/// That a visitor is there already is an answer under any status.
+/// That a visitor exists already is an answer, whatever the status.
 pub(super) fn classify_visitor(response: &Response) -> Disposition {
-    if response.text().contains(ALREADY_THERE) {
+    if response.text().contains(ALREADY_EXISTS) {
         return Disposition::Answer;
     }
     classify(response)
@@ -33,7 +33,7 @@ pub(super) fn classify_login(response: &Response) -> Disposition {
     }
 }
 
-/// Reads the id of what was made. A success that has an error in its place made nothing.
+/// Reads the id of what was created. A success with an error in its place created nothing.
 pub(super) fn read_created<Id>(
     response: &Response,
     keys: &str,
@@ -43,15 +43,15 @@ pub(super) fn read_created<Id>(
         return Ok(Answer::Refused(response.status));
     }
     let body = response.json().unwrap_or_default();
-    let id = list_of(&body).and_then(|list| list.iter().find_map(|one| id_text(&one["id"])));
+    let id = records_of(&body).and_then(|list| list.iter().find_map(|one| id_text(&one["id"])));
     match id {
         Some(id) => Ok(Answer::Id(of_text(id))),
         None if has_error(&body) => Ok(Answer::Refused(response.status)),
-        None => Err(unexpected(response, keys)),
+        None => Err(unexpected_response(response, keys)),
     }
 }
 
-/// Reads the id of the visitor who has that barcode; nothing comes back if nobody has.
+/// Reads the id of the visitor who has that barcode; `None` if nobody has.
 pub(super) fn read_visitor(
     response: &Response,
     barcode: &Barcode,
@@ -61,19 +61,19 @@ pub(super) fn read_visitor(
         return Ok(Some(Answer::Refused(response.status)));
     }
     let body = response.json().unwrap_or_default();
-    let records = list_of(&body);
-    let record = records.and_then(|records| record_of(records, barcode));
+    let records = records_of(&body);
+    let record = records.and_then(|records| find_record(records, barcode));
     let id = record.and_then(|record| id_text(&record["id"]));
     match (records, record, id) {
         (_, _, Some(id)) => Ok(Some(Answer::Id(VisitorId(id)))),
         _ if has_error(&body) => Ok(Some(Answer::Refused(response.status))),
         (Some(_), None, _) => Ok(None),
-        _ => Err(unexpected(response, keys)),
+        _ => Err(unexpected_response(response, keys)),
     }
 }
 
 /// The record of a visitor with that barcode, or the only one if none says which it has.
-fn record_of<'v>(records: &'v [Value], barcode: &Barcode) -> Option<&'v Value> {
+fn find_record<'v>(records: &'v [Value], barcode: &Barcode) -> Option<&'v Value> {
     let unique_id = |record: &Value| crate::json::text(&record["uniqueId"]);
     if records.iter().any(|record| unique_id(record).is_some()) {
         let mut records = records.iter();
@@ -85,13 +85,13 @@ fn record_of<'v>(records: &'v [Value], barcode: &Barcode) -> Option<&'v Value> {
     }
 }
 
-/// Whether a body tells of an error, whatever the status.
+/// Whether a body has an error, whatever the status.
 pub(super) fn has_error(body: &Value) -> bool {
     body.get("error").is_some_and(|error| !error.is_null())
 }
 
 /// The list of a response: under `data`, or the response itself.
-fn list_of(body: &Value) -> Option<&Vec<Value>> {
+fn records_of(body: &Value) -> Option<&Vec<Value>> {
     body.get("data").unwrap_or(body).as_array()
 }
 
@@ -119,9 +119,9 @@ pub(super) fn status_with_error(status: u16, has_error: bool) -> String {
     format!("{}{error}", status_text(status))
 }
 
-/// A success that brings no id: whatever was asked for may have been done, or it is not
-/// PassagePoint that answers there.
-pub(super) fn unexpected(response: &Response, keys: &str) -> Failure {
+/// A success without an id: the request may have been carried out, or the server at that address
+/// is not PassagePoint.
+pub(super) fn unexpected_response(response: &Response, keys: &str) -> Failure {
     Failure {
         delivery: Delivery::Unknown,
         ..Failure::not_processed(format!(
@@ -150,7 +150,7 @@ mod tests {
                 let _ = read_visitor(&response, &Barcode("1".into()), "keys");
                 classify_visitor(&response);
                 if let Some(body) = response.json() {
-                    list_of(&body);
+                    records_of(&body);
                     collect_texts(&body, &mut Vec::new());
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::libcal::{Row, Unreadable, status};
+use crate::libcal::{Row, UnreadableRow, status};
 use crate::model::{InvalidId, Reason, VisitKey};
 
 /// Whether a visit is approved. Of several rows, the greatest decides.
@@ -56,7 +56,7 @@ impl ListedVisit<'_> {
 /// The visits that these rows make.
 pub(super) fn listed_visits<'a>(
     rows: &'a [Row],
-    unreadable: &[Unreadable],
+    unreadable: &[UnreadableRow],
     accepted: &[String],
 ) -> BTreeMap<VisitKey, ListedVisit<'a>> {
     let mut visits = BTreeMap::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use libcal_pp::config::Location;
-use libcal_pp::libcal::{Row, Unreadable};
+use libcal_pp::libcal::{Row, UnreadableRow};
 use libcal_pp::model::{
     Appt, BookingId, CacheSnapshot, LocationId, PreregId, PrimaryId, Reason, State, VisitKey,
     VisitorId,
@@ -23,7 +23,7 @@ fn hours(hours: i64) -> TimeDelta {
     TimeDelta::hours(hours)
 }
 
-fn planned_with(rows: &[Row], unreadable: &[Unreadable], known: &CacheSnapshot) -> Plan {
+fn planned_with(rows: &[Row], unreadable: &[UnreadableRow], known: &CacheSnapshot) -> Plan {
     let statuses = ACCEPTED.map(str::to_owned);
     let destinations = [1, 2].map(|lid| (LocationId(lid), "LibCal Main".to_owned()));
     let rules = Rules {
@@ -81,9 +81,9 @@ fn any_row() -> impl Strategy<Value = Row> {
     )
 }
 
-fn any_unreadable() -> impl Strategy<Value = Unreadable> {
+fn any_unreadable() -> impl Strategy<Value = UnreadableRow> {
     let status = select(vec![None, Some("Confirmed"), Some("Cancelled by User")]);
-    (select(vec!["cs_1", "cs_9", "row 7"]), status).prop_map(|(booking, status)| Unreadable {
+    (select(vec!["cs_1", "cs_9", "row 7"]), status).prop_map(|(booking, status)| UnreadableRow {
         booking_id: BookingId(booking.into()),
         lid: LocationId(1),
         what: "toDate is not a time".into(),
@@ -96,7 +96,7 @@ fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     proptest::collection::vec(any_row(), 0..30)
 }
 
-fn any_unreadables() -> impl Strategy<Value = Vec<Unreadable>> {
+fn any_unreadables() -> impl Strategy<Value = Vec<UnreadableRow>> {
     proptest::collection::vec(any_unreadable(), 0..4)
 }
 
