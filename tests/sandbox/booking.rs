@@ -129,8 +129,9 @@ impl Booking {
         self
     }
 
-    /// The row, with `id` as its number.
-    pub(super) fn into_row(self, now: i64, id: i64) -> Row {
+    /// The row, with `id` as its number and its times in that zone.
+    pub(super) fn into_row(self, now: i64, zone: FixedOffset, id: i64) -> Row {
+        let local = |unix| local(unix, zone);
         let (from, to) = match self.times {
             Times::Minutes(from, to) => (now + from * 60, now + to * 60),
             Times::Unix(from, to) => (from, to),
@@ -163,13 +164,11 @@ impl Booking {
     }
 }
 
-/// A time as LibCal writes it.
-pub(super) fn local(unix: i64) -> String {
+/// A time as LibCal writes it in that zone.
+fn local(unix: i64, zone: FixedOffset) -> String {
     let time = DateTime::from_timestamp(unix, 0).expect("a time that chrono can hold");
     let format = "%Y-%m-%dT%H:%M:%S%:z";
-    time.with_timezone(&library_zone())
-        .format(format)
-        .to_string()
+    time.with_timezone(&zone).format(format).to_string()
 }
 
 /// Sets and takes away fields, in order.

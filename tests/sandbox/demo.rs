@@ -6,6 +6,8 @@
 //!
 //! `cargo run --example demo -- --serve` starts the services with that day's bookings and leaves the rest to you.
 
+#[path = "demo/controls.rs"]
+mod controls;
 #[path = "demo/day.rs"]
 mod day;
 #[path = "demo/program.rs"]

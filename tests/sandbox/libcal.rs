@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, Utc};
 use serde_json::{Value, json};
 
-use super::booking::{Row, library_zone};
+use super::booking::Row;
 use super::http::{Answer, Seen, Service, decode_form};
 use super::world::{Denial, FormSpelling, TokenState, World};
 
@@ -132,7 +132,7 @@ impl Question {
             lid: 0,
             limit: 20,
             page: 1,
-            first_day: now.with_timezone(&library_zone()).date_naive(),
+            first_day: now.with_timezone(&world.zone).date_naive(),
             days: 0,
             old_spelling: false,
             new_spelling: false,
@@ -172,7 +172,7 @@ impl Question {
             .rows
             .iter()
             .filter(|row| row.lid == self.lid && row.value["status"] != "Mediated Denied")
-            .filter(|row| world.every_day || self.touches(&row.value))
+            .filter(|row| world.every_day || self.touches(&row.value, world.zone))
             .collect();
         if world.reversed {
             rows.reverse();
@@ -192,13 +192,13 @@ impl Question {
     }
 
     /// Whether a row has to do with the days asked for; one without readable times always has.
-    fn touches(&self, row: &Value) -> bool {
+    fn touches(&self, row: &Value, zone: FixedOffset) -> bool {
         let time = |field: &str| DateTime::parse_from_rfc3339(row[field].as_str()?).ok();
         let (Some(from), Some(to)) = (time("fromDate"), time("toDate")) else {
             return true;
         };
-        let start = midnight(self.first_day);
-        let end = midnight(self.first_day + Days::new(self.days + 1));
+        let start = midnight(self.first_day, zone);
+        let end = midnight(self.first_day + Days::new(self.days + 1), zone);
         from < end && to > start
     }
 }
@@ -217,11 +217,9 @@ fn flag(value: &str) -> Option<bool> {
     }
 }
 
-/// When a day begins in the library's time zone.
-fn midnight(day: NaiveDate) -> DateTime<Utc> {
-    let local = day
-        .and_time(NaiveTime::MIN)
-        .and_local_timezone(library_zone());
+/// When a day begins in that time zone.
+fn midnight(day: NaiveDate, zone: FixedOffset) -> DateTime<Utc> {
+    let local = day.and_time(NaiveTime::MIN).and_local_timezone(zone);
     local.single().expect("a fixed offset has no gaps").to_utc()
 }
 

@@ -1,15 +1,16 @@
 //! The state of the three services: what a request is answered from, and what it changes.
 //! Tests may look at and change all of it between requests.
 
+use chrono::FixedOffset;
 use serde_json::Value;
 
-use super::booking::{Booking, Row};
+use super::booking::{Booking, Row, library_zone};
 use super::http::{Answer, Seen, Service};
 use super::user::User;
 
 /// Everything the services know, and how they behave. Every setting's default is what is known of the real service.
 pub struct World {
-    /// The sandbox's present, in Unix seconds; it does not move.
+    /// The sandbox's present, in Unix seconds; it does not move by itself.
     pub now: i64,
     /// What was wrong with the requests so far.
     pub complaints: Vec<String>,
@@ -21,6 +22,8 @@ pub struct World {
     pub client_id: String,
     /// LibCal's client secret.
     pub client_secret: String,
+    /// The time zone in which LibCal begins its days and tells times.
+    pub zone: FixedOffset,
     /// The location ids that LibCal knows.
     pub locations: Vec<i64>,
     /// Every location's rows, in the order of the list.
@@ -201,6 +204,7 @@ impl World {
             client_id: "4242".to_owned(),
             // The signs in the secrets show whether they are encoded rightly.
             client_secret: "LibCalSecretW9Kd+Zq/4T==".to_owned(),
+            zone: library_zone(),
             locations: vec![8827, 10332],
             rows: Vec::new(),
             limit_cap: 500,
@@ -228,7 +232,7 @@ impl World {
     /// Adds a row to LibCal's list; its location becomes known.
     pub fn add_booking(&mut self, booking: Booking) {
         let id = self.next_small_id();
-        let row = booking.into_row(self.now, id);
+        let row = booking.into_row(self.now, self.zone, id);
         self.add_row(row.lid, row.value);
     }
 

@@ -1,6 +1,6 @@
 //! The day's people and bookings, how they change, and who should then be expected at the doors.
 
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde_json::Value;
 
 use crate::sandbox::{Booking, Expected, Sandbox, User};
@@ -67,6 +67,11 @@ impl<'a> Day<'a> {
         // One person at a time, so that the lines come in the same order every time.
         sandbox.set_config("Network.concurrency", "1");
         sandbox.set_config("LibCal.days", "7");
+        {
+            let mut world = sandbox.world();
+            world.zone = zone_at_noon(world.now);
+            world.every_day = false;
+        }
         for person in [ADA, CLEO, DAN, GIL, HAL] {
             sandbox.add_user(user(&person).barcode(person.barcode));
         }
@@ -177,11 +182,19 @@ impl<'a> Day<'a> {
     }
 }
 
+/// A time zone in which it is about noon, so that all that is for today is on one day, whenever the demo is run.
+fn zone_at_noon(now: i64) -> FixedOffset {
+    let hour_of_day = now.rem_euclid(24 * HOUR) / HOUR;
+    let seconds = (12 - hour_of_day) * HOUR;
+    let seconds = i32::try_from(seconds).expect("half a day at most");
+    FixedOffset::east_opt(seconds).expect("half a day is an offset")
+}
+
 fn user(who: &Person) -> User {
     User::new(who.id).name(who.first_name, who.last_name)
 }
 
-fn time(row: &Value, field: &str) -> DateTime<chrono::FixedOffset> {
+fn time(row: &Value, field: &str) -> DateTime<FixedOffset> {
     let text = row[field].as_str().unwrap_or_default();
     DateTime::parse_from_rfc3339(text).expect("the demo's rows have times")
 }

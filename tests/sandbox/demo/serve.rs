@@ -2,9 +2,12 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::controls::Controls;
 use crate::day::{ADA, BEN, CLEO, DAN, Day, EVE, FIN, GIL, HAL};
 use crate::program;
 use crate::sandbox::Sandbox;
@@ -40,10 +43,33 @@ In another terminal:
         ada = ADA.id,
     ))?;
     say(&worth_looking_up())?;
+    let controls = Controls::open(&sandbox)?;
+    say(&what_to_change(&controls))?;
     say("Ctrl-C ends it.")?;
+    thread::scope(|scope| {
+        scope.spawn(|| keep_time(&sandbox));
+        controls.serve()
+    })
+}
+
+/// Has the stand-ins' clock go on, so that tomorrow they list the bookings of tomorrow.
+fn keep_time(sandbox: &Sandbox) {
     loop {
-        std::thread::park();
+        let now = sandbox.clock();
+        sandbox.world().now = now;
+        thread::sleep(Duration::from_secs(1));
     }
+}
+
+fn what_to_change(controls: &Controls<'_>) -> String {
+    let commands = controls.commands();
+    let width = commands.iter().map(|(command, _)| command.len()).max();
+    let width = width.unwrap_or_default();
+    let lines = commands
+        .iter()
+        .map(|(command, what)| format!("\n    {command:width$}  # {what}"));
+    let head = "Change the day by hand, then sync and look again:\n";
+    format!("{head}{}", lines.collect::<String>())
 }
 
 /// A path as any shell takes it for one word.

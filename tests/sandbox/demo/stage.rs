@@ -86,7 +86,7 @@ impl<'a> Stage<'a> {
     /// If it cannot be written.
     pub fn show_passagepoint(&mut self, should_be: &[Expected]) -> Result<()> {
         say("PassagePoint expects:\n")?;
-        indented(self.table(&self.sandbox.expected()))?;
+        indented(table(self.sandbox, &self.sandbox.expected()))?;
         self.check_passagepoint(should_be);
         Ok(())
     }
@@ -97,33 +97,14 @@ impl<'a> Stage<'a> {
         if expected == should_be {
             return;
         }
-        let (should, does) = (self.table(should_be), self.table(&expected));
+        let (should, does) = (
+            table(self.sandbox, should_be),
+            table(self.sandbox, &expected),
+        );
         self.mistakes.push("PassagePoint should expect:".into());
         self.mistakes.extend(should);
         self.mistakes.push("and expects:".into());
         self.mistakes.extend(does);
-    }
-
-    fn table(&self, expected: &[Expected]) -> Vec<String> {
-        let head = ["visitor", "barcode", "destination", "day", "from", "to"];
-        let mut rows = vec![head.map(str::to_owned)];
-        rows.extend(expected.iter().map(|one| self.cells(one)));
-        aligned(&rows)
-    }
-
-    fn cells(&self, expected: &Expected) -> [String; 6] {
-        let world = self.sandbox.world();
-        let mut visitors = world.visitors.iter();
-        let visitor = visitors.find(|visitor| visitor.unique_id == expected.barcode);
-        let name = visitor.map(|it| format!("{} {}", it.first_name, it.last_name));
-        [
-            name.unwrap_or_default(),
-            expected.barcode.clone(),
-            expected.destination.clone(),
-            local(expected.starts_at, "%a %-d %b"),
-            local(expected.starts_at, "%H:%M"),
-            local(expected.ends_at, "%H:%M"),
-        ]
     }
 
     /// Tells whether all was as it should be.
@@ -144,6 +125,29 @@ impl<'a> Stage<'a> {
         indented(&self.mistakes)?;
         Ok(ExitCode::FAILURE)
     }
+}
+
+/// Who is expected, as a table.
+pub fn table(sandbox: &Sandbox, expected: &[Expected]) -> Vec<String> {
+    let head = ["visitor", "barcode", "destination", "day", "from", "to"];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(expected.iter().map(|one| cells(sandbox, one)));
+    aligned(&rows)
+}
+
+fn cells(sandbox: &Sandbox, expected: &Expected) -> [String; 6] {
+    let world = sandbox.world();
+    let mut visitors = world.visitors.iter();
+    let visitor = visitors.find(|visitor| visitor.unique_id == expected.barcode);
+    let name = visitor.map(|it| format!("{} {}", it.first_name, it.last_name));
+    [
+        name.unwrap_or_default(),
+        expected.barcode.clone(),
+        expected.destination.clone(),
+        local(expected.starts_at, "%a %-d %b"),
+        local(expected.starts_at, "%H:%M"),
+        local(expected.ends_at, "%H:%M"),
+    ]
 }
 
 fn indented(lines: impl IntoIterator<Item = impl Display>) -> io::Result<()> {
