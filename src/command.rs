@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use anyhow::{Error, Result, anyhow};
 
 use crate::cli::{Cli, Command};
-use crate::config::{Config, Wrong};
+use crate::config::{Config, ConfigError};
 use crate::messages::io_reason;
 use crate::model::PrimaryId;
 
@@ -40,7 +40,7 @@ impl From<Exit> for ExitCode {
 
 impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
-        if error.is::<Wrong>() {
+        if error.is::<ConfigError>() {
             Self::Config
         } else {
             Self::AttentionNeeded
@@ -51,7 +51,7 @@ impl From<&Error> for Exit {
 /// What to say of an error: one line, or one for each mistake in the configuration.
 #[must_use]
 pub fn error_lines(error: &Error) -> Vec<String> {
-    if let Some(Wrong(mistakes)) = error.downcast_ref() {
+    if let Some(ConfigError(mistakes)) = error.downcast_ref() {
         return mistakes.clone();
     }
     let causes = error.chain().map(|cause| match cause.downcast_ref() {

@@ -3,20 +3,20 @@
 //! All mistakes of the file are told at once, each with its key and line. Whether the services
 //! accept what is written there is not found out here.
 
+mod address;
 mod keys;
 mod mistake;
 mod pattern;
 mod reader;
 mod secret;
 mod sections;
-mod syntax;
-mod values;
+mod syntax_error;
 mod yaml;
 
+pub use address::{Address, Endpoint, is_loopback};
 pub use keys::names_key;
 pub use pattern::IdPattern;
 pub use secret::{Secret, Source};
-pub use values::{Address, Endpoint, is_loopback};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -151,27 +151,28 @@ pub struct Network {
 /// The configuration cannot be used: one line for each mistake, that says what is wrong, where,
 /// and what would be right.
 #[derive(Debug)]
-pub struct Wrong(pub Vec<String>);
+pub struct ConfigError(pub Vec<String>);
 
-impl fmt::Display for Wrong {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("\n"))
     }
 }
 
-impl std::error::Error for Wrong {}
+impl std::error::Error for ConfigError {}
 
 impl Config {
     /// Reads and checks the file; secrets stay as they are written there until
     /// [`Config::resolve_secrets`].
     ///
     /// # Errors
-    /// [`Wrong`] where the file cannot be read or breaks a rule.
-    pub fn load(file: &Path) -> Result<Self, Wrong> {
+    /// [`ConfigError`] where the file cannot be read or breaks a rule.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let shown = file.display();
-        let text = read_text(file).map_err(|what| Wrong(vec![what]))?;
-        let mut config = read(&text)
-            .map_err(|lines| Wrong(lines.iter().map(|line| format!("{shown}{line}")).collect()))?;
+        let text = read_text(file).map_err(|what| ConfigError(vec![what]))?;
+        let mut config = read(&text).map_err(|lines| {
+            ConfigError(lines.iter().map(|line| format!("{shown}{line}")).collect())
+        })?;
         config.cache.path = folder_of(file).join(&config.cache.path);
         Ok(config)
     }
@@ -179,8 +180,8 @@ impl Config {
     /// Replaces `env:NAME` and `file:/path` by what stands there, for every secret.
     ///
     /// # Errors
-    /// [`Wrong`] with a line for each that is not there, empty, or no text a request can carry.
-    pub fn resolve_secrets(&mut self, file: &Path) -> Result<(), Wrong> {
+    /// [`ConfigError`] with a line for each that is not there, empty, or no text a request can carry.
+    pub fn resolve_secrets(&mut self, file: &Path) -> Result<(), ConfigError> {
         let folder = folder_of(file);
         let (libcal, passagepoint) = (&mut self.libcal, &mut self.passagepoint);
         let mut all = vec![
@@ -209,7 +210,7 @@ impl Config {
         if wrong.is_empty() {
             return Ok(());
         }
-        Err(Wrong(wrong))
+        Err(ConfigError(wrong))
     }
 
     /// The files that hold secrets, each once: those that `file:` names, and the configuration's own
@@ -261,7 +262,8 @@ fn read_text(file: &Path) -> Result<String, String> {
 
 /// Reads the text of a file; the mistakes are told without the file's name.
 fn read(text: &str) -> Result<Config, Vec<String>> {
-    let root = serde_yaml::from_str(text).map_err(|error| vec![syntax::line(text, &error)])?;
+    let root =
+        serde_yaml::from_str(text).map_err(|error| vec![syntax_error::line(text, &error)])?;
     sections::read(text, &root).map_err(|mistakes| mistake::lines(text, &mistakes))
 }
 
@@ -327,7 +329,7 @@ mod tests {
             let file = folder.path().join("config.yml");
             for content in [lines.join("\n").into_bytes(), bytes] {
                 std::fs::write(&file, content).unwrap();
-                if let Err(Wrong(lines)) = Config::load(&file) {
+                if let Err(ConfigError(lines)) = Config::load(&file) {
                     proptest::prop_assert!(!lines.is_empty());
                     proptest::prop_assert!(lines.iter().all(|line| line.len() < 1000));
                 }

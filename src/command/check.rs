@@ -15,7 +15,7 @@ use crate::alma::Alma;
 use crate::cache::{Cache, Counts, Inspection};
 use crate::cli::Cli;
 use crate::clock;
-use crate::config::{Config, Location, Network, Wrong, names_key};
+use crate::config::{Config, ConfigError, Location, Network, names_key};
 use crate::http::{self, Agents, Client, Failure, Proxy};
 use crate::libcal::{LibCal, Listing, Row, status};
 use crate::lock;
@@ -83,7 +83,7 @@ impl List {
     }
 
     /// Tells each mistake, with which the list ends; each names its key, or its variable.
-    fn tell_mistakes(&mut self, what: &str, Wrong(mistakes): Wrong) -> Result<Exit> {
+    fn tell_mistakes(&mut self, what: &str, ConfigError(mistakes): ConfigError) -> Result<Exit> {
         for mistake in mistakes {
             self.print(Level::Failure, what, &mistake)?;
         }
@@ -131,7 +131,7 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
     Ok(list.exit)
 }
 
-fn load(file: &Path) -> Result<Config, Wrong> {
+fn load(file: &Path) -> Result<Config, ConfigError> {
     let mut config = Config::load(file)?;
     config.resolve_secrets(file)?;
     Ok(config)

@@ -68,7 +68,7 @@ pub fn names_key(text: &str) -> bool {
 }
 
 /// The section that a key belongs to, and the key.
-pub(super) fn home_of(key: &str) -> Option<(&'static str, &'static str)> {
+pub(super) fn section_of(key: &str) -> Option<(&'static str, &'static str)> {
     KEYS.iter().find_map(|(section, keys)| {
         let known = keys.iter().find(|known| **known == key)?;
         Some((*section, *known))
@@ -76,7 +76,10 @@ pub(super) fn home_of(key: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// The one of these keys that is spelled most like an unknown key, if one is.
-pub(super) fn nearest(key: &str, keys: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(super) fn most_similar(
+    key: &str,
+    keys: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
     let key = key.to_lowercase().replace('-', "_");
     let likeness = |known: &str| strsim::jaro_winkler(&key, &known.to_lowercase());
     keys.map(|known| (likeness(known), known))
@@ -90,7 +93,7 @@ const LONGEST_KEY: usize = 30;
 
 /// Whether a key can be shown. Behind a quote that was never closed the rest of the file is a
 /// key, with all the secrets in it.
-pub(super) fn looks_like_one(key: &str) -> bool {
+pub(super) fn is_safe_to_print(key: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     key.len() <= LONGEST_KEY && key.chars().all(is_plain)
 }
@@ -111,7 +114,7 @@ mod tests {
             ("x", None),
         ] {
             let keys = KEYS[1].1.iter().copied();
-            assert_eq!(nearest(typed, keys), meant, "{typed}");
+            assert_eq!(most_similar(typed, keys), meant, "{typed}");
         }
     }
 

@@ -7,14 +7,14 @@ use super::yaml::{Part, locate};
 
 /// Where a value is in the tree, and what that place is called.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Place {
+pub(super) struct ValuePath {
     /// The position in its map or list, at each level.
     pub(super) steps: Vec<usize>,
     /// `LibCal.locations[0]`; empty for the whole file.
     pub(super) name: String,
 }
 
-impl Place {
+impl ValuePath {
     /// The place of a map's entry. A key that may be any text is not in its name.
     pub(super) fn entry(&self, position: usize, key: Option<&str>) -> Self {
         let name = match key {
@@ -88,7 +88,7 @@ impl fmt::Display for Problem {
 /// A mistake in the file.
 #[derive(Debug)]
 pub(super) struct Mistake {
-    pub(super) place: Place,
+    pub(super) path: ValuePath,
     pub(super) problem: Problem,
 }
 
@@ -97,21 +97,21 @@ impl Mistake {
     fn explains(&self, other: &Self) -> bool {
         match (&self.problem, &other.problem) {
             (Problem::Misspelled { meant, .. }, Problem::Missing(key)) => {
-                let section = self.place.steps.split_last().map(|(_, section)| section);
-                meant == key && section == Some(&other.place.steps)
+                let section = self.path.steps.split_last().map(|(_, section)| section);
+                meant == key && section == Some(&other.path.steps)
             }
             (Problem::Misplaced { key, .. }, Problem::Missing(missing)) => key == missing,
             (Problem::Misplaced { key, section: "" }, Problem::Misplaced { section, .. }) => {
                 key == section
             }
-            (Problem::NoKeys, Problem::Misplaced { section, .. }) => self.place.name == *section,
+            (Problem::NoKeys, Problem::Misplaced { section, .. }) => self.path.name == *section,
             _ => false,
         }
     }
 }
 
 /// More than this nobody reads: it is another program's file.
-const MOST_TOLD: usize = 50;
+const MAX_LINES: usize = 50;
 
 /// The mistakes, one line each without the file's name, in the order of the file.
 pub(super) fn lines(text: &str, mistakes: &[Mistake]) -> Vec<String> {
@@ -119,21 +119,25 @@ pub(super) fn lines(text: &str, mistakes: &[Mistake]) -> Vec<String> {
     let mut lines: Vec<_> = mistakes
         .iter()
         .filter(|one| !is_explained(one))
-        .take(MOST_TOLD)
-        .map(|Mistake { place, problem }| {
-            let spot = locate(text, &place.steps, Part::Key);
-            let line = line(place, spot.as_ref().map(|spot| spot.line), problem);
-            (spot.map(|spot| spot.index), line)
+        .take(MAX_LINES)
+        .map(|Mistake { path, problem }| {
+            let position = locate(text, &path.steps, Part::Key);
+            let line = line(
+                path,
+                position.as_ref().map(|position| position.line),
+                problem,
+            );
+            (position.map(|position| position.index), line)
         })
         .collect();
     lines.sort_by_key(|(index, _)| *index);
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-fn line(place: &Place, line: Option<usize>, problem: &Problem) -> String {
-    let line = line.filter(|_| !place.steps.is_empty());
+fn line(path: &ValuePath, line: Option<usize>, problem: &Problem) -> String {
+    let line = line.filter(|_| !path.steps.is_empty());
     let line = line.map_or_else(String::new, |line| format!(", line {line}"));
-    match place.name.as_str() {
+    match path.name.as_str() {
         "" => format!("{line}: {problem}"),
         name => format!("{line}: {name}: {problem}"),
     }

@@ -41,7 +41,7 @@ impl IdPattern {
     #[must_use]
     pub fn find(&self, typed: &str) -> Option<String> {
         let visible: String = typed.chars().filter(|c| !is_invisible(*c)).collect();
-        let condensed: String = visible.chars().filter(|c| !is_dropped(*c)).collect();
+        let condensed: String = visible.chars().filter(|c| !is_separator(*c)).collect();
         let found = self.as_typed.captures(&visible);
         let found = found.or_else(|| self.condensed.captures(&condensed))?;
         Some(found.name("whole_id")?.as_str().to_owned())
@@ -49,7 +49,7 @@ impl IdPattern {
 }
 
 /// What people put between the parts of an ID, and around it.
-fn is_dropped(c: char) -> bool {
+fn is_separator(c: char) -> bool {
     c.is_whitespace()
         || matches!(
             c,

@@ -5,17 +5,17 @@
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
-use super::keys::{KEYS, home_of, looks_like_one, nearest};
-use super::mistake::{Mistake, Place, Problem};
+use super::keys::{KEYS, is_safe_to_print, most_similar, section_of};
+use super::mistake::{Mistake, Problem, ValuePath};
 use super::yaml::{Node, Part, locate};
 
 /// The file as it is read.
-pub(super) struct File<'a> {
+pub(super) struct ConfigFile<'a> {
     text: &'a str,
     mistakes: RefCell<Vec<Mistake>>,
 }
 
-impl<'a> File<'a> {
+impl<'a> ConfigFile<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         Self {
             text,
@@ -28,12 +28,12 @@ impl<'a> File<'a> {
         Value {
             file: self,
             node: root,
-            place: Place::default(),
+            path: ValuePath::default(),
         }
     }
 
-    fn record(&self, place: Place, problem: Problem) {
-        self.mistakes.borrow_mut().push(Mistake { place, problem });
+    fn record(&self, path: ValuePath, problem: Problem) {
+        self.mistakes.borrow_mut().push(Mistake { path, problem });
     }
 
     pub(super) fn into_mistakes(self) -> Vec<Mistake> {
@@ -43,26 +43,26 @@ impl<'a> File<'a> {
 
 /// A value of the file.
 pub(super) struct Value<'a> {
-    file: &'a File<'a>,
+    file: &'a ConfigFile<'a>,
     node: &'a Node,
-    place: Place,
+    path: ValuePath,
 }
 
 impl<'a> Value<'a> {
     /// Records that this value breaks its rule.
-    pub(super) fn wrong<T>(&self, what: impl Into<String>) -> Option<T> {
-        self.problem(Problem::Value(what.into()))
+    pub(super) fn reject<T>(&self, what: impl Into<String>) -> Option<T> {
+        self.record_problem(Problem::Value(what.into()))
     }
 
-    fn problem<T>(&self, problem: Problem) -> Option<T> {
-        self.file.record(self.place.clone(), problem);
+    fn record_problem<T>(&self, problem: Problem) -> Option<T> {
+        self.file.record(self.path.clone(), problem);
         None
     }
 
-    fn wrong_kind<T>(&self, expected: &str) -> Option<T> {
+    fn reject_kind<T>(&self, expected: &str) -> Option<T> {
         match self.node {
-            Node::Null => self.wrong("is empty"),
-            node => self.wrong(format!("must be {expected}, not {}", node.kind())),
+            Node::Null => self.reject("is empty"),
+            node => self.reject(format!("must be {expected}, not {}", node.kind())),
         }
     }
 
@@ -82,16 +82,16 @@ impl<'a> Value<'a> {
     }
 
     /// As it is written, for `2.10` and `0x1F` are numbers to YAML that have lost their form.
-    fn written(&self, part: Part) -> Option<String> {
-        locate(self.file.text, &self.place.steps, part)?.written
+    fn source_text(&self, part: Part) -> Option<String> {
+        locate(self.file.text, &self.path.steps, part)?.written
     }
 
     /// Any text; what YAML takes for a number or for true or false is text too.
     pub(super) fn text(&self) -> Option<String> {
         match self.node {
             Node::Text(text) => Some(text.clone()),
-            Node::Whole(_) | Node::Decimal | Node::Bool => self.written(Part::Value),
-            _ => self.wrong_kind("text"),
+            Node::Whole(_) | Node::Decimal | Node::Bool => self.source_text(Part::Value),
+            _ => self.reject_kind("text"),
         }
     }
 
@@ -99,20 +99,20 @@ impl<'a> Value<'a> {
     pub(super) fn checked<T>(&self, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         match rule(&self.text()?) {
             Ok(value) => Some(value),
-            Err(what) => self.wrong(what),
+            Err(what) => self.reject(what),
         }
     }
 
     /// Text with a rule, that YAML must not have taken for anything else, and that begins with
     /// no mark of YAML's: `&x y` would be `y`.
-    pub(super) fn exact<T>(&self, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        if let Some(mark) = self.mark() {
-            return self.wrong(format!(
+    pub(super) fn plain_text<T>(&self, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        if let Some(mark) = self.yaml_mark() {
+            return self.reject(format!(
                 "begins with {mark}, which has a special meaning in YAML: put it in quotes"
             ));
         }
         match self.node {
-            Node::Bool | Node::Decimal => self.wrong(format!(
+            Node::Bool | Node::Decimal => self.reject(format!(
                 "must be text, not {}: put it in quotes",
                 self.node.kind()
             )),
@@ -121,13 +121,13 @@ impl<'a> Value<'a> {
     }
 
     /// The mark of YAML's that is there in place of the value's first character.
-    fn mark(&self) -> Option<char> {
+    fn yaml_mark(&self) -> Option<char> {
         // Most files can have none there, and finding it takes another reading.
         if !matches!(self.node, Node::Null | Node::Tagged) && !self.file.text.contains('&') {
             return None;
         }
-        let spot = locate(self.file.text, &self.place.steps, Part::Value)?;
-        let rest = self.file.text.get(spot.index..)?.lines().next()?.trim();
+        let source = locate(self.file.text, &self.path.steps, Part::Value)?;
+        let rest = self.file.text.get(source.index..)?.lines().next()?.trim();
         let is_comment = rest == "#" || rest.starts_with("# ");
         let mark = rest.chars().next().filter(|c| "&!#".contains(*c));
         mark.filter(|_| !is_comment)
@@ -137,27 +137,27 @@ impl<'a> Value<'a> {
     pub(super) fn number(&self, range: RangeInclusive<u32>) -> Option<u32> {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
         let Node::Whole(number) = self.node else {
-            return self.wrong_kind(&expected);
+            return self.reject_kind(&expected);
         };
         let number = u32::try_from(*number).ok().filter(|n| range.contains(n));
-        number.or_else(|| self.wrong(format!("must be {expected}")))
+        number.or_else(|| self.reject(format!("must be {expected}")))
     }
 
     /// A location's number.
     pub(super) fn location(&self) -> Option<i64> {
         let id = self.node.location();
-        id.or_else(|| self.wrong_kind("a location id"))
+        id.or_else(|| self.reject_kind("a location id"))
     }
 
     /// A list, with each of its elements.
     pub(super) fn list<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<T>> {
         let Node::List(nodes) = self.node else {
-            return self.wrong_kind("a list");
+            return self.reject_kind("a list");
         };
         let elements = nodes.iter().enumerate().map(|(position, node)| Value {
             file: self.file,
             node,
-            place: self.place.element(position),
+            path: self.path.element(position),
         });
         // All of them first, for each may have a mistake.
         let read: Vec<_> = elements.map(|element| read(&element)).collect();
@@ -165,17 +165,23 @@ impl<'a> Value<'a> {
     }
 
     /// A list that must not be empty; a single element may be there without a list around it.
-    pub(super) fn one_or_more<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<T>> {
+    pub(super) fn one_or_non_empty_list<T>(
+        &self,
+        read: impl Fn(&Value<'a>) -> Option<T>,
+    ) -> Option<Vec<T>> {
         match self.node {
-            Node::List(_) => self.at_least_one(read),
+            Node::List(_) => self.non_empty_list(read),
             _ => read(self).map(|one| vec![one]),
         }
     }
 
     /// A list that must not be empty.
-    pub(super) fn at_least_one<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<T>> {
+    pub(super) fn non_empty_list<T>(
+        &self,
+        read: impl Fn(&Value<'a>) -> Option<T>,
+    ) -> Option<Vec<T>> {
         match self.node {
-            Node::List(nodes) if nodes.is_empty() => self.wrong("is an empty list"),
+            Node::List(nodes) if nodes.is_empty() => self.reject("is an empty list"),
             _ => self.list(read),
         }
     }
@@ -183,16 +189,16 @@ impl<'a> Value<'a> {
     /// The keys and values of a map whose keys are not ours.
     pub(super) fn entries(&self) -> Option<Vec<(Value<'a>, Value<'a>)>> {
         let Node::Map(entries) = self.node else {
-            return self.wrong_kind("a section");
+            return self.reject_kind("a section");
         };
-        let value = |node, place| Value {
+        let value = |node, path| Value {
             file: self.file,
             node,
-            place,
+            path,
         };
         let pair = |(position, (key, node)): (usize, &'a (Node, Node))| {
-            let place = self.place.entry(position, None);
-            (value(key, place.clone()), value(node, place))
+            let path = self.path.entry(position, None);
+            (value(key, path.clone()), value(node, path))
         };
         Some(entries.iter().enumerate().map(pair).collect())
     }
@@ -201,45 +207,45 @@ impl<'a> Value<'a> {
     pub(super) fn key(&self) -> Option<String> {
         match self.node {
             Node::Text(text) => Some(text.clone()),
-            Node::List(_) | Node::Map(_) | Node::Tagged => self.wrong_kind("text"),
-            _ => self.written(Part::Key),
+            Node::List(_) | Node::Map(_) | Node::Tagged => self.reject_kind("text"),
+            _ => self.source_text(Part::Key),
         }
     }
 
     /// A location's number that is a key.
     pub(super) fn location_key(&self) -> Option<i64> {
         if let Node::Text(text) = self.node
-            && let Some((section, key)) = home_of(text)
+            && let Some((section, key)) = section_of(text)
         {
-            return self.problem(Problem::Misplaced { key, section });
+            return self.record_problem(Problem::Misplaced { key, section });
         }
         let id = self.node.location();
-        id.or_else(|| self.wrong("every key must be a location id"))
+        id.or_else(|| self.reject("every key must be a location id"))
     }
 
     /// A section, whose keys are ours.
     pub(super) fn section(&self) -> Option<Section<'a>> {
         match self.node {
-            Node::Map(entries) => Some(Section::new(self.file, self.place.clone(), entries)),
-            Node::Null => self.problem(Problem::NoKeys),
-            _ => self.wrong_kind("a section of indented lines `key: value`"),
+            Node::Map(entries) => Some(Section::new(self.file, self.path.clone(), entries)),
+            Node::Null => self.record_problem(Problem::NoKeys),
+            _ => self.reject_kind("a section of indented lines `key: value`"),
         }
     }
 }
 
 /// A section of the file: its keys are known, and each is there once.
 pub(super) struct Section<'a> {
-    file: &'a File<'a>,
-    place: Place,
+    file: &'a ConfigFile<'a>,
+    path: ValuePath,
     entries: &'a [(Node, Node)],
 }
 
 impl<'a> Section<'a> {
     /// Records the keys that do not belong here.
-    fn new(file: &'a File<'a>, place: Place, entries: &'a [(Node, Node)]) -> Self {
+    fn new(file: &'a ConfigFile<'a>, path: ValuePath, entries: &'a [(Node, Node)]) -> Self {
         let section = Self {
             file,
-            place,
+            path,
             entries,
         };
         for (position, (key, _)) in entries.iter().enumerate() {
@@ -249,34 +255,34 @@ impl<'a> Section<'a> {
     }
 
     fn check_key(&self, position: usize, key: &Node) {
-        let place = self.place.entry(position, None);
+        let path = self.path.entry(position, None);
         let unknown = match key {
             Node::Text(key) => key.as_str(),
-            _ => return self.file.record(place, Problem::Unknown(None)),
+            _ => return self.file.record(path, Problem::Unknown(None)),
         };
         let Some(known) = self.keys().iter().copied().find(|key| *key == unknown) else {
-            return self.file.record(place, self.unknown(unknown));
+            return self.file.record(path, self.unknown(unknown));
         };
         let first = self.position(known).unwrap_or(position);
         if first != position {
-            let first = self.place.entry(first, None);
+            let first = self.path.entry(first, None);
             let first = locate(self.file.text, &first.steps, Part::Key);
-            let first = first.map_or(0, |spot| spot.line);
+            let first = first.map_or(0, |source| source.line);
             let problem = Problem::Repeated { key: known, first };
-            self.file.record(place, problem);
+            self.file.record(path, problem);
         }
     }
 
     fn unknown(&self, key: &str) -> Problem {
-        if let Some((section, key)) = home_of(key) {
+        if let Some((section, key)) = section_of(key) {
             return Problem::Misplaced { key, section };
         }
-        if !looks_like_one(key) {
+        if !is_safe_to_print(key) {
             return Problem::Unknown(None);
         }
         let absent = self.keys().iter().copied();
         let absent = absent.filter(|key| self.position(key).is_none());
-        match nearest(key, absent) {
+        match most_similar(key, absent) {
             Some(meant) => Problem::Misspelled {
                 key: key.to_owned(),
                 meant,
@@ -286,7 +292,7 @@ impl<'a> Section<'a> {
     }
 
     fn keys(&self) -> &'static [&'static str] {
-        let name = self.place.name.split('[').next().unwrap_or_default();
+        let name = self.path.name.split('[').next().unwrap_or_default();
         let known = KEYS.iter().find(|(section, _)| *section == name);
         known.map_or(&[], |(_, keys)| keys)
     }
@@ -298,12 +304,12 @@ impl<'a> Section<'a> {
 
     /// The value of a key, if it is there.
     pub(super) fn get(&self, key: &'static str) -> Option<Value<'a>> {
-        debug_assert!(self.keys().contains(&key), "{key} in {}", self.place.name);
+        debug_assert!(self.keys().contains(&key), "{key} in {}", self.path.name);
         let position = self.position(key)?;
         Some(Value {
             file: self.file,
             node: &self.entries[position].1,
-            place: self.place.entry(position, Some(key)),
+            path: self.path.entry(position, Some(key)),
         })
     }
 
@@ -314,7 +320,7 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&Value<'a>) -> Option<T>,
     ) -> Option<T> {
         let Some(value) = self.get(key) else {
-            self.file.record(self.place.clone(), Problem::Missing(key));
+            self.file.record(self.path.clone(), Problem::Missing(key));
             return None;
         };
         read(&value)
@@ -322,7 +328,7 @@ impl<'a> Section<'a> {
 
     /// The value of a key that may be left out. Where it is wrong the default is as good as any
     /// other, for then nothing comes of the file.
-    pub(super) fn or<T>(
+    pub(super) fn optional<T>(
         &self,
         key: &'static str,
         default: T,
@@ -334,11 +340,11 @@ impl<'a> Section<'a> {
     }
 
     /// A section that may be left out, or empty, as when each of its lines is commented out.
-    pub(super) fn subsection(&self, key: &'static str) -> Section<'a> {
+    pub(super) fn optional_section(&self, key: &'static str) -> Section<'a> {
         let value = self.get(key).filter(|value| !value.is_empty());
         let nothing = || Section {
             file: self.file,
-            place: self.place.entry(0, Some(key)),
+            path: self.path.entry(0, Some(key)),
             entries: &[],
         };
         value

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::values::HOME_NOT_EXPANDED;
+use super::address::HOME_NOT_EXPANDED;
 use crate::messages::io_reason;
 
 /// A password, a key or a name to log in with.
@@ -74,7 +74,7 @@ impl Secret {
             self.source = Source::Environment;
         } else if let Some(path) = self.text.strip_prefix("file:") {
             let path = folder.join(path);
-            let found = read_a_little(&path).map_err(|error| match error.kind() {
+            let found = read_limited(&path).map_err(|error| match error.kind() {
                 ErrorKind::InvalidData => format!("{} is not UTF-8 text", path.display()),
                 _ => format!("cannot read {}: {}", path.display(), io_reason(&error)),
             })?;
@@ -94,7 +94,7 @@ impl Secret {
 }
 
 /// Reads no more than a secret can have, whatever the file is.
-fn read_a_little(path: &Path) -> std::io::Result<String> {
+fn read_limited(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(path)?
         .take(64 << 10)

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::address::{Address, Endpoint, HOME_NOT_EXPANDED};
 use super::mistake::Mistake;
-use super::reader::{File, Section, Value};
-use super::values::{Address, Endpoint, HOME_NOT_EXPANDED};
+use super::reader::{ConfigFile, Section, Value};
 use super::yaml::Node;
 use super::{
     Alma, Cache, Config, IdPattern, LibCal, Location, Network, PassagePoint, Refuse, Secret,
@@ -16,12 +16,12 @@ use crate::model::LocationId;
 
 /// Reads the whole file.
 pub(super) fn read(text: &str, root: &Node) -> Result<Config, Vec<Mistake>> {
-    let file = File::new(text);
+    let file = ConfigFile::new(text);
     let whole = file.value(root);
     let config = match root {
         Node::Map(_) => whole.section().and_then(|root| config(&root)),
-        Node::Null => whole.wrong("is empty: start from config.yml.example"),
-        other => whole.wrong(format!(
+        Node::Null => whole.reject("is empty: start from config.yml.example"),
+        other => whole.reject(format!(
             "must have the sections LibCal, Alma and PassagePoint, but is {}",
             other.kind()
         )),
@@ -41,8 +41,8 @@ fn config(root: &Section) -> Option<Config> {
         .and_then(|section| passagepoint_section(&section, locations.unwrap_or_default()));
     let is_used = |key: &&'static str| root.get(key).is_some_and(|value| !value.is_empty());
     Some(Config {
-        cache: cache_section(&root.subsection("Cache")),
-        network: network_section(&root.subsection("Network")),
+        cache: cache_section(&root.optional_section("Cache")),
+        network: network_section(&root.optional_section("Network")),
         unused_sections: ["LCPP", "Emails"].into_iter().filter(is_used).collect(),
         libcal: libcal?,
         alma: alma?,
@@ -60,13 +60,13 @@ fn libcal_section(section: &Section) -> Option<LibCal> {
     let statuses = vec!["Mediated Approved".into(), "Confirmed".into()];
     let pattern = |value: &Value| value.checked(IdPattern::read).map(Some);
     Some(LibCal {
-        primary_id_pattern: section.or("primary_id_pattern", None, |value| {
+        primary_id_pattern: section.optional("primary_id_pattern", None, |value| {
             value.unless_empty(pattern)
         }),
-        statuses: section.or("statuses", statuses, |value| {
-            value.at_least_one(Value::text)
+        statuses: section.optional("statuses", statuses, |value| {
+            value.non_empty_list(Value::text)
         }),
-        days: section.or("days", 0, |value| value.number(0..=365)),
+        days: section.optional("days", 0, |value| value.number(0..=365)),
         client_id: client_id?,
         client_secret: client_secret?,
         credentials_endpt: credentials_endpt?,
@@ -77,18 +77,18 @@ fn libcal_section(section: &Section) -> Option<LibCal> {
 }
 
 fn alma_section(section: &Section) -> Option<Alma> {
-    let apikeys = section.required("apikeys", |value| value.one_or_more(secret));
+    let apikeys = section.required("apikeys", |value| value.one_or_non_empty_list(secret));
     let users_endpt = section.required("users_endpt", address);
     let barcode_types = vec!["BARCODE".into(), "01".into()];
     let refused = |value: &Value| value.unless_empty(|value| value.list(refuse));
     Some(Alma {
-        barcode_types: section.or("barcode_types", barcode_types, |value| {
-            value.at_least_one(Value::text)
+        barcode_types: section.optional("barcode_types", barcode_types, |value| {
+            value.non_empty_list(Value::text)
         }),
-        refuse: section.or("refuse", Vec::new(), refused),
+        refuse: section.optional("refuse", Vec::new(), refused),
         requests_per_second: section
-            .or("requests_per_second", 25, |value| value.number(1..=10_000)),
-        refresh_days: section.or("refresh_days", 1, |value| value.number(0..=3650)),
+            .optional("requests_per_second", 25, |value| value.number(1..=10_000)),
+        refresh_days: section.optional("refresh_days", 1, |value| value.number(0..=3650)),
         apikeys: apikeys?,
         users_endpt: users_endpt?,
     })
@@ -102,7 +102,7 @@ fn passagepoint_section(section: &Section, locations: &[Location]) -> Option<Pas
         location_mapping(value, locations)
     });
     let endpoint = |key, default| {
-        section.or(key, Endpoint::new(default), |value| {
+        section.optional(key, Endpoint::new(default), |value| {
             value.checked(Endpoint::read)
         })
     };
@@ -115,7 +115,7 @@ fn passagepoint_section(section: &Section, locations: &[Location]) -> Option<Pas
             "get_destinations_endpt",
             "/pp/api/v2/visit/getDestinations",
         ),
-        user_mapping: section.or("user_mapping", BTreeMap::new(), |value| {
+        user_mapping: section.optional("user_mapping", BTreeMap::new(), |value| {
             value.unless_empty(user_mapping)
         }),
         username: username?,
@@ -127,20 +127,20 @@ fn passagepoint_section(section: &Section, locations: &[Location]) -> Option<Pas
 
 fn cache_section(section: &Section) -> Cache {
     Cache {
-        path: section.or("path", "cache.db".into(), path),
+        path: section.optional("path", "cache.db".into(), path),
     }
 }
 
 fn network_section(section: &Section) -> Network {
     Network {
-        timeout_seconds: section.or("timeout_seconds", 30, |value| value.number(1..=600)),
-        tries: section.or("tries", 3, |value| value.number(1..=10)),
-        concurrency: section.or("concurrency", 8, |value| value.number(1..=64)),
+        timeout_seconds: section.optional("timeout_seconds", 30, |value| value.number(1..=600)),
+        tries: section.optional("tries", 3, |value| value.number(1..=10)),
+        concurrency: section.optional("concurrency", 8, |value| value.number(1..=64)),
     }
 }
 
 fn secret(value: &Value) -> Option<Secret> {
-    value.exact(Secret::read)
+    value.plain_text(Secret::read)
 }
 
 fn address(value: &Value) -> Option<Address> {
@@ -173,13 +173,13 @@ fn refuse(value: &Value) -> Option<Refuse> {
 
 fn locations(value: &Value) -> Option<Vec<Location>> {
     let seen = RefCell::new(BTreeSet::new());
-    value.at_least_one(|element| {
+    value.non_empty_list(|element| {
         let section = element.section()?;
         let name = section.required("name", name);
         let id = section.required("id", |value| {
             let id = value.location()?;
             if !seen.borrow_mut().insert(id) {
-                return value.wrong(format!("location {id} appears twice: remove one"));
+                return value.reject(format!("location {id} appears twice: remove one"));
             }
             Some(LocationId(id))
         });
@@ -202,7 +202,7 @@ fn location_mapping(value: &Value, locations: &[Location]) -> Option<BTreeMap<Lo
             continue;
         };
         if mapping.insert(LocationId(id), name).is_some() {
-            key.wrong::<()>(format!("location {id} appears twice: remove one"));
+            key.reject::<()>(format!("location {id} appears twice: remove one"));
         }
     }
     for Location { name, id } in locations.iter().filter(|_| complete) {
@@ -215,7 +215,7 @@ fn location_mapping(value: &Value, locations: &[Location]) -> Option<BTreeMap<Lo
                 "no destination for location {id} ({name}): add a line `{id}: name of its destination`"
             ),
         };
-        value.wrong::<()>(what);
+        value.reject::<()>(what);
     }
     Some(mapping)
 }
@@ -227,7 +227,7 @@ fn user_mapping(value: &Value) -> Option<BTreeMap<String, String>> {
             continue;
         };
         if mapping.insert(group, category).is_some() {
-            key.wrong::<()>("this user group appears twice: remove one");
+            key.reject::<()>("this user group appears twice: remove one");
         }
     }
     Some(mapping)

@@ -1,5 +1,5 @@
 //! The file as YAML has it: a tree of values, before any of them means something, and where
-//! each of them is. What is wrong with a file that is no YAML is found out in `syntax`.
+//! each of them is. What is wrong with a file that is no YAML is found out in `syntax_error`.
 
 use std::fmt;
 
@@ -130,7 +130,7 @@ pub(super) enum Part {
 
 /// Where something is, and as it is written there if it is no list or map.
 #[derive(Debug)]
-pub(super) struct Spot {
+pub(super) struct SourcePosition {
     /// Counted from 1.
     pub(super) line: usize,
     /// How many bytes of the file are before it.
@@ -143,29 +143,29 @@ pub(super) struct Spot {
 ///
 /// The YAML package tells where a value is only in the error that ends the reading: so the file
 /// is read once more, and the reading ended there.
-pub(super) fn locate(text: &str, steps: &[usize], part: Part) -> Option<Spot> {
+pub(super) fn locate(text: &str, steps: &[usize], part: Part) -> Option<SourcePosition> {
     let mut written = None;
-    let walk = Walk {
+    let walk = Locator {
         steps,
         part,
         written: &mut written,
     };
     let ended = walk.deserialize(serde_yaml::Deserializer::from_str(text));
     let location = ended.err()?.location()?;
-    Some(Spot {
+    Some(SourcePosition {
         line: location.line(),
         index: location.index(),
         written,
     })
 }
 
-struct Walk<'a> {
+struct Locator<'a> {
     steps: &'a [usize],
     part: Part,
     written: &'a mut Option<String>,
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
+impl<'de> DeserializeSeed<'de> for Locator<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -177,7 +177,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
+impl<'de> Visitor<'de> for Locator<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,7 +208,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 }
 
-impl Walk<'_> {
+impl Locator<'_> {
     /// Takes the next step, and says how far it is.
     fn step(&mut self) -> usize {
         let Some((step, rest)) = self.steps.split_first() else {
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn a_key_and_its_value_are_found_where_they_are_written() {
         let text = "a: 1 # \u{e9}\r\nb:\n  - x\n  - {c: 0x10, c: 'y'}\nd: &e [1]\n";
-        let spot = |steps: &[usize], part| {
+        let position = |steps: &[usize], part| {
             let found = locate(text, steps, part).unwrap();
             let rest: String = text[found.index..].chars().take(4).collect();
             (found.line, rest, found.written)
@@ -240,7 +240,7 @@ mod tests {
             (&[2], Part::Value, 5, "&e [", None),
         ] {
             let expected = (line, rest.to_owned(), written.map(str::to_owned));
-            assert_eq!(spot(steps, part), expected);
+            assert_eq!(position(steps, part), expected);
         }
     }
 }

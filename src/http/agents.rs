@@ -11,7 +11,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use super::proxy::Proxy;
 use super::request::RetryPolicy;
 use super::resolver::TimedResolver;
-use crate::config::{Network, Wrong};
+use crate::config::{ConfigError, Network};
 
 /// The agents of a run.
 #[derive(Debug, Clone)]
@@ -34,8 +34,8 @@ struct Pair {
 /// Certificates are checked against the operating system's store, and redirects are not followed.
 ///
 /// # Errors
-/// [`Wrong`] if the environment names a proxy that cannot be used.
-pub fn agents(network: &Network) -> Result<Agents, Wrong> {
+/// [`ConfigError`] if the environment names a proxy that cannot be used.
+pub fn agents(network: &Network) -> Result<Agents, ConfigError> {
     let pair = |proxy: Option<&Proxy>| Pair {
         pooled: agent(network, proxy, network.concurrency as usize),
         unpooled: agent(network, proxy, 0),

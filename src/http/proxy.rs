@@ -9,7 +9,7 @@ use std::fmt;
 use ureq::ProxyProtocol;
 use ureq::http::Uri;
 
-use crate::config::{Wrong, is_loopback};
+use crate::config::{ConfigError, is_loopback};
 
 /// Where a proxy may be named: for https: first, then for everything.
 const PROXY_VARIABLES: [&str; 6] = [
@@ -34,8 +34,8 @@ impl Proxy {
     /// The proxy of the first variable that is set and not blank, if there is one.
     ///
     /// # Errors
-    /// [`Wrong`] if it is not the address of an HTTP proxy.
-    pub(super) fn from_env() -> Result<Option<Self>, Wrong> {
+    /// [`ConfigError`] if it is not the address of an HTTP proxy.
+    pub(super) fn from_env() -> Result<Option<Self>, ConfigError> {
         let Some((variable, value)) = PROXY_VARIABLES.iter().find_map(|name| non_blank_var(name))
         else {
             return Ok(None);
@@ -46,7 +46,7 @@ impl Proxy {
             .filter(|proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https));
         let with_exceptions = read.and_then(|proxy| with_no_proxy(&proxy));
         let proxy = with_exceptions.ok_or_else(|| {
-            Wrong(vec![format!(
+            ConfigError(vec![format!(
                 "{variable} in the environment is not the address of an HTTP proxy, such as http://proxy.example.edu:3128: correct or unset it"
             )])
         })?;

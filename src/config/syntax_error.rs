@@ -1,7 +1,7 @@
 //! What is wrong with a file that is no YAML. The YAML package says where; its words may hold a
 //! secret, and few people understand them. So our own come from the line itself.
 
-use super::keys::home_of;
+use super::keys::section_of;
 
 /// The mistake in one line, without the file's name. `text` is what the error is about.
 pub(super) fn line(text: &str, error: &serde_yaml::Error) -> String {
@@ -21,12 +21,12 @@ pub(super) fn line(text: &str, error: &serde_yaml::Error) -> String {
             None => ": is nested too deeply: start from config.yml.example".into(),
         };
     };
-    let place = Place {
+    let position = ErrorPosition {
         lines: &lines,
         line: location.line().saturating_sub(1),
         column: location.column().saturating_sub(1),
     };
-    let (line, hint) = place.hint();
+    let (line, hint) = position.hint();
     format!(", line {}: {hint}", (line + 1).min(lines.len()))
 }
 
@@ -35,13 +35,13 @@ fn is_control(c: char) -> bool {
 }
 
 /// Where the error is, counted from 0; beyond the last line if something is not closed.
-struct Place<'a> {
+struct ErrorPosition<'a> {
     lines: &'a [&'a str],
     line: usize,
     column: usize,
 }
 
-impl Place<'_> {
+impl ErrorPosition<'_> {
     /// The line to look at, and what is wrong there.
     fn hint(&self) -> (usize, String) {
         let line = self.lines.get(self.line).copied().unwrap_or_default();
@@ -62,7 +62,7 @@ impl Place<'_> {
             let hint = "no colon and space between the key and its value: write `key: value`";
             return (without, hint.to_owned());
         }
-        if let Some((opened, mark)) = self.left_open() {
+        if let Some((opened, mark)) = self.unclosed_mark() {
             let hint = match mark {
                 '\'' | '"' => format!("the quote `{mark}` is not closed in this line"),
                 _ => format!("the bracket `{mark}` is not closed, or a comma is missing"),
@@ -106,7 +106,7 @@ impl Place<'_> {
 
     /// The line, up to the place of the error, in which a quote or bracket is opened that is not
     /// closed in it, or for a bracket before that place, and what that is.
-    fn left_open(&self) -> Option<(usize, char)> {
+    fn unclosed_mark(&self) -> Option<(usize, char)> {
         let until = self.lines.len().min(self.line + 1);
         let mut below = String::new();
         for (at, line) in self.lines[..until].iter().enumerate().rev() {
@@ -142,7 +142,7 @@ fn lacks_colon(line: &str) -> bool {
     let key = &line[..end.unwrap_or(line.len())];
     let is_location = !key.is_empty() && key.chars().all(|c| c.is_ascii_digit());
     let has_colon = line.contains(": ") || line.ends_with(':');
-    !has_colon && (home_of(key).is_some() || is_location)
+    !has_colon && (section_of(key).is_some() || is_location)
 }
 
 /// The last quote or bracket of a line that is still open at its end.

@@ -20,19 +20,21 @@ impl Address {
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let text = text.trim().trim_end_matches('/').to_owned();
         if text == "https:" || text == "http:" {
-            return Err(no_address("it has no host"));
+            return Err(not_an_address("it has no host"));
         }
-        let uri: Uri = text.parse().map_err(|_| no_address("it is not a URL"))?;
+        let uri: Uri = text
+            .parse()
+            .map_err(|_| not_an_address("it is not a URL"))?;
         let host = uri.host().filter(|host| !host.is_empty());
-        let host = host.ok_or_else(|| no_address("it has no host"))?;
+        let host = host.ok_or_else(|| not_an_address("it has no host"))?;
         if uri
             .authority()
             .is_some_and(|authority| authority.as_str().contains('@'))
         {
-            return Err(no_address("it must not contain a user name"));
+            return Err(not_an_address("it must not contain a user name"));
         }
         if text.contains(['?', '#']) {
-            return Err(no_address(
+            return Err(not_an_address(
                 "it must not contain a query (`?`) or fragment (`#`)",
             ));
         }
@@ -43,12 +45,12 @@ impl Address {
                 "http: would send secrets unencrypted and is accepted only for this machine: use https:"
                     .into(),
             ),
-            _ => Err(no_address("it does not begin with https:")),
+            _ => Err(not_an_address("it does not begin with https:")),
         }
     }
 }
 
-fn no_address(why: &str) -> String {
+fn not_an_address(why: &str) -> String {
     format!("is not an address like https://library.example.edu/path: {why}")
 }
 
