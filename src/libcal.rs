@@ -2,11 +2,13 @@
 //!
 //! Which rows make a visit is for [`crate::plan`] to say.
 
+mod fingerprint;
 mod pagination;
 mod row;
 pub mod status;
 
-pub use pagination::{Page, PageFingerprints, PagedList, RowIds};
+pub use fingerprint::PageFingerprints;
+pub use pagination::{Page, PagedList, RowIds};
 pub use row::{Row, RowId, UnreadableRow};
 
 use row::Question;

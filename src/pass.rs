@@ -5,6 +5,7 @@
 //! and registers visits in PassagePoint. The plan says what is to be done; [`crate::command`]
 //! prints what came of it.
 
+mod covering;
 mod person;
 mod visit;
 

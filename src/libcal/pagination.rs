@@ -14,8 +14,8 @@
 //! one is requested too.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::fingerprint::{Fingerprint, PageFingerprints, fingerprint};
 use super::row::{Row, RowId, UnreadableRow};
 use super::{Listing, PAGE_SIZE};
 
@@ -42,10 +42,6 @@ pub struct Page {
 }
 
 pub(super) type RowEntry = (RowId, Result<Row, UnreadableRow>);
-
-/// The number of a page's rows and a hash of their identities: whether two readings of the page
-/// found the same rows, in whatever order.
-type Fingerprint = (usize, u64);
 
 /// How a list ends.
 #[derive(Debug)]
@@ -251,35 +247,6 @@ impl RowIds {
         self.rows.extend(others.rows);
         self.unreadable.extend(others.unreadable);
     }
-}
-
-/// The fingerprints of the pages of a list that was read to its end, to compare with another reading.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct PageFingerprints(Vec<Fingerprint>);
-
-impl PageFingerprints {
-    /// How many pages there are, including the one that showed the end.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether a row can be lost by moving from one page to another: not if there is only one page,
-    /// or the same one again and again.
-    #[must_use]
-    pub fn can_lose_rows(&self) -> bool {
-        self.0.first() != self.0.get(1) && self.count() > 1
-    }
-}
-
-fn fingerprint(page: &Page) -> Fingerprint {
-    let hash = |id: &RowId| {
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        hasher.finish()
-    };
-    let hashes = page.rows.iter().map(|(id, _)| hash(id));
-    (page.rows.len(), hashes.fold(0, u64::wrapping_add))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod faults;
 mod found;
 mod full_disk;
 mod generated;
+mod in_doubt;
 mod kept_state;
 mod libcal;
 mod libcal_pages;

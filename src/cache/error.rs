@@ -1,0 +1,97 @@
+//! SQLite's errors in plain words: which file, what is wrong with it, and what to do.
+
+use std::path::Path;
+
+use rusqlite::{ErrorCode, ffi};
+
+use super::BUSY_TIMEOUT;
+
+/// The error that SQLite gives with that code.
+pub(super) fn sqlite_error(code: i32) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+}
+
+/// One line about an error that was met with the cache at that path.
+pub(super) fn error_message(path: &Path, error: &rusqlite::Error) -> String {
+    let path = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            format!(
+                "{path} is not a cache, nor any other SQLite file: move it away, or name another file with Cache.path or --db"
+            )
+        }
+        Some(ErrorCode::ReadOnly) => format!(
+            "the cache {path} is read-only: give its owner write permission for the file and its folder"
+        ),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            format!(
+                "no permission to open the cache {path}: run the command as the account that runs the sync, or correct the permissions of the file and its folder"
+            )
+        }
+        Some(ErrorCode::DiskFull) => {
+            format!("the cache {path} cannot be written: the disk is full")
+        }
+        Some(ErrorCode::SystemIoFailure) => format!(
+            "the cache {path} cannot be read or written: check whether the disk is full or failing"
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
+            "the cache {path} was locked by another program for {} s: end that program, or try again",
+            BUSY_TIMEOUT.as_secs()
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            format!(
+                "the cache {path} is damaged: remove {path}-wal and {path}-shm if they exist, then restore a backup, or move it away"
+            )
+        }
+        _ => format!("the cache {path} cannot be used: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_of_sqlite_is_one_line_that_names_the_file_and_what_to_do() {
+        for (code, says) in [
+            (ffi::SQLITE_NOTADB, "move it away, or name another"),
+            (
+                ffi::SQLITE_READONLY,
+                "is read-only: give its owner write permission",
+            ),
+            (
+                ffi::SQLITE_CANTOPEN,
+                "run the command as the account that runs the sync",
+            ),
+            (
+                ffi::SQLITE_PERM,
+                "run the command as the account that runs the sync",
+            ),
+            (ffi::SQLITE_FULL, "the disk is full"),
+            (
+                ffi::SQLITE_IOERR,
+                "check whether the disk is full or failing",
+            ),
+            (
+                ffi::SQLITE_BUSY,
+                "was locked by another program for 20 s: end that program",
+            ),
+            (
+                ffi::SQLITE_LOCKED,
+                "was locked by another program for 20 s: end that program",
+            ),
+            (
+                ffi::SQLITE_CORRUPT,
+                "is damaged: remove var/cache.db-wal and var/cache.db-shm",
+            ),
+            (ffi::SQLITE_CONSTRAINT, "cannot be used: Error code 19"),
+        ] {
+            let told = error_message(Path::new("var/cache.db"), &sqlite_error(code));
+            assert!(
+                told.contains("var/cache.db") && told.contains(says),
+                "{told}"
+            );
+            assert_eq!(told.lines().count(), 1, "{told}");
+        }
+    }
+}
