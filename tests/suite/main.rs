@@ -53,6 +53,7 @@ mod proxies;
 mod prune;
 mod prune_limits;
 mod readme;
+mod readme_outputs;
 mod right_person;
 mod scoped_storms;
 mod serve;

@@ -14,7 +14,7 @@ use libcal_pp::model::State;
 use crate::sandbox::Run;
 
 /// A file of those that people read or copy.
-fn text_of(name: &str) -> String {
+pub fn text_of(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
@@ -32,7 +32,7 @@ fn table(head: &str) -> Vec<Vec<String>> {
 }
 
 /// The code blocks of one language.
-fn blocks(language: &str) -> Vec<String> {
+pub fn blocks(language: &str) -> Vec<String> {
     let text = text_of("README.md");
     let fence = format!("```{language}\n");
     let after = text.split(fence.as_str()).skip(1);
