@@ -1,6 +1,6 @@
 //! The one door to SQLite: what the program remembers, in one file.
 //!
-//! Each method is one transaction. What it means that something is remembered
+//! Each method is one transaction. What follows from the contents
 //! is for [`crate::plan`] and [`crate::pass`] to say.
 
 mod appts;
@@ -32,10 +32,10 @@ use crate::model::{BookingId, CacheSnapshot, LastReport, PrimaryId, Reason};
 use error::{error_message, sqlite_error};
 use schema::Format;
 
-/// How long another process may keep the cache locked.
+/// How long to wait while another process keeps the cache locked.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How many statements are kept prepared: more than the program has.
+/// How many prepared statements are cached: more than the program has.
 const MAX_STATEMENTS: usize = 64;
 
 /// The open cache.
@@ -45,22 +45,22 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache, making it if it is not there: readable by its owner only.
+    /// Opens the cache, and creates it if it does not exist: readable by its owner only.
     ///
     /// # Errors
-    /// Where it cannot be made, opened or written, is no cache, or is one of a later version.
+    /// Where it cannot be created, opened or written, is not a cache, or has a later version.
     pub fn open_or_create(path: &Path) -> Result<Self> {
         create_private(path)?;
         Self::open_existing(path)
     }
 
-    /// Opens a cache that must be there already.
+    /// Opens a cache that must exist already.
     ///
     /// # Errors
-    /// As [`Cache::open_or_create`], and where there is none.
+    /// As [`Cache::open_or_create`], and where it does not exist.
     pub fn open_existing(path: &Path) -> Result<Self> {
         let mut cache = Self::connect(path)?;
-        // What comes to be ours was perhaps made by a program that let everybody read it.
+        // The program that created a file which becomes ours may have let everybody read it.
         let format = schema::detect_format(&cache.connection);
         let format = cache.map_error(format)?;
         if matches!(format, Format::Python | Format::Empty) {
@@ -83,7 +83,7 @@ impl Cache {
             path: path.to_owned(),
         };
         if Self::check_path(path)? {
-            // Nothing is written, but only a connection that could takes its two files away when it ends.
+            // Nothing is written, but only a writable connection removes its two files when it closes.
             let source = Self::connect(path)?;
             let copied = backup::Backup::new(&source.connection, &mut copy.connection)
                 .and_then(|backup| backup.run_to_completion(1000, Duration::from_millis(5), None));
@@ -96,10 +96,10 @@ impl Cache {
         Ok(copy)
     }
 
-    /// Makes sure that there is a file at `path`, or nothing; says whether there is one.
+    /// Makes sure that `path` is a file or does not exist; says whether it exists.
     ///
     /// # Errors
-    /// Where there is a folder, a device or the like, or where that cannot be found out.
+    /// Where it is a folder, a device or the like, or where that cannot be found out.
     pub fn check_path(path: &Path) -> Result<bool> {
         let shown = path.display();
         let what = match path.metadata() {
@@ -115,7 +115,7 @@ impl Cache {
     }
 
     fn connect(path: &Path) -> Result<Self> {
-        // SQLite's own words for a missing file or a folder do not say which it is.
+        // SQLite's own message for a missing file or a folder does not say which it is.
         if !Self::check_path(path)? {
             if path.is_symlink() {
                 return Err(dangling_link(path));
@@ -127,7 +127,7 @@ impl Cache {
         }
         repair_permissions(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        // A name such as `:memory:` or `file:x?mode=memory` would be no file to SQLite.
+        // To SQLite, a name such as `:memory:` or `file:x?mode=memory` would not be a file.
         let opened = std::path::absolute(path).map_or_else(
             |_| Connection::open_with_flags(path, flags),
             |path| Connection::open_with_flags(path, flags),
@@ -142,8 +142,8 @@ impl Cache {
             .set_prepared_statement_cache_capacity(MAX_STATEMENTS);
         let patient = cache.connection.busy_timeout(BUSY_TIMEOUT);
         cache.map_error(patient)?;
-        // SQLite opens what it may not write for reading alone, and says so only when asked. What
-        // it then puts beside it has the same mode, and would be in the way of every later pass.
+        // SQLite opens a file that it must not write read-only, and says so only when asked. The
+        // files that it then creates beside it have the same mode, and would block every later pass.
         let writable = match cache.connection.is_readonly("main") {
             Ok(true) => Err(sqlite_error(ffi::SQLITE_READONLY)),
             found => found,
@@ -152,7 +152,7 @@ impl Cache {
         Ok(cache)
     }
 
-    /// What is known of these bookings and people, and of all visits that are not over.
+    /// What the cache knows of these bookings and people, and of all visits that are not over.
     ///
     /// # Errors
     /// Where the cache cannot be read.
@@ -163,7 +163,7 @@ impl Cache {
         now: DateTime<Utc>,
     ) -> Result<CacheSnapshot> {
         let mut known = CacheSnapshot::default();
-        // In one transaction: each of its own would have to lock and look whether anything changed.
+        // In one transaction: several would each have to lock the file and check it for changes.
         let snapshot = self.connection.unchecked_transaction();
         let snapshot = self.map_error(snapshot)?;
         for appt in self.current_appts(now)? {
@@ -195,7 +195,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Gives an SQLite error the name of the file and the words of a person.
+    /// Turns an SQLite error into a message for a person, with the name of the file.
     fn map_error<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         result.map_err(|error| anyhow!("{}", error_message(&self.path, &error)))
     }
@@ -243,8 +243,8 @@ fn required_time_column(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTi
     })
 }
 
-/// Makes the file, if it is not there, so that nobody but its owner can read it;
-/// SQLite gives its own files beside it the same access.
+/// Creates the file, if it does not exist, so that nobody but its owner can read it;
+/// SQLite gives its own files beside it the same mode.
 fn create_private(path: &Path) -> Result<()> {
     let made = OpenOptions::new()
         .write(true)
@@ -254,7 +254,7 @@ fn create_private(path: &Path) -> Result<()> {
     match made {
         // The mode of a new file is subject to the umask; this one is not.
         Ok(file) => files::make_private(&file).with_context(|| cannot_protect(path)),
-        // What is there, a link to nowhere perhaps, is looked at when it is opened.
+        // What exists already, perhaps a dangling link, is checked when it is opened.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(anyhow!(
             "cannot create the cache {}: {}",
@@ -264,8 +264,8 @@ fn create_private(path: &Path) -> Result<()> {
     }
 }
 
-/// Lets nobody but its owner read what becomes our cache: a file of this account, which may be
-/// reached by a link. By its path, for to open and close it here would take SQLite's locks off it.
+/// Lets nobody but its owner read the file that becomes our cache: a file of this account, which may
+/// be reached by a link. By its path, because opening and closing it here would drop SQLite's locks.
 fn protect(path: &Path) -> Result<()> {
     let found = path.metadata().with_context(|| cannot_protect(path))?;
     if !files::is_ours(&found) {
@@ -281,7 +281,7 @@ fn cannot_protect(path: &Path) -> String {
     format!("cannot set the permissions of the cache {}", path.display())
 }
 
-/// What SQLite keeps beside the cache, which it reaches by no link.
+/// The path of a file that SQLite keeps beside the cache, with links resolved.
 fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut name = OsString::from(path);
@@ -289,8 +289,8 @@ fn sibling(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Makes writable again what SQLite keeps beside the cache, as far as it is ours: made while the
-/// cache was read-only, it is too. Where that is not possible, SQLite says what is wrong.
+/// Makes the files that SQLite keeps beside the cache writable again, if they are ours: if they were
+/// created while the cache was read-only, they are read-only too. Where that fails, SQLite reports it.
 fn repair_permissions(path: &Path) {
     for suffix in ["-wal", "-shm"] {
         let found = files::open_no_follow(&sibling(path, suffix), OpenOptions::new().read(true));

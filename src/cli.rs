@@ -114,7 +114,7 @@ pub struct Sync {
     pub dry_run: bool,
 
     /// The first day to read, today or later [default: today in the library's own time zone]
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = a_day)]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day)]
     pub date: Option<NaiveDate>,
 }
 
@@ -122,7 +122,7 @@ pub struct Sync {
 #[derive(Debug, Args)]
 pub struct LookupUser {
     /// Primary IDs as people type them; case and surrounding spaces do not matter
-    #[arg(required = true, value_name = "PRIMARY_ID", value_parser = an_id)]
+    #[arg(required = true, value_name = "PRIMARY_ID", value_parser = parse_id)]
     pub primary_ids: Vec<String>,
 }
 
@@ -130,7 +130,7 @@ pub struct LookupUser {
 #[derive(Debug, Args)]
 pub struct LookupAppt {
     /// Booking ids (LibCal's bookId), such as cs_AbC123
-    #[arg(required = true, value_name = "BOOK_ID", value_parser = an_id)]
+    #[arg(required = true, value_name = "BOOK_ID", value_parser = parse_id)]
     pub book_ids: Vec<String>,
 }
 
@@ -150,11 +150,11 @@ pub struct Prune {
     pub keep_days: Option<u32>,
 
     /// Forget this user, with all their appointments
-    #[arg(long, value_name = "PRIMARY_ID", value_parser = an_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
+    #[arg(long, value_name = "PRIMARY_ID", value_parser = parse_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
     pub user: Option<String>,
 
     /// Forget this booking, so that the next sync treats it as new
-    #[arg(long, value_name = "BOOK_ID", value_parser = an_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
+    #[arg(long, value_name = "BOOK_ID", value_parser = parse_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
     pub appt: Option<String>,
 
     /// Also forget users who have had no booking for this many days [default: none]
@@ -175,7 +175,7 @@ pub struct Generate {
 
 /// A day, written in full (chrono alone would take `2026-8-1` and `+2026-08-01`), that LibCal may
 /// list: by the library's clock, this machine's yesterday may be today.
-fn a_day(typed: &str) -> Result<NaiveDate, &'static str> {
+fn parse_day(typed: &str) -> Result<NaiveDate, &'static str> {
     let year = typed.trim_start_matches('+').split('-').next();
     if year.is_some_and(|year| year.len() > 4 && year.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err("the year must have four digits, as in 2026-12-01");
@@ -192,7 +192,7 @@ fn a_day(typed: &str) -> Result<NaiveDate, &'static str> {
 
 /// An ID without the space around it, which must leave something to see. What it looks like is
 /// for the command to judge: clap would repeat it as it is, with all that steers a terminal.
-fn an_id(typed: &str) -> Result<String, &'static str> {
+fn parse_id(typed: &str) -> Result<String, &'static str> {
     match PrimaryId::parse(typed) {
         Err(InvalidId::Blank) => Err("it is blank"),
         _ => Ok(typed.trim().to_owned()),

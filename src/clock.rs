@@ -1,4 +1,4 @@
-//! What time it is, for the whole program.
+//! The clock of the whole program.
 //!
 //! A debug build adds the seconds of [`OFFSET_VARIABLE`], so that a test can run the program at any
 //! time; a release build does not read it.
@@ -9,13 +9,13 @@ use chrono::{DateTime, Local, SubsecRound, TimeDelta, Utc};
 /// if it is negative.
 pub const OFFSET_VARIABLE: &str = "LIBCAL_PP_CLOCK_OFFSET";
 
-/// The present, to the second, as the cache keeps times.
+/// The current time, to the second, as the cache keeps times.
 #[must_use]
 pub fn now() -> DateTime<Utc> {
     (Utc::now() + offset()).trunc_subsecs(0)
 }
 
-/// The present by this machine's time zone.
+/// The current time in this machine's time zone.
 #[must_use]
 pub fn local_now() -> DateTime<Local> {
     now().with_timezone(&Local)

@@ -1,4 +1,4 @@
-//! Files that nobody else may have put there: how they are opened, and whose they are.
+//! Opens files safely that somebody else could have put there, and checks whose they are.
 //!
 //! What is in them is for [`crate::lock`] and [`crate::cache`] to say.
 
@@ -10,11 +10,11 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
-/// Opens what is there as a file, or makes one where `options` say so. A link is not followed, and a
-/// pipe or a device does not keep us waiting.
+/// Opens a regular file, or creates one if `options` say so. A link is not followed, and a pipe or a
+/// device does not block.
 ///
 /// # Errors
-/// Where it cannot be opened, or is no regular file.
+/// Where it cannot be opened, or is not a regular file.
 pub fn open_no_follow(path: &Path, options: &mut OpenOptions) -> Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = options

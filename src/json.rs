@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// A text or a number as text, without the space around it; blank is as good as
-/// absent, and so is any other kind of value.
+/// A text or a number as text, without surrounding space; `None` if it is blank or any
+/// other kind of value.
 #[must_use]
 pub fn text(value: &Value) -> Option<String> {
     let text = match value {

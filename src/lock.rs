@@ -1,7 +1,7 @@
 //! One sync at a time: a kernel lock on a file beside the cache.
 //!
-//! The kernel gives the lock up when the process ends, however it ends. The file itself
-//! stays, and keeps the number of the last pass, by which a lost cache is noticed.
+//! The kernel releases the lock when the process ends, however it ends. The file itself
+//! stays, and keeps the number of the last pass, so that a lost cache is noticed.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -22,11 +22,11 @@ pub struct Lock {
     last_pass: Option<u64>,
 }
 
-/// What came of trying to take the lock.
+/// The result of trying to acquire the lock.
 pub enum Acquired {
-    /// It is ours.
+    /// The lock is ours.
     Locked(Lock),
-    /// Another sync has it, and began so long ago.
+    /// Another sync, which began so long ago, has it.
     Busy(Duration),
 }
 
@@ -37,12 +37,12 @@ impl Lock {
         self.last_pass
     }
 
-    /// Keeps the number of the pass that begins.
+    /// Records the number of the pass that begins.
     ///
     /// # Errors
     /// Where the file cannot be written.
     pub fn record(&mut self, pass: u64) -> Result<()> {
-        // Of one width, so that an older number is always overwritten whole.
+        // Always the same width, so that an older number is overwritten completely.
         self.file
             .rewind()
             .and_then(|()| self.file.write_all(format!("{pass:020}\n").as_bytes()))
@@ -50,10 +50,10 @@ impl Lock {
     }
 }
 
-/// Takes the lock of the cache at `cache`.
+/// Acquires the lock of the cache at `cache`.
 ///
 /// # Errors
-/// Where the lock's file cannot be made or locked.
+/// Where the lock's file cannot be created or locked.
 pub fn acquire(cache: &Path) -> Result<Acquired> {
     let path = lock_path(cache);
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -75,11 +75,11 @@ pub fn acquire(cache: &Path) -> Result<Acquired> {
     Ok(taken)
 }
 
-/// The same for a run that writes nothing, not even the lock's file: nothing if there is none.
-/// Such a run should give the lock up at once, to stand in nobody's way.
+/// The same for a run that writes nothing, not even the lock's file: `None` if it does not exist.
+/// Such a run should release the lock at once, so that it is in nobody's way.
 ///
 /// # Errors
-/// Where the lock's file is there and cannot be locked.
+/// Where the lock's file exists and cannot be locked.
 pub fn acquire_existing(cache: &Path) -> Result<Option<Acquired>> {
     match open_existing_lock(cache)? {
         Some((file, path)) => lock_file(file, path).map(Some),
@@ -87,10 +87,10 @@ pub fn acquire_existing(cache: &Path) -> Result<Option<Acquired>> {
     }
 }
 
-/// Finds out whether the lock could be taken, as far as its file goes, and takes it not.
+/// Checks that the lock's file could be used, without acquiring the lock.
 ///
 /// # Errors
-/// Where the lock's file is there and cannot be used.
+/// Where the lock's file exists and cannot be used.
 pub fn check(cache: &Path) -> Result<()> {
     open_existing_lock(cache).map(|_| ())
 }
@@ -103,8 +103,8 @@ fn open_existing_lock(cache: &Path) -> Result<Option<(File, PathBuf)>> {
     }
 }
 
-/// Opens the lock's file, and nothing but a file of this account: it is written to, and its mode is
-/// changed, so that whoever may make a link in that folder could have us do that to any file.
+/// Opens the lock's file, which must be a regular file of this account: we write to it and change its
+/// mode, and somebody who can create a link in that folder could make us do that to any file.
 fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
     let options = options.read(true).write(true).truncate(false);
     let shown = path.display();
@@ -149,7 +149,7 @@ fn lock_file(file: File, path: PathBuf) -> Result<Acquired> {
     }))
 }
 
-/// How long ago the pass began that wrote the file last.
+/// How long ago the pass that last wrote the file began.
 fn lock_age(file: &File) -> Duration {
     let written = file.metadata().and_then(|file| file.modified());
     let age = written.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
@@ -164,7 +164,7 @@ fn cannot_lock(path: &Path, error: &std::io::Error) -> anyhow::Error {
     )
 }
 
-/// `cache.db.lock` for `cache.db`, and for every link to that.
+/// `cache.db.lock` for `cache.db`, and for every link to it.
 fn lock_path(cache: &Path) -> PathBuf {
     let cache = cache.canonicalize().unwrap_or_else(|_| cache.to_owned());
     let mut name = OsString::from(cache);

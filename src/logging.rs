@@ -16,8 +16,8 @@ use crate::cli::Cli;
 use crate::clock::local_now;
 use crate::output::escaped;
 
-/// Sets up logging as the command line asks: quiet where no one looks, telling on a
-/// terminal; `-v`, `-q` and `RUST_LOG` override.
+/// Sets up logging as the command line asks: verbose on a terminal, quiet elsewhere;
+/// `-v`, `-q` and `RUST_LOG` override.
 pub fn init(cli: &Cli) {
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => LevelFilter::Error,
@@ -34,7 +34,7 @@ pub fn init(cli: &Cli) {
         .init();
 }
 
-/// Whether a record could not be written, on a full disk say.
+/// Whether writing a record has failed, say because the disk is full.
 static WRITE_FAILED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
@@ -42,8 +42,8 @@ thread_local! {
     static RECORDS_WRITTEN: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Whether what this logs reaches a person: it is written, and not to nowhere. (Where standard
-/// error is closed, Rust has it go to the null device.)
+/// Logs something, and says whether it could reach a person: it was written, and not to the null
+/// device. (Where standard error is closed, Rust opens the null device in its place.)
 pub fn try_log(log: impl FnOnce()) -> bool {
     let before = RECORDS_WRITTEN.get();
     log();
@@ -58,7 +58,7 @@ fn is_stderr_null() -> bool {
     nowhere.is_some() && standard_error == nowhere
 }
 
-/// Standard error, remembering that it failed: the logger does not tell.
+/// Standard error that remembers failures, because the logger ignores them.
 struct MonitoredStderr;
 
 impl Write for MonitoredStderr {
@@ -77,7 +77,7 @@ impl Write for MonitoredStderr {
 }
 
 fn write_record(out: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
-    // Other packages' records carry what was sent: tokens, names, e-mail addresses.
+    // Other packages' records contain what was sent: tokens, names, e-mail addresses.
     let target = record.target();
     if target != "libcal_pp" && !target.starts_with("libcal_pp::") {
         return Ok(());

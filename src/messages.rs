@@ -1,4 +1,4 @@
-//! The words that several commands share: numbers with their nouns, lists cut short, how long something took.
+//! Formatting for messages: plurals, abbreviated lists of ids, durations.
 
 use std::io;
 
@@ -44,7 +44,7 @@ pub fn io_reason(error: &io::Error) -> String {
     words.unwrap_or(text)
 }
 
-/// A booking and its person, such as `cs_1 of G10000001`.
+/// How messages name a visit: its booking and its person, such as `cs_1 of G10000001`.
 #[must_use]
 pub fn visit_name(visit: &VisitKey) -> String {
     match &visit.primary_id {

@@ -1,5 +1,4 @@
-//! The domain model: users, visits, their states and the reasons for these, and the IDs
-//! that all of them go by.
+//! The domain model: users, visits, their states with the reasons, and the IDs of all of them.
 //!
 //! [`crate::cache`] keeps them, [`crate::plan`] decides on them. Nothing here reads or writes.
 
@@ -17,21 +16,21 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How often a visit in doubt is tried before it waits for a person.
+/// How many attempts are made to register a visit in doubt before it waits for a person.
 pub const MAX_ATTEMPTS: u32 = 3;
-/// How long a refusal stands before the same is asked again.
+/// How long a refusal stands before the service is asked again.
 pub const REFUSAL_RETRY_INTERVAL: TimeDelta = TimeDelta::hours(1);
-/// How long nothing is said again of what was reported and still stands.
+/// How long it takes until something that still stands is reported again.
 pub const REPORT_INTERVAL: TimeDelta = TimeDelta::hours(24);
 
-/// Whether so much time has gone by since then. A time in the future counts as long past:
+/// Whether so much time has passed since then. A time in the future counts as long past:
 /// it comes from a clock that ran ahead, and must not block anything until then.
 #[must_use]
 pub fn has_elapsed(since: DateTime<Utc>, now: DateTime<Utc>, how_long: TimeDelta) -> bool {
     since > now || now - since >= how_long
 }
 
-/// Whether something is to be reported that was last reported then, or never.
+/// Whether something that was last reported then, or never, is due to be reported.
 #[must_use]
 pub fn is_report_due(reported_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     reported_at.is_none_or(|at| has_elapsed(at, now, REPORT_INTERVAL))
@@ -42,11 +41,11 @@ pub fn is_report_due(reported_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> 
 pub struct User {
     /// The ID that was typed, which need not be the primary ID in Alma.
     pub primary_id: PrimaryId,
-    /// What was found, or why nothing was.
+    /// Whether they can be registered, and why not.
     pub eligibility: Eligibility,
-    /// When Alma was last asked; nothing for a user taken over from the Python program.
+    /// When Alma was last asked; `None` for a user imported from the Python program.
     pub checked_at: Option<DateTime<Utc>>,
-    /// The refusal of theirs that was last reported, be it the present one or one before.
+    /// Their refusal that was last reported, be it the current one or an earlier one.
     pub last_report: Option<LastReport>,
 }
 
@@ -94,7 +93,7 @@ impl User {
     }
 }
 
-/// What the cache knows of the users and bookings of one pass.
+/// What the cache knows of the users and bookings of one pass, read at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct CacheSnapshot {
     /// Users by primary ID.
@@ -103,12 +102,12 @@ pub struct CacheSnapshot {
     pub appts: BTreeMap<BookingId, Vec<Appt>>,
 }
 
-/// Something that is not responding, or turns our credentials away. It says nothing about a booking.
+/// A service is not responding, or rejects our credentials. That says nothing about a booking.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Outage {
     /// What is out: `LibCal`, `LibCal, Main Library (8827)`, `Alma`, `Alma, API key 2` or `PassagePoint`.
     pub service: String,
-    /// What happened, and what to do if it is for a person to mend.
+    /// What happened, and what to do if a person can mend it.
     pub cause: String,
 }
 
@@ -123,10 +122,10 @@ impl Outage {
     }
 }
 
-/// An outage as the cache remembers it.
+/// An outage that goes on, as the cache has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OngoingOutage {
-    /// What is out, and the cause as the last pass met it.
+    /// What is out, and the cause that the last pass met.
     pub outage: Outage,
     /// When a pass first met it.
     pub since: DateTime<Utc>,
@@ -148,7 +147,7 @@ pub struct Summary {
     pub registered: usize,
     /// Visits refused, now or before.
     pub refused: usize,
-    /// Visits of which it is not known whether they are registered.
+    /// Visits that may or may not be registered.
     pub in_doubt: usize,
     /// Visits that wait because of an outage.
     pub failed: usize,

@@ -1,4 +1,4 @@
-//! What goes to standard output, and how ids and times are written everywhere.
+//! Standard output, and how ids and times are formatted everywhere.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use crate::model::is_invisible;
 
-/// Writes lines to standard output. That nobody reads on (`| head`) is no error.
+/// Writes lines to standard output. A reader that stops reading (`| head`) is not an error.
 ///
 /// # Errors
-/// Where they cannot be written, on a full disk say.
+/// Where they cannot be written, say because the disk is full.
 pub fn print<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<()> {
     let mut text = String::new();
     for line in lines {
@@ -69,9 +69,9 @@ pub fn print_json<T: Serialize>(objects: impl IntoIterator<Item = T>) -> Result<
     print(lines?)
 }
 
-/// A text in one line that cannot steer a terminal or forge a second line: what
-/// strangers type on a form ends up in it. Control characters are written out, as
-/// JSON does, so that a line of JSON stays one.
+/// Escapes a text, so that it stays on one line and cannot control a terminal or forge a second
+/// line: it may contain what strangers type on a form. Control characters are escaped as
+/// in JSON, so that a line of JSON stays valid.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unprintable) {
@@ -93,7 +93,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped_text)
 }
 
-/// Control characters, and what breaks a line, turns the writing direction or cannot be seen.
+/// Control characters, line breaks, direction marks and invisible characters.
 fn is_unprintable(c: char) -> bool {
     c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
@@ -126,7 +126,7 @@ pub fn format_time_range(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     format!("{} - {}", format_time(from), format_time(to))
 }
 
-/// The offset of a local time, by a name that nobody takes for a span of time.
+/// The UTC offset of a local time, in a form that nobody mistakes for the end of a time range.
 fn utc_offset(local: &DateTime<Local>) -> String {
     match local.offset().local_minus_utc() {
         0 => "UTC".to_owned(),
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_strangers_type_stays_on_its_line() {
+    fn control_characters_are_escaped() {
         assert_eq!(escaped("G1\nerror: all lost"), "G1\\nerror: all lost");
         assert_eq!(escaped("\u{1b}[2J\u{202e}x"), "\\u001b[2J\\u202ex");
         assert!(matches!(escaped("Zoë 123"), Cow::Borrowed(_)));

@@ -1,4 +1,4 @@
-//! Appointments in the cache: written whole, found by booking, by user and by state.
+//! Appointments in the cache: saved as a whole, found by booking, by user and by visitor.
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -13,13 +13,13 @@ use crate::model::{
 const COLUMNS: &str = "appt_id, primary_id, lid, starts_at, ends_at, status, state, reason,
      visitor_id, destination, prereg_id, attempts, asked_ends_at, changed_at, reported, reported_at,
      registered_ends_at, failures";
-/// As the index of the appointments by visit has it.
+/// Finds one visit, in the form that its index has.
 const IS_VISIT: &str = "appt_id = ?1 AND ifnull(primary_id, '') = ifnull(?2, '')
      AND ifnull(lid, '') = ifnull(?3, '') AND ifnull(starts_at, '') = ifnull(?4, '')";
 /// The index of the appointments by visit, as a conflict names it.
 pub(super) const VISIT_COLUMNS: &str =
     "appt_id, ifnull(primary_id, ''), ifnull(lid, ''), ifnull(starts_at, '')";
-/// When an appointment is known to end.
+/// The later of an appointment's end and the end last requested.
 pub(super) const LATEST_END: &str = "max(ends_at, ifnull(asked_ends_at, ends_at))";
 
 impl Cache {
@@ -45,7 +45,7 @@ impl Cache {
         )
     }
 
-    /// The appointments that are not over, by start; what has no times is not over.
+    /// The appointments that are not over, by start; one without times is not over.
     ///
     /// # Errors
     /// Where the cache cannot be read.
@@ -56,7 +56,7 @@ impl Cache {
         )
     }
 
-    /// The appointments for which PassagePoint was asked to expect a visitor, by start.
+    /// The appointments for which a visitor was to be registered, by start.
     ///
     /// # Errors
     /// Where the cache cannot be read.
@@ -76,7 +76,7 @@ impl Cache {
         self.map_error(found)
     }
 
-    /// Keeps appointments as they are now, and forgets others, in one transaction.
+    /// Saves appointments and deletes others, in one transaction.
     ///
     /// # Errors
     /// Where the cache cannot be written.
@@ -104,8 +104,8 @@ impl Cache {
         self.map_error(saved)
     }
 
-    /// Puts an appointment in the place of what it was, an intent say, if the cache still has it
-    /// so. When this returns it is on the disk.
+    /// Replaces an appointment, say by one with an intent, if the cache still has the old one. When
+    /// this returns, the new one is on the disk.
     ///
     /// # Errors
     /// Where the cache cannot be written: then the visit must not be registered.
@@ -113,7 +113,7 @@ impl Cache {
         self.replace_appts(std::iter::once((before, after)))
     }
 
-    /// The same for several, in one transaction; says whether the cache had all of them so.
+    /// The same for several, in one transaction; says whether the cache still had all the old ones.
     ///
     /// # Errors
     /// Where the cache cannot be written.
@@ -125,7 +125,7 @@ impl Cache {
         if changed.peek().is_none() {
             return Ok(true);
         }
-        // Nobody may write between the look and the change.
+        // Nobody may write between the comparison and the change.
         let immediate = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(immediate);
         let replaced = transaction.and_then(|transaction| {
@@ -151,8 +151,8 @@ fn find(connection: &Connection, key: &VisitKey) -> rusqlite::Result<Option<Appt
         .optional()
 }
 
-/// Keeps an appointment as it is now, as a part of a transaction. This does not rely on the
-/// cache having it: somebody may have pruned it in the meantime.
+/// Saves an appointment, as a part of a transaction. The cache need not have it any more:
+/// somebody may have pruned it in the meantime.
 pub(super) fn save(connection: &Connection, appt: &Appt) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO appts ({COLUMNS})
@@ -167,7 +167,7 @@ pub(super) fn save(connection: &Connection, appt: &Appt) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// All of an appointment, in the order of the columns.
+/// All values of an appointment, in the order of the columns.
 fn values_of(appt: &Appt) -> Vec<Box<dyn ToSql>> {
     let mut values = key_of(&appt.key);
     values.extend([
@@ -195,7 +195,7 @@ fn values_of(appt: &Appt) -> Vec<Box<dyn ToSql>> {
     values
 }
 
-/// Notes that a person was told of the reasons of these visits, as a part of a transaction.
+/// Records that the reasons of these visits were reported, as a part of a transaction.
 pub(super) fn mark_reported(
     connection: &Connection,
     visits: &[VisitKey],
@@ -211,7 +211,7 @@ pub(super) fn mark_reported(
     Ok(())
 }
 
-/// What makes a visit this one, in the order of the columns.
+/// The key of a visit, in the order of the columns.
 fn key_of(key: &VisitKey) -> Vec<Box<dyn ToSql>> {
     vec![
         Box::new(key.booking_id.0.clone()),
@@ -234,7 +234,7 @@ fn appt_of(row: &Row<'_>) -> rusqlite::Result<Appt> {
         },
         ends_at: time_column(row, 4)?,
         status: row.get(5)?,
-        // A state of a later version is one that nothing is known of.
+        // A state of a later version is unknown here.
         state: state.unwrap_or(State::InDoubt),
         reason: reason.as_deref().map(Reason::from_code),
         visitor_id: row.get::<_, Option<String>>(8)?.map(VisitorId),

@@ -1,4 +1,4 @@
-//! What stands in a cache, for whoever asks whether all is set up. Nothing is changed by it.
+//! Inspects a cache for `check`, without changing anything.
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -12,18 +12,18 @@ use super::{Cache, sqlite_error};
 use crate::messages::io_reason;
 use crate::model::LastPass;
 
-/// What stands in a cache.
+/// What an inspection found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Inspection {
-    /// There is no file yet, and one can be made.
+    /// There is no file yet, and one can be created.
     Missing,
-    /// The Python program's cache or one of version 1, which the next sync takes over.
+    /// The Python program's cache or one of version 1, which the next sync migrates.
     Older(Counts),
     /// A cache of this program.
     Current(Counts, Option<LastPass>),
 }
 
-/// How much a cache knows.
+/// How much is in a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     /// Users.
@@ -33,10 +33,10 @@ pub struct Counts {
 }
 
 impl Cache {
-    /// Looks at the cache at `path` and finds out whether it could be written.
+    /// Inspects the cache at `path`, and finds out whether it could be written.
     ///
     /// # Errors
-    /// Where it cannot be read, made or written, is no cache, or is one of a later version.
+    /// Where it cannot be read, created or written, is not a cache, or has a later version.
     pub fn inspect(path: &Path) -> Result<Inspection> {
         if !Self::check_path(path)? && !path.is_symlink() {
             return check_creatable(path).map(|()| Inspection::Missing);
@@ -49,7 +49,7 @@ impl Cache {
 
 fn inspect(connection: &Connection) -> rusqlite::Result<Inspection> {
     let format = detect_format(connection)?;
-    // Whether a transaction could begin, which changes nothing.
+    // Finds out whether a transaction could begin, and changes nothing.
     connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
     let sound: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if sound != "ok" {
@@ -69,7 +69,7 @@ fn inspect(connection: &Connection) -> rusqlite::Result<Inspection> {
     })
 }
 
-/// Whether a file could be made there: tried with another one beside it.
+/// Makes sure that a file could be created there, by creating another one beside it.
 fn check_creatable(path: &Path) -> Result<()> {
     let folder = path
         .parent()

@@ -17,8 +17,8 @@ impl Cache {
         self.map_error(found)
     }
 
-    /// Notes that the pass of that number begins, and when if it is one over today. This is also
-    /// the proof that the cache can be written, before any service is asked to do something.
+    /// Records that the pass of that number begins, and when if it is a pass of today. This also
+    /// proves that the cache can be written, before any service is asked to do something.
     ///
     /// # Errors
     /// Where the cache cannot be written.
@@ -33,7 +33,7 @@ impl Cache {
         )
     }
 
-    /// Notes how a full pass ended.
+    /// Records how a full pass ended.
     ///
     /// # Errors
     /// Where the cache cannot be written.
@@ -58,7 +58,7 @@ impl Cache {
         )
     }
 
-    /// The outages that last, by what is out.
+    /// The outages that go on, by service.
     ///
     /// # Errors
     /// Where the cache cannot be read.
@@ -71,7 +71,7 @@ impl Cache {
         self.map_error(found)
     }
 
-    /// Keeps outages that last, and forgets those that are over, in one transaction.
+    /// Saves outages that go on, and deletes those that are over, in one transaction.
     ///
     /// # Errors
     /// Where the cache cannot be written.

@@ -1,4 +1,4 @@
-//! What is deleted from the cache, and that it is gone from the file.
+//! Deletes from the cache, so that nothing of it is left in the file.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::appts::LATEST_END;
 use super::{Cache, sibling};
 use crate::model::{BookingId, PrimaryId};
 
-/// How long a reader may keep the write-ahead log from being emptied. The program's own read for milliseconds.
+/// How long to wait for readers of the write-ahead log. Our own commands read for milliseconds.
 const WAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What to delete.
@@ -20,11 +20,11 @@ pub enum PruneTarget {
     Person(PrimaryId),
     /// Everything about a booking.
     Booking(BookingId),
-    /// Appointments that ended before this time, and those taken over, which have no end.
+    /// Appointments that ended before this time, and imported ones, which have no end.
     EndedBefore(DateTime<Utc>),
     /// Users who were refused and rows that could not be read, if that was before this time.
     RefusedBefore(DateTime<Utc>),
-    /// Users whom no booking named since this time.
+    /// Users whom no booking has named since this time.
     UnseenSince(DateTime<Utc>),
 }
 
@@ -59,11 +59,11 @@ impl Cache {
         self.map_error(pruned)
     }
 
-    /// Moves all that is in the write-ahead log to the cache itself and empties the log, so that
-    /// nothing deleted can be read from either. Waits a little for those who read the cache.
+    /// Moves the contents of the write-ahead log to the cache itself and truncates the log, so that
+    /// deleted data can be read from neither. Waits a little for other readers of the cache.
     ///
     /// # Errors
-    /// Where somebody reads it all the while, and where it cannot be written.
+    /// Where somebody reads the cache all that time, and where it cannot be written.
     pub fn truncate_wal(&self) -> Result<()> {
         let emptied = self.connection.busy_timeout(WAL_TIMEOUT).and_then(|()| {
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -79,8 +79,8 @@ impl Cache {
         Ok(())
     }
 
-    /// How many visits that are or may be registered this would have the next sync take
-    /// for new ones though they are not over, as far as the cache can tell.
+    /// How many visits would be registered a second time by the next sync if this were deleted: those
+    /// that are or may be registered and are not over, as far as the cache can tell.
     ///
     /// # Errors
     /// Where the cache cannot be read.

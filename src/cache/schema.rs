@@ -1,4 +1,4 @@
-//! The tables, and how a cache of version 1 or of the Python program becomes one of ours.
+//! The tables, and the migration of a cache of version 1 or of the Python program.
 
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
@@ -11,8 +11,8 @@ use crate::model::PrimaryId;
 /// The version of the tables below, as `PRAGMA user_version` has it.
 const VERSION: i64 = 2;
 
-/// All times are Unix seconds. An appointment that was taken over from the Python
-/// program has neither person, place nor times.
+/// All times are Unix seconds. An appointment that was imported from the Python
+/// program has neither person, location nor times.
 const TABLES: &str = "
     CREATE TABLE users (
         primary_id  TEXT PRIMARY KEY,
@@ -74,7 +74,7 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
-/// The columns of version 1, by which it is known.
+/// The tables of version 1, by which it is detected.
 const VERSION_1: &str = "
     CREATE TABLE users (primary_id, barcode, visitor_id, checked_at, seen_at);
     CREATE TABLE appts (appt_id, primary_id, lid, starts_at, ends_at, prereg_id, attempts,
@@ -84,14 +84,14 @@ const VERSION_1: &str = "
         refused, in_doubt, failed, ended, seconds);
 ";
 
-/// Those of the Python program, which has these two tables and no other.
+/// The tables of the Python program, which has these two and no other.
 const PYTHON: &str = "
     CREATE TABLE users (primary_id, barcode, visitor_id);
     CREATE TABLE appts (appt_id, prereg_id);
 ";
 
-/// The tables of version 1, out of the way of those above. A user's refusal is kept with the
-/// user; the others are found again by the next pass.
+/// Migrates the tables of version 1, which were renamed. A user's refusal is kept with the
+/// user; the other refusals are found again by the next pass.
 const MIGRATE_VERSION_1: &str = "
     INSERT OR IGNORE INTO users (primary_id, barcode, visitor_id, refusal, checked_at, reported_at, seen_at)
         SELECT normalized(u.primary_id), barcode, visitor_id, NULL, checked_at, NULL, seen_at
@@ -133,8 +133,8 @@ const MIGRATE_VERSION_1: &str = "
     DROP TABLE old_last_pass;
 ";
 
-/// The Python program's tables, out of the way of ours and back in under our rules: IDs
-/// normalized, nothing that has no id or bytes for one. (`trim` makes a text of a number.)
+/// Migrates the Python program's tables, which were renamed: IDs are normalized, and rows whose id
+/// is missing or a blob are left out. (`trim` makes a text of a number.)
 const MIGRATE_PYTHON: &str = "
     INSERT OR REPLACE INTO users (primary_id, barcode, visitor_id, seen_at)
         SELECT normalized(trim(primary_id)), trim(barcode), trim(visitor_id), present()
@@ -149,7 +149,7 @@ const MIGRATE_PYTHON: &str = "
     DROP TABLE old_appts;
 ";
 
-/// What makes the tables above of those that do not have what was last reported.
+/// Adds the last report to tables that lack it.
 const ADD_LAST_REPORTS: &str = "
     ALTER TABLE users ADD COLUMN reported TEXT;
     ALTER TABLE appts ADD COLUMN reported TEXT;
@@ -157,13 +157,13 @@ const ADD_LAST_REPORTS: &str = "
     UPDATE appts SET reported = reason WHERE reported_at IS NOT NULL;
 ";
 
-/// Sets up the connection, makes the tables if there are none and takes older ones over.
+/// Sets up the connection, creates the tables if there are none and migrates older ones.
 /// All or nothing: it is one transaction.
 pub(super) fn prepare(connection: &mut Connection, format: Format) -> rusqlite::Result<()> {
     connection.pragma_update(None, "secure_delete", true)?;
-    // Every commit reaches the disk: an intent must be there before its request leaves.
+    // Every commit reaches the disk: an intent must be there before its request is sent.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Or SQLite would prepare a statement anew for each value that is bound to it.
+    // Otherwise SQLite would prepare a statement again for each value that is bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if format != Format::Current {
         migrate(connection)?;
@@ -174,24 +174,24 @@ pub(super) fn prepare(connection: &mut Connection, format: Format) -> rusqlite::
     Ok(())
 }
 
-/// What a file holds.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// The tables above.
     Current,
-    /// The same but for what was last reported, as they were at first.
+    /// The tables above without the last report, as they were at first.
     WithoutReports,
-    /// Those of version 1.
+    /// The tables of version 1.
     Version1,
-    /// The Python program's.
+    /// The tables of the Python program.
     Python,
     /// Nothing yet.
     Empty,
 }
 
-/// What the file holds, told by its version, its tables and their columns.
+/// Detects the format of a file by its version, its tables and their columns.
 pub(super) fn detect_format(connection: &Connection) -> rusqlite::Result<Format> {
-    // In one transaction: another process may take an older one over in the meantime.
+    // In one transaction: another process may migrate the file in the meantime.
     let snapshot = connection.unchecked_transaction()?;
     detect_format_in(&snapshot)
 }
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_known_by_its_tables() {
+    fn a_format_is_detected_by_its_tables() {
         let kind_of = |statements: &str| {
             let connection = Connection::open_in_memory().unwrap();
             connection.execute_batch(statements).unwrap();

@@ -1,4 +1,4 @@
-//! Users in the cache, and that a person was told of refusals.
+//! Users in the cache, and the reports of refusals.
 
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -32,7 +32,7 @@ impl Cache {
         self.map_error(found)
     }
 
-    /// Keeps a user, in place of what was known of them.
+    /// Saves a user, in place of what was known of them.
     ///
     /// # Errors
     /// Where the cache cannot be written.
@@ -41,7 +41,7 @@ impl Cache {
         self.map_error(saved)
     }
 
-    /// Keeps a user's refusal with what it says of their visits, in one transaction.
+    /// Saves a user's refusal together with their refused visits, in one transaction.
     ///
     /// # Errors
     /// Where the cache cannot be written.
@@ -56,7 +56,7 @@ impl Cache {
         self.map_error(saved)
     }
 
-    /// Notes that bookings name these people.
+    /// Records that bookings name these people.
     ///
     /// # Errors
     /// Where the cache cannot be written.
@@ -79,7 +79,7 @@ impl Cache {
         self.map_error(noted)
     }
 
-    /// Notes that a person was told of the refusals of these users and visits.
+    /// Records that the refusals of these users and visits were reported.
     ///
     /// # Errors
     /// Where the cache cannot be written.

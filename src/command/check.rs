@@ -26,7 +26,7 @@ use crate::passagepoint::{DEFAULT_CATEGORY, PassagePoint};
 
 /// One line of the list.
 #[derive(Serialize)]
-struct Checked<'a> {
+struct CheckJson<'a> {
     what: &'a str,
     ok: bool,
     detail: &'a str,
@@ -46,16 +46,16 @@ impl From<Result<String, String>> for Finding {
 }
 
 /// The list as it is told, line by line.
-struct List {
+struct Checklist {
     json: bool,
     failures_only: bool,
     exit: Exit,
 }
 
-impl List {
+impl Checklist {
     /// Tells how a thing was found to be. A failure that names no key of the configuration is told
     /// with `key`, the one that the line is about.
-    fn tell(&mut self, what: &str, key: &str, finding: impl Into<Finding>) -> Result<()> {
+    fn report(&mut self, what: &str, key: &str, finding: impl Into<Finding>) -> Result<()> {
         let (level, detail) = match finding.into() {
             Finding::Ok(detail) => (Level::Ok, detail),
             Finding::Warning(detail) => (Level::Warning, detail),
@@ -79,11 +79,11 @@ impl List {
             Level::Ok | Level::Failure => detail,
         };
         let ok = level != Level::Failure;
-        print_json([Checked { what, ok, detail }])
+        print_json([CheckJson { what, ok, detail }])
     }
 
     /// Tells each mistake, with which the list ends; each names its key, or its variable.
-    fn tell_mistakes(&mut self, what: &str, ConfigError(mistakes): ConfigError) -> Result<Exit> {
+    fn report_mistakes(&mut self, what: &str, ConfigError(mistakes): ConfigError) -> Result<Exit> {
         for mistake in mistakes {
             self.print(Level::Failure, what, &mistake)?;
         }
@@ -92,25 +92,25 @@ impl List {
 }
 
 pub(super) fn run(cli: &Cli) -> Result<Exit> {
-    let mut list = List {
+    let mut checklist = Checklist {
         json: cli.json,
         failures_only: cli.quiet,
         exit: Exit::Done,
     };
     let config = match load(&cli.config) {
         Ok(config) => config,
-        Err(wrong) => return list.tell_mistakes("configuration", wrong),
+        Err(wrong) => return checklist.report_mistakes("configuration", wrong),
     };
     let detail = config_detail(&cli.config, &config);
-    list.print(Level::Ok, "configuration", &detail)?;
+    checklist.print(Level::Ok, "configuration", &detail)?;
     for (file, warning) in access::warnings(&config.secret_files(&cli.config)) {
-        list.print(Level::Warning, &file, &warning)?;
+        checklist.print(Level::Warning, &file, &warning)?;
     }
     let (path, key) = match &cli.db {
         Some(path) => (path, "--db"),
         None => (&config.cache.path, "Cache.path"),
     };
-    list.tell("cache", key, cache_finding(path))?;
+    checklist.report("cache", key, cache_finding(path))?;
 
     // Whoever waits for the list would rather see a failure at once than three of them later.
     let network = Network {
@@ -119,16 +119,16 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
     };
     let agents = match http::agents(&network) {
         Ok(agents) => agents,
-        Err(wrong) => return list.tell_mistakes("proxy", wrong),
+        Err(wrong) => return checklist.report_mistakes("proxy", wrong),
     };
     if let Some(proxy) = agents.proxy() {
         let detail = proxy_detail(proxy, &agents, &config);
-        list.print(Level::Ok, "proxy", &detail)?;
+        checklist.print(Level::Ok, "proxy", &detail)?;
     }
-    check_libcal(&mut list, &config, &network, &agents)?;
-    check_alma(&mut list, &config, &network, &agents)?;
-    check_passagepoint(&mut list, &config, &network, &agents)?;
-    Ok(list.exit)
+    check_libcal(&mut checklist, &config, &network, &agents)?;
+    check_alma(&mut checklist, &config, &network, &agents)?;
+    check_passagepoint(&mut checklist, &config, &network, &agents)?;
+    Ok(checklist.exit)
 }
 
 fn load(file: &Path) -> Result<Config, ConfigError> {
@@ -205,7 +205,7 @@ fn proxy_detail(proxy: &Proxy, agents: &Agents, config: &Config) -> String {
 }
 
 fn check_libcal(
-    list: &mut List,
+    checklist: &mut Checklist,
     config: &Config,
     network: &Network,
     agents: &Agents,
@@ -213,8 +213,8 @@ fn check_libcal(
     let client = Client::new("LibCal", agents.clone(), network);
     let libcal = LibCal::new(client, &config.libcal);
     let token = libcal.ensure_token();
-    let there_is_one = token.is_ok();
-    list.tell(
+    let has_token = token.is_ok();
+    checklist.report(
         "LibCal",
         "LibCal.credentials_endpt",
         token
@@ -223,7 +223,7 @@ fn check_libcal(
     )?;
     let mut seen = BTreeMap::new();
     for Location { name, id } in &config.libcal.locations {
-        let (key, found) = if there_is_one {
+        let (key, found) = if has_token {
             let listing = libcal.list(*id, None);
             let by_status = count_by_status(&listing);
             let found = rows_detail(&listing, &by_status, config);
@@ -233,10 +233,10 @@ fn check_libcal(
             let not_checked = "not checked: LibCal did not issue a token".into();
             ("LibCal.locations", Err(not_checked))
         };
-        list.tell(&format!("LibCal, {name} ({id})"), key, found)?;
+        checklist.report(&format!("LibCal, {name} ({id})"), key, found)?;
     }
     let statuses = statuses_detail(config, &seen);
-    list.tell("LibCal.statuses", "LibCal.statuses", statuses)
+    checklist.report("LibCal.statuses", "LibCal.statuses", statuses)
 }
 
 fn count_by_status(listing: &Listing) -> BTreeMap<String, usize> {
@@ -317,7 +317,12 @@ fn rows_detail(
     Ok(found)
 }
 
-fn check_alma(list: &mut List, config: &Config, network: &Network, agents: &Agents) -> Result<()> {
+fn check_alma(
+    checklist: &mut Checklist,
+    config: &Config,
+    network: &Network,
+    agents: &Agents,
+) -> Result<()> {
     let alma = Alma::new(agents, network, &config.alma);
     for position in 0..config.alma.apikeys.len() {
         let (key, found) = match alma.try_key(position) {
@@ -326,13 +331,13 @@ fn check_alma(list: &mut List, config: &Config, network: &Network, agents: &Agen
             Err(Outage { service, cause }) if service == "Alma" => ("Alma.users_endpt", Err(cause)),
             Err(Outage { cause, .. }) => ("Alma.apikeys", Err(cause)),
         };
-        list.tell(&format!("Alma, API key {}", position + 1), key, found)?;
+        checklist.report(&format!("Alma, API key {}", position + 1), key, found)?;
     }
     Ok(())
 }
 
 fn check_passagepoint(
-    list: &mut List,
+    checklist: &mut Checklist,
     config: &Config,
     network: &Network,
     agents: &Agents,
@@ -344,7 +349,7 @@ fn check_passagepoint(
         Ok(()) => passagepoint.destinations().map_err(cause),
         Err(_) => Err("not checked: the login failed".into()),
     };
-    list.tell(
+    checklist.report(
         "PassagePoint",
         "PassagePoint.pp_api_root",
         login.map(|()| "accepted the login".into()).map_err(cause),
@@ -361,14 +366,14 @@ fn check_passagepoint(
                 names.join(", ")
             )),
         };
-        list.tell(
+        checklist.report(
             &format!("PassagePoint, \"{destination}\" of location {id}"),
             "PassagePoint.location_mapping",
             found,
         )?;
     }
     let detail = categories_detail(config);
-    list.print(Level::Ok, "PassagePoint.user_mapping", &detail)
+    checklist.print(Level::Ok, "PassagePoint.user_mapping", &detail)
 }
 
 /// The visitors' categories, which PassagePoint does not list.

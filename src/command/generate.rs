@@ -32,22 +32,22 @@ pub(super) fn run(args: &Generate) -> Result<Exit> {
 
 fn write_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder)?;
-    let mut command = what_people_type();
+    let mut command = visible_command();
     let mut files = Vec::new();
     for shell in SHELLS {
         let file = clap_complete::generate_to(shell, &mut command, NAME, folder)?;
         if shell == Shell::Bash {
-            mend_for_bash(&file)?;
+            fix_bash_completion(&file)?;
         }
         files.push(file);
     }
-    files.extend(man::write_pages(what_people_type(), folder)?);
+    files.extend(man::write_pages(visible_command(), folder)?);
     Ok(files)
 }
 
 /// Of a program with a hyphen in its name, clap_complete 4.6 spells the commands in two
 /// ways, and bash completes no option of any (github.com/clap-rs/clap/issues/6421).
-fn mend_for_bash(file: &Path) -> std::io::Result<()> {
+fn fix_bash_completion(file: &Path) -> std::io::Result<()> {
     let completions = std::fs::read_to_string(file)?;
     let wrong = NAME.replace('-', "__subcmd__");
     let right = NAME.replace('-', "__");
@@ -55,7 +55,7 @@ fn mend_for_bash(file: &Path) -> std::io::Result<()> {
 }
 
 /// The command line without what `--help` does not list: the shells would offer it.
-fn what_people_type() -> Command {
+fn visible_command() -> Command {
     let all = Cli::command();
     let shown = all
         .get_subcommands()

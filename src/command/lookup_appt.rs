@@ -3,21 +3,21 @@
 use anyhow::Result;
 
 use super::Exit;
-use super::view::{self, Desk};
+use super::view::{self, Lookup};
 use crate::cli::{Cli, LookupAppt};
 use crate::model::BookingId;
 use crate::output::print_json;
 
 pub(super) fn run(cli: &Cli, args: &LookupAppt) -> Result<Exit> {
-    let desk = Desk::open(cli)?;
+    let lookup = Lookup::open(cli)?;
     let mut exit = Exit::Done;
     let mut lines = Vec::new();
     for booking_id in &args.book_ids {
-        let appts = desk
+        let appts = lookup
             .cache
             .appts_of_booking(&BookingId(booking_id.clone()))?;
         if appts.is_empty() {
-            desk.not_found(&format!("the booking {booking_id}"));
+            lookup.not_found(&format!("the booking {booking_id}"));
             exit = Exit::AttentionNeeded;
         }
         if cli.json {
@@ -25,10 +25,10 @@ pub(super) fn run(cli: &Cli, args: &LookupAppt) -> Result<Exit> {
             continue;
         }
         for appt in &appts {
-            lines.extend(view::to_lines(appt, &desk.places, desk.now));
+            lines.extend(view::to_lines(appt, &lookup.location_names, lookup.now));
             lines.push(String::new());
         }
     }
-    desk.print(lines)?;
+    lookup.print(lines)?;
     Ok(exit)
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Exit;
-use super::view::{self, ApptJson, Desk};
+use super::view::{self, ApptJson, Lookup};
 use crate::cli::{Cli, LookupUser};
 use crate::model::{Appt, Barcode, Card, PrimaryId, User, VisitorId};
 use crate::output::{format_time, print_json, rfc3339};
@@ -17,11 +17,11 @@ struct Found {
 }
 
 pub(super) fn run(cli: &Cli, args: &LookupUser) -> Result<Exit> {
-    let desk = Desk::open(cli)?;
+    let lookup = Lookup::open(cli)?;
     let mut exit = Exit::Done;
     let mut lines = Vec::new();
     for typed in &args.primary_ids {
-        let primary_id = match desk.parse_id(typed) {
+        let primary_id = match lookup.parse_id(typed) {
             Ok(primary_id) => primary_id,
             Err(error) => {
                 log::error!("{error}");
@@ -30,20 +30,20 @@ pub(super) fn run(cli: &Cli, args: &LookupUser) -> Result<Exit> {
             }
         };
         let found = Found {
-            user: desk.cache.user(&primary_id)?,
-            appts: desk.cache.appts_of_user(&primary_id)?,
+            user: lookup.cache.user(&primary_id)?,
+            appts: lookup.cache.appts_of_user(&primary_id)?,
             primary_id,
         };
         if found.user.is_none() && found.appts.is_empty() {
-            desk.not_found(&format!("the user {}", found.primary_id));
+            lookup.not_found(&format!("the user {}", found.primary_id));
             exit = Exit::AttentionNeeded;
         } else if cli.json {
             print_json([to_json(&found)])?;
         } else {
-            lines.extend(to_lines(&found, &desk));
+            lines.extend(to_lines(&found, &lookup));
         }
     }
-    desk.print(lines)?;
+    lookup.print(lines)?;
     Ok(exit)
 }
 
@@ -71,7 +71,7 @@ fn to_json(found: &Found) -> UserJson<'_> {
     }
 }
 
-fn to_lines(found: &Found, desk: &Desk) -> Vec<String> {
+fn to_lines(found: &Found, lookup: &Lookup) -> Vec<String> {
     let mut lines = vec![found.primary_id.to_string()];
     if let Some(user) = &found.user {
         if let Some(Card {
@@ -89,7 +89,7 @@ fn to_lines(found: &Found, desk: &Desk) -> Vec<String> {
                 .any(|appt| appt.reason.as_ref() == reason)
         };
         if let Some(reason) = user.refusal().filter(|reason| !is_shown(Some(*reason))) {
-            lines.extend(view::indented(&format!("refused: {reason}")));
+            lines.extend(view::wrap_indented(&format!("refused: {reason}")));
         }
         let checked = user.checked_at;
         let checked = checked.map_or("never by this program".into(), format_time);
@@ -100,7 +100,7 @@ fn to_lines(found: &Found, desk: &Desk) -> Vec<String> {
     }
     for appt in &found.appts {
         lines.push(String::new());
-        lines.extend(view::to_lines(appt, &desk.places, desk.now));
+        lines.extend(view::to_lines(appt, &lookup.location_names, lookup.now));
     }
     lines.push(String::new());
     lines

@@ -22,7 +22,7 @@ pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
         exit = Exit::AttentionNeeded;
     }
     let pruned = cache.prune(&what, args.dry_run)?;
-    tell(cli, args, &pruned)?;
+    report(cli, args, &pruned)?;
     if !args.dry_run {
         cache.truncate_wal()?;
     }
@@ -95,7 +95,7 @@ fn warn_of_duplicates(cache: &Cache, what: &[PruneTarget], now: DateTime<Utc>) -
     Ok(())
 }
 
-fn tell(cli: &Cli, args: &Prune, pruned: &PruneCounts) -> Result<()> {
+fn report(cli: &Cli, args: &Prune, pruned: &PruneCounts) -> Result<()> {
     if cli.json {
         return print_json([pruned]);
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::view::{self, ApptJson, Places};
+use super::view::{self, ApptJson, LocationNames};
 use super::{Exit, cache_path};
 use crate::cache::Cache;
 use crate::cli::{self, Cli};
@@ -19,7 +19,7 @@ use crate::output::{format_time, print, print_json, rfc3339};
 use imported::{Imported, ImportedJson, Knowledge};
 
 /// The states of which each visit has lines of its own.
-const SHOWN: [State; 4] = [
+const LISTED_STATES: [State; 4] = [
     State::Waiting,
     State::Refused,
     State::InDoubt,
@@ -49,7 +49,7 @@ pub(super) fn run(cli: &Cli, args: &cli::Status) -> Result<Exit> {
         print_json([to_json(&found)])?;
     } else {
         let config = Config::load(&cli.config).ok();
-        print(to_lines(&found, &Places::of(config.as_ref()), now))?;
+        print(to_lines(&found, &LocationNames::of(config.as_ref()), now))?;
     }
     let is_old = is_too_old(&found, args.max_age, now);
     let is_in_trouble = |appt: &Appt| matches!(appt.state, State::Refused | State::InDoubt);
@@ -80,12 +80,12 @@ fn is_too_old(found: &Found, max_age: Option<u32>, now: DateTime<Utc>) -> bool {
     is_old
 }
 
-fn shown(found: &Found) -> impl Iterator<Item = &Appt> {
+fn listed_appts(found: &Found) -> impl Iterator<Item = &Appt> {
     let appts = found.appts.iter();
-    appts.filter(|appt| SHOWN.contains(&appt.state))
+    appts.filter(|appt| LISTED_STATES.contains(&appt.state))
 }
 
-fn count(found: &Found, state: State) -> usize {
+fn count_in_state(found: &Found, state: State) -> usize {
     let appts = found.appts.iter();
     appts.filter(|appt| appt.state == state).count()
 }
@@ -139,17 +139,17 @@ fn to_json(found: &Found) -> StatusJson<'_> {
         since: rfc3339(lasting.since),
         cause: &lasting.outage.cause,
     });
-    let states = State::ALL.map(|state| (state.to_string(), count(found, state).into()));
+    let states = State::ALL.map(|state| (state.to_string(), count_in_state(found, state).into()));
     StatusJson {
         last_pass,
         outages: outages.collect(),
         states: states.into_iter().collect(),
         imported: found.imported.to_json(),
-        appts: shown(found).map(view::to_json).collect(),
+        appts: listed_appts(found).map(view::to_json).collect(),
     }
 }
 
-fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
+fn to_lines(found: &Found, location_names: &LocationNames, now: DateTime<Utc>) -> Vec<String> {
     let mut lines = view::last_pass_lines(found.last_pass.as_ref(), now);
     for OngoingOutage { outage, since, .. } in &found.outages {
         let lasts = duration(now - *since);
@@ -158,9 +158,9 @@ fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
             outage.service,
             format_time(*since)
         ));
-        lines.extend(view::indented(&outage.cause));
+        lines.extend(view::wrap_indented(&outage.cause));
     }
-    let counts = State::ALL.map(|state| (count(found, state), state));
+    let counts = State::ALL.map(|state| (count_in_state(found, state), state));
     let counts: Vec<_> = counts
         .iter()
         .filter(|(number, _)| *number > 0)
@@ -173,6 +173,6 @@ fn to_lines(found: &Found, places: &Places, now: DateTime<Utc>) -> Vec<String> {
     };
     lines.push(format!("visits not over yet: {counts}"));
     lines.extend(found.imported.to_line(&knowledge(found)));
-    lines.extend(shown(found).map(|appt| view::to_line(appt, places, now)));
+    lines.extend(listed_appts(found).map(|appt| view::to_line(appt, location_names, now)));
     lines
 }

@@ -21,13 +21,13 @@ use crate::output::{format_time, format_time_range, print, rfc3339};
 /// The width of a terminal that a line should fit.
 const WIDTH: usize = 80;
 /// How long after a full pass what the cache knows is taken to be up to date.
-const UP_TO_DATE: TimeDelta = TimeDelta::hours(1);
+const MAX_FRESH_AGE: TimeDelta = TimeDelta::hours(1);
 
 /// The names of the locations, as far as they are known.
 #[derive(Default)]
-pub(super) struct Places(BTreeMap<LocationId, String>);
+pub(super) struct LocationNames(BTreeMap<LocationId, String>);
 
-impl Places {
+impl LocationNames {
     /// Those of the configuration. Without one that can be read, locations have numbers only.
     pub(super) fn of(config: Option<&Config>) -> Self {
         let locations = config.iter().flat_map(|config| &config.libcal.locations);
@@ -44,7 +44,7 @@ impl Places {
 }
 
 /// What a look-up works with.
-pub(super) struct Desk {
+pub(super) struct Lookup {
     /// The cache.
     pub(super) cache: Cache,
     /// The present.
@@ -52,12 +52,12 @@ pub(super) struct Desk {
     /// When the last full pass ended, in words.
     pub(super) last_pass: Option<String>,
     /// The names of the locations.
-    pub(super) places: Places,
+    pub(super) location_names: LocationNames,
     /// What a primary ID looks like, if that is known.
     pattern: Option<IdPattern>,
 }
 
-impl Desk {
+impl Lookup {
     /// Opens the cache, and warns if what it knows may be out of date.
     ///
     /// # Errors
@@ -67,8 +67,8 @@ impl Desk {
         let now = clock::now();
         let config = Config::load(&cli.config).ok();
         Ok(Self {
-            last_pass: last_pass(&cache, now)?,
-            places: Places::of(config.as_ref()),
+            last_pass: describe_last_pass(&cache, now)?,
+            location_names: LocationNames::of(config.as_ref()),
             pattern: config.and_then(|config| config.libcal.primary_id_pattern),
             cache,
             now,
@@ -139,27 +139,42 @@ pub(super) fn to_json(appt: &Appt) -> ApptJson<'_> {
 }
 
 /// An appointment for a person: its state, where and when, and the reason.
-pub(super) fn to_lines(appt: &Appt, places: &Places, now: DateTime<Utc>) -> Vec<String> {
+pub(super) fn to_lines(
+    appt: &Appt,
+    location_names: &LocationNames,
+    now: DateTime<Utc>,
+) -> Vec<String> {
     let over = if appt.is_over(now) { ", over" } else { "" };
     let mut lines = vec![format!("{}: {}{over}", visit_name(&appt.key), appt.state)];
-    lines.extend(indented(&where_and_when(appt, places)));
-    lines.extend(reason(appt, now).iter().flat_map(|line| indented(line)));
-    lines.extend(expected(appt).iter().flat_map(|line| indented(line)));
+    lines.extend(wrap_indented(&where_and_when(appt, location_names)));
+    lines.extend(
+        reason_text(appt, now)
+            .iter()
+            .flat_map(|line| wrap_indented(line)),
+    );
+    lines.extend(
+        prereg_line(appt)
+            .iter()
+            .flat_map(|line| wrap_indented(line)),
+    );
     if appt.state != State::Registered {
-        lines.extend(indented(&format!("since {}", format_time(appt.changed_at))));
+        lines.extend(wrap_indented(&format!(
+            "since {}",
+            format_time(appt.changed_at)
+        )));
     }
     lines
 }
 
 /// The same in one line.
-pub(super) fn to_line(appt: &Appt, places: &Places, now: DateTime<Utc>) -> String {
-    let (booking, place) = (visit_name(&appt.key), where_and_when(appt, places));
-    let reason = reason(appt, now).map_or(String::new(), |reason| format!(": {reason}"));
+pub(super) fn to_line(appt: &Appt, location_names: &LocationNames, now: DateTime<Utc>) -> String {
+    let (booking, place) = (visit_name(&appt.key), where_and_when(appt, location_names));
+    let reason = reason_text(appt, now).map_or(String::new(), |reason| format!(": {reason}"));
     format!("{booking}: {}, {place}{reason}", appt.state)
 }
 
 /// The reason for the state, and what the next pass does about it.
-fn reason(appt: &Appt, now: DateTime<Utc>) -> Option<String> {
+fn reason_text(appt: &Appt, now: DateTime<Utc>) -> Option<String> {
     let reason = appt.reason.as_ref()?;
     let is_tried = match appt.state {
         State::Waiting => true,
@@ -174,11 +189,11 @@ fn reason(appt: &Appt, now: DateTime<Utc>) -> Option<String> {
     Some(format!("{reason}{then}"))
 }
 
-fn where_and_when(appt: &Appt, places: &Places) -> String {
+fn where_and_when(appt: &Appt, location_names: &LocationNames) -> String {
     let Some(lid) = appt.key.lid else {
         return "any person, place or time".to_owned();
     };
-    let place = places.name(lid);
+    let place = location_names.name(lid);
     match (appt.key.starts_at, appt.ends_at) {
         (Some(start), Some(end)) => format!("{place}, {}", format_time_range(start, end)),
         _ => format!("{place}, time unreadable"),
@@ -186,7 +201,7 @@ fn where_and_when(appt: &Appt, places: &Places) -> String {
 }
 
 /// What PassagePoint knows of a visit, in addition to its state.
-fn expected(appt: &Appt) -> Option<String> {
+fn prereg_line(appt: &Appt) -> Option<String> {
     let Some(PreregId(id)) = &appt.prereg_id else {
         let was_logged = matches!(appt.state, State::InDoubt | State::Registered);
         let may_be = appt.may_be_registered() && !was_logged;
@@ -203,7 +218,7 @@ fn expected(appt: &Appt) -> Option<String> {
 }
 
 /// The text in lines that fit a terminal, broken between words alone.
-pub(super) fn indented(text: &str) -> Vec<String> {
+pub(super) fn wrap_indented(text: &str) -> Vec<String> {
     let options = Options::new(WIDTH)
         .initial_indent("  ")
         .subsequent_indent("  ")
@@ -239,13 +254,13 @@ pub(super) fn last_pass_lines(last_pass: Option<&LastPass>, now: DateTime<Utc>) 
 ///
 /// # Errors
 /// Where the cache cannot be read.
-fn last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<String>> {
+fn describe_last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<String>> {
     let ended = cache.last_pass()?.and_then(|pass| pass.ended);
     let Some((ended_at, _)) = ended else {
         log::warn!("no full pass has ended yet: LibCal's bookings are not known here");
         return Ok(None);
     };
-    if has_elapsed(ended_at, now, UP_TO_DATE) {
+    if has_elapsed(ended_at, now, MAX_FRESH_AGE) {
         log::warn!(
             "the last full pass ended {}, {}: bookings made or changed since then are not known here",
             format_time(ended_at),

@@ -8,15 +8,15 @@ use super::{BookingId, LastReport, LocationId, PreregId, PrimaryId, Reason, Visi
 
 /// What makes two rows the same visit.
 ///
-/// The person is missing where the form has no valid ID, the start where the row cannot be
-/// read, and the place too of what was taken over from the Python program.
+/// The person is missing if the form has no valid ID, the start if the row cannot be read, and of
+/// what was imported from the Python program the location too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VisitKey {
     /// The booking.
     pub booking_id: BookingId,
     /// The person.
     pub primary_id: Option<PrimaryId>,
-    /// The place.
+    /// The location.
     pub lid: Option<LocationId>,
     /// The start.
     pub starts_at: Option<DateTime<Utc>>,
@@ -50,7 +50,7 @@ impl State {
         Self::Cancelled,
     ];
 
-    /// The word for it, in the cache as in print.
+    /// The word for it, in the cache and in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -73,35 +73,34 @@ impl fmt::Display for State {
 /// An appointment: a visit as the cache knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appt {
-    /// Booking, person, place and start.
+    /// Booking, person, location and start.
     pub key: VisitKey,
-    /// The end, as LibCal lists it, or that of the pre-registration if it is later.
+    /// The end, as LibCal lists it, or that of the pre-registration if that is later.
     pub ends_at: Option<DateTime<Utc>>,
     /// The end of the pre-registration, if there is one.
     pub registered_ends_at: Option<DateTime<Utc>>,
-    /// LibCal's own word; nothing if it was taken over, or cannot be read.
+    /// LibCal's status; `None` if the visit was imported, or its row cannot be read.
     pub status: Option<String>,
     /// Its state.
     pub state: State,
-    /// The reason for the state, where there is more to say.
+    /// The reason for the state, if there is one.
     pub reason: Option<Reason>,
-    /// The visitor for whom PassagePoint was last asked to expect it.
+    /// The visitor of the last request to PassagePoint.
     pub visitor_id: Option<VisitorId>,
-    /// The destination that PassagePoint was last asked for.
+    /// The destination of the last request to PassagePoint.
     pub destination: Option<String>,
-    /// The pre-registration, if there is one; also while a longer one is still to be had.
+    /// The pre-registration, if there is one, even while a longer one is still to be made.
     pub prereg_id: Option<PreregId>,
-    /// How often the outcome was lost since the last one that is known.
+    /// How many attempts in a row had an unknown outcome.
     pub attempts: u32,
-    /// In how many passes something failed that was asked about it or its person, since the last
-    /// one in which nothing did.
+    /// In how many passes in a row a request about it or its person failed.
     pub failures: u32,
-    /// The end that PassagePoint was last asked for, as long as the outcome is not known: an intent.
+    /// The intent: the end of the last request to PassagePoint, as long as its outcome is not known.
     pub asked_ends_at: Option<DateTime<Utc>>,
-    /// Since when it is in this state; if a service refused it, when it last answered so.
+    /// Since when it has been in this state; if a service refused it, when it last did so.
     pub changed_at: DateTime<Utc>,
-    /// The reason of its own that was last reported, be it the present one or one before; that of
-    /// a user's refusal stands with the user.
+    /// The reason that was last reported, be it the current one or an earlier one; a refusal of the
+    /// user is kept with the user.
     pub last_report: Option<LastReport>,
 }
 
@@ -127,13 +126,13 @@ impl Appt {
         }
     }
 
-    /// Whether it was taken over from the Python program, and stands for any visit of its booking.
+    /// Whether it was imported from the Python program, and stands for any visit of its booking.
     #[must_use]
     pub fn is_imported(&self) -> bool {
         self.key.lid.is_none()
     }
 
-    /// When it is known to end: the later of its end and the end last asked for.
+    /// The later of its end and the end last requested.
     #[must_use]
     pub fn latest_end(&self) -> Option<DateTime<Utc>> {
         self.ends_at.max(self.asked_ends_at)
@@ -151,7 +150,7 @@ impl Appt {
         self.asked_ends_at.is_some()
     }
 
-    /// Whether PassagePoint expects the person, or may do so.
+    /// Whether PassagePoint expects the person, or may expect them.
     #[must_use]
     pub fn may_be_registered(&self) -> bool {
         self.prereg_id.is_some() || self.has_intent() || self.reason == Some(Reason::Imported)
@@ -163,8 +162,8 @@ impl Appt {
         self.prereg_id.is_some() && self.registered_ends_at >= Some(ends_at)
     }
 
-    /// Whether PassagePoint can be relied upon to expect the person for its pre-registration: of
-    /// one that LibCal lists as cancelled, somebody may have taken it out by hand.
+    /// Whether its pre-registration can be relied upon: if LibCal lists the visit as cancelled,
+    /// somebody may have deleted the pre-registration by hand.
     #[must_use]
     pub fn is_expected(&self) -> bool {
         self.prereg_id.is_some()
@@ -178,7 +177,7 @@ impl Appt {
         LastReport::reported_at(self.last_report.as_ref(), self.reason.as_ref())
     }
 
-    /// The same in that state, for that reason.
+    /// The same visit in that state, for that reason.
     #[must_use]
     pub fn with_state(self, state: State, reason: Option<Reason>, now: DateTime<Utc>) -> Self {
         if self.state == state && self.reason == reason {
@@ -192,7 +191,7 @@ impl Appt {
         }
     }
 
-    /// Refused by an answer that was given now, be it a new one or that of before.
+    /// Refused by a service just now, for a new reason or for the same one as before.
     #[must_use]
     pub fn refused(self, reason: Reason, now: DateTime<Utc>) -> Self {
         Self {
@@ -202,9 +201,9 @@ impl Appt {
         }
     }
 
-    /// Left to the next pass by an outage. That says nothing about it: a visit in doubt stays
-    /// so, and so does one that was refused. `is_own_failure` says whether something failed that was
-    /// asked about it.
+    /// Left to the next pass because of an outage, which says nothing about the visit: one in doubt
+    /// stays in doubt, and a refused one stays refused. `is_own_failure` says whether a request about
+    /// this visit failed.
     #[must_use]
     pub fn deferred(self, cause: &str, is_own_failure: bool, now: DateTime<Utc>) -> Self {
         if self.state == State::InDoubt {
@@ -228,7 +227,7 @@ impl Appt {
         destination: &str,
         now: DateTime<Utc>,
     ) -> Self {
-        // A pre-registration of another visitor's, of an old card say, is no longer good for anything.
+        // The pre-registration of another visitor, of an old card say, no longer counts.
         let is_same = self.visitor_id.as_ref() == Some(visitor_id);
         Self {
             registered_ends_at: self.registered_ends_at.filter(|_| is_same),
@@ -240,7 +239,7 @@ impl Appt {
         }
     }
 
-    /// Registered until the end that was asked for.
+    /// Registered until the end that was requested.
     #[must_use]
     pub fn registered(self, prereg_id: PreregId, now: DateTime<Utc>) -> Self {
         Self {
@@ -263,7 +262,7 @@ impl Appt {
         }
     }
 
-    /// Registered, with nothing in doubt.
+    /// Certainly registered: nothing is in doubt any more.
     #[must_use]
     pub fn confirmed(self, now: DateTime<Utc>) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The IDs that users, bookings and what stands for them elsewhere go by.
+//! The IDs of users, bookings, locations, visitors and pre-registrations.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-/// The ID that a person typed on the booking form: normalized when it is made, so that it is
-/// equal however it was typed. It knows how that was.
+/// The ID that a person typed on the booking form: normalized by construction, so that it is equal
+/// however it was typed. It remembers the spelling.
 #[derive(Debug, Clone)]
 pub struct PrimaryId {
     normalized: String,
@@ -17,21 +17,21 @@ pub struct PrimaryId {
 /// Why what was typed is not a primary ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidId {
-    /// There is nothing to see in it.
+    /// It has no visible characters.
     Blank,
-    /// It is longer than 255 bytes, has control characters, or leads to another path of Alma's.
+    /// It is longer than 255 bytes, has control characters, or would change the path of Alma's API.
     Invalid,
-    /// Nothing in it looks like an ID, as the configuration has it.
+    /// Nothing in it matches `LibCal.primary_id_pattern`.
     NoMatch,
 }
 
 impl PrimaryId {
-    /// Reads what a person typed: invisible characters and the space around it are dropped,
-    /// and it is known by its upper case.
+    /// Parses and normalizes what a person typed: drops invisible characters and surrounding space,
+    /// and converts it to upper case.
     ///
     /// # Errors
     /// [`InvalidId`] where that cannot be an ID. A stranger types it on a web form, so it
-    /// must neither hold control characters nor lead to another path.
+    /// must neither contain control characters nor lead to another path.
     pub fn parse(typed: &str) -> Result<Self, InvalidId> {
         let visible: String = typed.chars().filter(|c| !is_invisible(*c)).collect();
         let typed = visible.trim();
@@ -51,7 +51,7 @@ impl PrimaryId {
         }
     }
 
-    /// An ID that the cache has kept, which is normalized already.
+    /// An ID from the cache, which is normalized already.
     #[must_use]
     pub fn from_cache(normalized: String) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl PrimaryId {
         &self.normalized
     }
 
-    /// As it was typed, but for space and what is invisible.
+    /// As it was typed, without surrounding space and invisible characters.
     #[must_use]
     pub fn typed(&self) -> &str {
         &self.typed
@@ -111,8 +111,8 @@ impl Serialize for PrimaryId {
     }
 }
 
-/// Whether a character takes no room on the screen: zero-width ones, soft hyphens, byte order
-/// and direction marks. People paste them with an ID and cannot see them.
+/// Whether a character is invisible: zero-width characters, soft hyphens, byte order and direction
+/// marks. People paste them with an ID without seeing them.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     matches!(
@@ -122,7 +122,7 @@ pub fn is_invisible(c: char) -> bool {
     )
 }
 
-/// A booking of LibCal's (`bookId`).
+/// A booking in LibCal (`bookId`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BookingId(pub String);
 
@@ -132,7 +132,7 @@ impl fmt::Display for BookingId {
     }
 }
 
-/// A location of LibCal's (`lid`).
+/// A location in LibCal (`lid`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LocationId(pub i64);
 
@@ -146,11 +146,11 @@ impl fmt::Display for LocationId {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Barcode(pub String);
 
-/// A visitor of PassagePoint's.
+/// A visitor in PassagePoint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct VisitorId(pub String);
 
-/// A pre-registration of PassagePoint's.
+/// A pre-registration in PassagePoint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct PreregId(pub String);
 
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_known_by_one_form_however_it_is_typed() {
+    fn an_id_is_normalized_however_it_is_typed() {
         for typed in [
             "g123",
             " G123 ",

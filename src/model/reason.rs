@@ -11,19 +11,19 @@ use super::{BookingId, LocationId, MAX_ATTEMPTS};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// It waits: no pass has come to it yet.
+    /// It waits: no pass has processed it yet.
     NotReached,
-    /// It was over before a pass came to it.
+    /// It was over before a pass processed it.
     TooLate,
     /// It waits: something is not responding, as this says.
     Outage(String),
     /// The outcome of an attempt is not known, with the cause if there is one.
     OutcomeUnknown(Option<String>),
-    /// Three attempts ended in doubt.
+    /// The outcomes of three attempts are unknown.
     GivenUp,
     /// LibCal's status is not an accepted one.
     Status(String),
-    /// LibCal's status is one that nobody knows.
+    /// LibCal's status is an unknown one.
     UnknownStatus(String),
     /// LibCal lists the booking with another person, place or start.
     Moved,
@@ -66,13 +66,13 @@ pub enum Reason {
     Other(String),
 }
 
-/// That a person was told of a reason. It is remembered though another reason comes in between,
-/// so that two that take turns are not told of at each turn.
+/// The last report of a reason to a person. It is kept even if another reason comes in between, so
+/// that two reasons that alternate are not reported each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastReport {
     /// The reason.
     pub reason: Reason,
-    /// When it was last told.
+    /// When it was last reported.
     pub at: DateTime<Utc>,
 }
 
@@ -102,7 +102,7 @@ impl Reason {
         )
     }
 
-    /// Whether it is what a service answered, so that the same is asked again after a while.
+    /// Whether it is a service's answer, so that the service is asked again after a while.
     #[must_use]
     pub fn is_from_service(&self) -> bool {
         self.is_about_user() || matches!(self, Self::UnknownDestination(_) | Self::PreregRefused(_))
@@ -112,11 +112,11 @@ impl Reason {
     /// `"not_in_alma"` or `{"prereg_refused":422}`.
     #[must_use]
     pub fn to_code(&self) -> String {
-        // Neither texts nor numbers can fail to be JSON.
+        // Texts and numbers can always be written as JSON.
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Reads the form that the cache keeps. What no code fits is kept as words.
+    /// Reads the form that the cache keeps. A text that is no known code is kept as it is.
     #[must_use]
     pub fn from_code(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_else(|_| Self::Other(text.to_owned()))
@@ -198,7 +198,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A status of PassagePoint's refusal; one that means success came with an error.
+/// The HTTP status of PassagePoint's refusal; with a 2xx the body had an error.
 fn refusal_status(status: u16) -> String {
     match status {
         200..=299 => format!("{status} with an error"),
