@@ -7,7 +7,7 @@ use crate::support::{
     an_hour_later, assert_says, good_sync, needy_sync, of_ada, one_json, outage_sync,
     recovered_sync, refusals, sql, state_of, with_ada,
 };
-use crate::version_1::{NOT_IN_ALMA, appt_1, refused_1, version_1};
+use crate::version_1_migration::{NOT_IN_ALMA, appt_1, refused_1, version_1};
 
 #[test]
 fn a_refusal_is_reported_once_in_a_day_and_asked_again_after_an_hour() {

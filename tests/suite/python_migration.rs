@@ -12,7 +12,7 @@ use crate::support::{
     assert_right, assert_says, bytes, good_sync, of_ada, one_json, one_person, outage_sync,
     python_cache, recovered_sync, rows_of, sql, texts, with_ada,
 };
-use crate::version_1::day_of_version_1;
+use crate::version_1_migration::day_of_version_1;
 
 #[test]
 fn a_python_cache_is_taken_over_in_place() {

@@ -7,8 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::chaos::WAYS;
 use crate::sandbox::{Fault, Sandbox, Service};
-use crate::storms::WAYS;
 
 /// So many in a hundred requests of these kinds go wrong.
 #[derive(Debug, Clone, Default)]
