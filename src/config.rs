@@ -184,27 +184,13 @@ impl Config {
     pub fn resolve_secrets(&mut self, file: &Path) -> Result<(), ConfigError> {
         let folder = folder_of(file);
         let (libcal, passagepoint) = (&mut self.libcal, &mut self.passagepoint);
-        let mut all = vec![
-            ("LibCal.client_id".to_owned(), &mut libcal.client_id),
-            ("LibCal.client_secret".to_owned(), &mut libcal.client_secret),
-        ];
-        for (index, key) in self.alma.apikeys.iter_mut().enumerate() {
-            all.push((format!("Alma.apikeys[{index}]"), key));
-        }
-        all.extend([
-            (
-                "PassagePoint.username".to_owned(),
-                &mut passagepoint.username,
-            ),
-            (
-                "PassagePoint.password".to_owned(),
-                &mut passagepoint.password,
-            ),
-        ]);
+        let mut all = vec![&mut libcal.client_id, &mut libcal.client_secret];
+        all.extend(&mut self.alma.apikeys);
+        all.extend([&mut passagepoint.username, &mut passagepoint.password]);
         let mut wrong = Vec::new();
-        for (key, secret) in all {
+        for secret in all {
             if let Err(what) = secret.resolve(folder) {
-                wrong.push(format!("{}: {key}: {what}", file.display()));
+                wrong.push(format!("{}{}: {what}", file.display(), secret.place()));
             }
         }
         if wrong.is_empty() {

@@ -66,6 +66,13 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Its line and its key, as they are put after the file's name.
+    pub(super) fn place(&self) -> String {
+        let position = locate(self.file.text, &self.path.steps, Part::Key);
+        let line = position.map_or(0, |position| position.line);
+        format!(", line {line}: {}", self.path.name)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         matches!(self.node, Node::Null)
     }

@@ -140,7 +140,7 @@ fn network_section(section: &Section) -> Network {
 }
 
 fn secret(value: &Value) -> Option<Secret> {
-    value.plain_text(Secret::read)
+    value.plain_text(|text| Secret::read(text, value.place()))
 }
 
 fn address(value: &Value) -> Option<Address> {

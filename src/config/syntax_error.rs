@@ -2,15 +2,19 @@
 //! secret, and few people understand them. So our own come from the line itself.
 
 use super::keys::section_of;
+use super::mistake::Problem;
 
 /// The mistake in one line, without the file's name. `text` is what the error is about.
 pub(super) fn line(text: &str, error: &serde_yaml::Error) -> String {
     let lines: Vec<&str> = text.lines().collect();
+    let position = |line, column| ErrorPosition {
+        lines: &lines,
+        line,
+        column,
+    };
     if let Some(at) = lines.iter().position(|line| line.contains(is_control)) {
-        return format!(
-            ", line {}: contains a control character: retype the line",
-            at + 1
-        );
+        let hint = "contains a control character: retype the line";
+        return format!(", line {}: {}", at + 1, position(at, 0).with_key(at, hint));
     }
     let Some(location) = error.location() else {
         return match lines.iter().rposition(|line| line.starts_with("---")) {
@@ -21,12 +25,8 @@ pub(super) fn line(text: &str, error: &serde_yaml::Error) -> String {
             None => ": is nested too deeply: start from config.yml.example".into(),
         };
     };
-    let position = ErrorPosition {
-        lines: &lines,
-        line: location.line().saturating_sub(1),
-        column: location.column().saturating_sub(1),
-    };
-    let (line, hint) = position.hint();
+    let (line, column) = (location.line(), location.column());
+    let (line, hint) = position(line.saturating_sub(1), column.saturating_sub(1)).hint();
     format!(", line {}: {hint}", (line + 1).min(lines.len()))
 }
 
@@ -42,42 +42,82 @@ struct ErrorPosition<'a> {
 }
 
 impl ErrorPosition<'_> {
-    /// The line to look at, and what is wrong there.
+    /// The line to look at, and what is wrong there, with the name of its key.
     fn hint(&self) -> (usize, String) {
         let line = self.lines.get(self.line).copied().unwrap_or_default();
-        let here = |hint: &str| (self.line, hint.to_owned());
+        let here = |hint: &str| (self.line, self.with_key(self.line, hint));
         if indentation(line).contains('\t') {
             return here("a tab in the indentation: use spaces");
         }
         if let Some(mark) = self.mark(line) {
-            return (
-                self.line,
-                format!("a value that begins with {mark} must be in quotes"),
-            );
+            return here(&format!(
+                "a value that begins with {mark} must be in quotes"
+            ));
         }
         if line.chars().nth(self.column) == Some('\\') {
             return here("`\\` has a special meaning within double quotes: use single quotes");
         }
         if let Some(without) = self.line_without_colon() {
             let hint = "no colon and space between the key and its value: write `key: value`";
-            return (without, hint.to_owned());
+            return (without, self.with_key(without, hint));
         }
         if let Some((opened, mark)) = self.unclosed_mark() {
             let hint = match mark {
                 '\'' | '"' => format!("the quote `{mark}` is not closed in this line"),
                 _ => format!("the bracket `{mark}` is not closed, or a comma is missing"),
             };
-            return (opened, hint);
+            return (opened, self.with_key(opened, &hint));
         }
-        if value(line).contains(": ") || value(line).ends_with(':') {
+        let value = value(line);
+        let is_quoted = value.starts_with(['\'', '"']);
+        if !is_quoted && !is_delimited(value) && (value.contains(": ") || value.ends_with(':')) {
             return here("a value with a colon in it must be in quotes");
         }
-        if value(line).starts_with(['\'', '"']) {
+        if is_quoted && !is_delimited(value) {
             return here("unexpected text after the closing quote: check the quotes");
+        }
+        if let Some((at, problem)) = self.misplaced_key() {
+            return (at, problem.to_string());
         }
         here(
             "check the indentation here and above: all keys of a section must start in the same column",
         )
+    }
+
+    /// A hint about that line, after the name of the key that is there, or of the list or map whose
+    /// element is there.
+    fn with_key(&self, at: usize, hint: &str) -> String {
+        let is_element = |line: &str| line.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        let until = self.lines.len().min(at + 1);
+        let mut lines = self.lines[..until].iter().rev();
+        let named = lines.next().and_then(|line| match key_of(line) {
+            None if is_element(line.trim_start()) => lines.find_map(|line| key_of(line)),
+            key => key,
+        });
+        match named {
+            Some(("", key)) => format!("{key}: {hint}"),
+            Some((section, key)) => format!("{section}.{key}: {hint}"),
+            None => hint.to_owned(),
+        }
+    }
+
+    /// The key nearest above the error that is not in its section's column, and its line: a section
+    /// that is indented, or a key that is not.
+    fn misplaced_key(&self) -> Option<(usize, Problem)> {
+        let until = self.lines.len().min(self.line + 1);
+        for (at, line) in self.lines[..until].iter().enumerate().rev() {
+            let Some((section, key)) = key_of(line).filter(|(_, key)| has_colon(line, key)) else {
+                continue;
+            };
+            let is_in_first_column = line.starts_with(key);
+            if section.is_empty() && is_in_first_column {
+                return None;
+            }
+            if section.is_empty() || is_in_first_column {
+                return Some((at, Problem::Misplaced { key, section }));
+            }
+        }
+        None
     }
 
     /// The first character of a value, if no value can begin with it.
@@ -136,10 +176,37 @@ fn value(line: &str) -> &str {
     }
 }
 
-fn lacks_colon(line: &str) -> bool {
+/// Whether a value ends with what closes the quote or bracket that it begins with.
+fn is_delimited(value: &str) -> bool {
+    let (first, last) = (value.chars().next(), value.chars().last());
+    let is_even = |mark: char| value.matches(mark).count().is_multiple_of(2);
+    match (first, last) {
+        (Some(mark @ ('\'' | '"')), Some(end)) => end == mark && is_even(mark),
+        (Some('['), Some(']')) | (Some('{'), Some('}')) => true,
+        _ => false,
+    }
+}
+
+/// The word that a line begins with, behind the dash of a list.
+fn first_word(line: &str) -> &str {
     let line = line.trim().trim_start_matches("- ");
     let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let key = &line[..end.unwrap_or(line.len())];
+    &line[..end.unwrap_or(line.len())]
+}
+
+/// The known key that a line begins with, and its section.
+fn key_of(line: &str) -> Option<(&'static str, &'static str)> {
+    section_of(first_word(line))
+}
+
+fn has_colon(line: &str, key: &str) -> bool {
+    line.split_once(key)
+        .is_some_and(|(_, rest)| rest.starts_with(':'))
+}
+
+fn lacks_colon(line: &str) -> bool {
+    let line = line.trim().trim_start_matches("- ");
+    let key = first_word(line);
     let is_location = !key.is_empty() && key.chars().all(|c| c.is_ascii_digit());
     let has_colon = line.contains(": ") || line.ends_with(':');
     !has_colon && (section_of(key).is_some() || is_location)

@@ -1,11 +1,12 @@
 //! The configuration file: mistakes that people make by hand, each told with its mend.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use crate::config::{file, with_line};
 use crate::config_errors::{all_refused, mistakes_told, refused};
 use crate::sandbox::Run;
-use crate::support::{assert_says, good_sync, one_person};
+use crate::support::{as_somebody, assert_says, good_sync, is_root, one_person};
 
 /// Each of these texts, in place of the line of the key, is one mistake, told in the line that is
 /// so much further down, with this mend and without the value.
@@ -82,22 +83,71 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
-fn all_secrets_that_are_not_there_are_told_at_once() {
-    let sandbox = one_person()
-        .config("LibCal.client_secret", "env:NOT_SET_1")
-        .config("Alma.apikeys", r#"["env:NOT_SET_2", "file:not-there"]"#)
-        .config("PassagePoint.password", "env:NOT_SET_3");
+fn all_secrets_that_are_not_there_are_told_at_once_with_line_key_and_mend() {
+    let sandbox = one_person();
+    let mut text = file(&sandbox);
+    let mut expected = Vec::new();
+    for (key, new, told) in [
+        (
+            "client_secret:",
+            "client_secret: env:NOT_SET_1",
+            "LibCal.client_secret: the environment variable NOT_SET_1 is not set: set it, in the crontab or the unit too",
+        ),
+        (
+            "apikeys:",
+            "apikeys: [env:NOT_SET_2, file:not-there]",
+            "Alma.apikeys[0]: the environment variable NOT_SET_2 is not set: set it, in the crontab or the unit too",
+        ),
+        (
+            "apikeys:",
+            "apikeys: [env:NOT_SET_2, file:not-there]",
+            "Alma.apikeys[1]: there is no file FOLDER/not-there: create it with the secret in it, or correct the path",
+        ),
+        (
+            "username:",
+            "username: file:blank",
+            "PassagePoint.username: FOLDER/blank is empty: write the secret into it",
+        ),
+        (
+            "password:",
+            "password: file:folder",
+            "PassagePoint.password: cannot read FOLDER/folder: ",
+        ),
+    ] {
+        let (wrong, line) = with_line(&text, key, new);
+        text = wrong;
+        let folder = sandbox.path("");
+        let folder = folder.display().to_string();
+        let told = told.replace("FOLDER", folder.trim_end_matches('/'));
+        expected.push(format!("config.yml, line {line}: {told}"));
+    }
+    fs::write(sandbox.path("blank"), " \n").unwrap();
+    fs::create_dir(sandbox.path("folder")).unwrap();
+    sandbox.write_config(&text);
     let told = mistakes_told(&sandbox, &sandbox.sync());
-    let expected = [
-        "config.yml: LibCal.client_secret: the environment variable NOT_SET_1 is not set",
-        "config.yml: Alma.apikeys[0]: the environment variable NOT_SET_2 is not set",
-        "config.yml: Alma.apikeys[1]: cannot read",
-        "config.yml: PassagePoint.password: the environment variable NOT_SET_3 is not set",
-    ];
     assert_eq!(told.lines().count(), expected.len(), "{told}");
     for (line, expected) in told.lines().zip(expected) {
-        assert!(line.contains(expected), "{expected}: {told}");
+        assert!(line.contains(&expected), "{expected}: {told}");
     }
+}
+
+#[test]
+fn a_secret_that_this_account_may_not_read_says_so() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = one_person().config("PassagePoint.password", "file:password");
+    for (name, mode) in [("", 0o755), ("config.yml", 0o644)] {
+        fs::set_permissions(sandbox.path(name), Permissions::from_mode(mode)).unwrap();
+    }
+    fs::write(sandbox.path("password"), "hidden").unwrap();
+    fs::set_permissions(sandbox.path("password"), Permissions::from_mode(0o600)).unwrap();
+    let told = mistakes_told(&sandbox, &as_somebody(&sandbox, &["sync"]));
+    let says = [
+        ": PassagePoint.password: ",
+        "/password cannot be read by this account: give it the file with chown, or run the command as the account that runs the sync",
+    ];
+    assert_says(&told, &says);
 }
 
 #[test]
@@ -185,7 +235,7 @@ fn a_key_with_a_wrong_indentation_is_told_with_its_section() {
             "days:",
             " days: 0",
             0,
-            "check the indentation here and above: all keys of a section must start in the same column",
+            "LibCal.days: check the indentation here and above: all keys of a section must start in the same column",
         ),
     ]);
     // A section whose keys are not indented at all.

@@ -1,12 +1,34 @@
 //! The configuration file: what YAML cannot read, or reads as something else, is told with its mend.
 
+use crate::config::{file, with_line};
+use crate::config_errors::refused;
 use crate::config_hints::assert_told;
+use crate::support::one_person;
+
+/// The same as [`assert_told`] where the mend is told with the name of the key that the line has, or the list above it.
+fn assert_told_with_key(cases: &[(&str, &str, usize, &str)]) {
+    for (key, new, further, mend) in cases {
+        let name = match *key {
+            "client_id:" => "LibCal.client_id",
+            "client_secret:" => "LibCal.client_secret",
+            "statuses:" => "LibCal.statuses",
+            "days:" => "LibCal.days",
+            "apikeys:" => "Alma.apikeys",
+            "Alma:" => "Alma",
+            "8827:" => "PassagePoint.location_mapping",
+            "user_mapping:" => "PassagePoint.user_mapping",
+            "concurrency:" => "Network.concurrency",
+            other => panic!("{other} has no name here"),
+        };
+        assert_told(&[(key, new, *further, &format!("{name}: {mend}\n"))]);
+    }
+}
 
 #[test]
 fn what_is_no_yaml_is_told_with_its_line_and_its_mend() {
     let quotes = |mark: char| format!("a value that begins with {mark} must be in quotes");
     for mark in ['%', '@', '`', '*', '|', '>', ']', '}', ','] {
-        assert_told(&[
+        assert_told_with_key(&[
             (
                 "client_secret:",
                 &format!("client_secret: {mark}SECRET"),
@@ -22,8 +44,7 @@ fn what_is_no_yaml_is_told_with_its_line_and_its_mend() {
         ]);
     }
     let no_colon = "no colon and space between the key and its value: write `key: value`";
-    let backslash = r"`\` has a special meaning within double quotes: use single quotes";
-    assert_told(&[
+    assert_told_with_key(&[
         (
             "client_secret:",
             "\tclient_secret: SECRET",
@@ -45,6 +66,13 @@ fn what_is_no_yaml_is_told_with_its_line_and_its_mend() {
         ("Alma:", "Alma", 0, no_colon),
         ("8827:", "8827 SECRET", 0, no_colon),
         ("concurrency:", "concurrency 4", 0, no_colon),
+    ]);
+}
+
+#[test]
+fn a_quote_or_bracket_that_is_not_closed_is_told_in_the_line_that_opens_it() {
+    let backslash = r"`\` has a special meaning within double quotes: use single quotes";
+    assert_told_with_key(&[
         (
             "client_secret:",
             "client_secret: SECRET: x",
@@ -81,12 +109,19 @@ fn what_is_no_yaml_is_told_with_its_line_and_its_mend() {
             0,
             "the bracket `{` is not closed, or a comma is missing",
         ),
-        ("days:", "primary_id_pattern: \"G\\d{8}\"", 0, backslash),
         (
             "client_secret:",
             "client_secret: SECRET\u{7}",
             0,
             "contains a control character: retype the line",
+        ),
+    ]);
+    assert_told(&[
+        (
+            "days:",
+            "primary_id_pattern: \"G\\d{8}\"",
+            0,
+            &format!("LibCal.primary_id_pattern: {backslash}"),
         ),
         // A list of several lines that is closed has nothing to do with it.
         (
@@ -151,4 +186,58 @@ fn a_secret_that_yaml_would_change_must_be_in_quotes() {
             "PassagePoint.password: must be text, not true or false: put it in quotes",
         ),
     ]);
+}
+
+#[test]
+fn a_key_indented_wrongly_is_told_in_its_own_line_though_yaml_stumbles_later() {
+    let columns =
+        "check the indentation here and above: all keys of a section must start in the same column";
+    // In the first column it is a section of its own, and YAML stumbles at the next key.
+    let sandbox = one_person();
+    let good = file(&sandbox);
+    for (key, indented, says) in [
+        (
+            "client_secret:",
+            "",
+            "`client_secret` belongs to LibCal: check its indentation",
+        ),
+        (
+            "Alma:",
+            " ",
+            "the section `Alma` must start in the first column: check its indentation",
+        ),
+        (
+            "PassagePoint:",
+            "  ",
+            "Alma: the section `PassagePoint` must start in the first column: check its indentation",
+        ),
+        (
+            "client_secret:",
+            "   ",
+            &format!("LibCal.client_secret: {columns}"),
+        ),
+        (
+            "client_secret:",
+            " ",
+            &format!("LibCal.client_secret: {columns}"),
+        ),
+        (
+            "user_mapping:",
+            "   ",
+            &format!("PassagePoint.user_mapping: {columns}"),
+        ),
+        (
+            "users_endpt:",
+            "    ",
+            &format!("Alma.users_endpt: {columns}"),
+        ),
+    ] {
+        let (text, line) = with_line(&good, key, key);
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        let value = good.lines().nth(line - 1).unwrap().trim();
+        lines[line - 1] = format!("{indented}{value}");
+        let told = refused(&sandbox, &lines.join("\n"));
+        let place = format!("config.yml, line {line}: {says}");
+        assert!(told.contains(&place), "{place}: {told}");
+    }
 }
