@@ -48,7 +48,7 @@ impl From<&Error> for Exit {
     }
 }
 
-/// What to say of an error: one line, or one for each mistake in the configuration.
+/// The lines to print for an error: one, or one for each mistake in the configuration.
 #[must_use]
 pub fn error_lines(error: &Error) -> Vec<String> {
     if let Some(ConfigError(mistakes)) = error.downcast_ref() {
@@ -64,7 +64,7 @@ pub fn error_lines(error: &Error) -> Vec<String> {
 /// Runs the command.
 ///
 /// # Errors
-/// What kept it from finishing; [`Exit`] says how to end on it.
+/// What kept it from finishing; [`Exit`] has the exit status for it.
 pub fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Sync(args) => sync::run(cli, args),
@@ -77,7 +77,7 @@ pub fn run(cli: &Cli) -> Result<Exit> {
     }
 }
 
-/// The cache of a command that needs nothing else: with `--db` no configuration is read.
+/// The cache's path, for a command that needs nothing else: with `--db` no configuration is read.
 fn cache_path(cli: &Cli) -> Result<PathBuf> {
     match &cli.db {
         Some(path) => Ok(path.clone()),

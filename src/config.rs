@@ -1,7 +1,7 @@
-//! The configuration file: what it may hold, read and checked.
+//! The configuration file, parsed and validated.
 //!
-//! All mistakes of the file are told at once, each with its key and line. Whether the services
-//! accept what is written there is not found out here.
+//! All mistakes in the file are reported at once, each with its key and line. Whether the services
+//! accept the values is not checked here.
 
 mod address;
 mod keys;
@@ -35,7 +35,7 @@ pub struct Config {
     pub alma: Alma,
     /// Where people are expected.
     pub passagepoint: PassagePoint,
-    /// What the program remembers.
+    /// Where the program keeps what it did.
     pub cache: Cache,
     /// How long and how often services are asked.
     pub network: Network,
@@ -46,11 +46,11 @@ pub struct Config {
 /// The LibCal section.
 #[derive(Debug)]
 pub struct LibCal {
-    /// The API client's number.
+    /// The API client's id.
     pub client_id: Secret,
     /// The API client's secret.
     pub client_secret: Secret,
-    /// Where tokens are given out.
+    /// Where tokens are issued.
     pub credentials_endpt: Address,
     /// Where bookings are listed.
     pub bookings_endpt: Address,
@@ -60,7 +60,7 @@ pub struct LibCal {
     pub primary_id_pattern: Option<IdPattern>,
     /// The locations whose bookings are read.
     pub locations: Vec<Location>,
-    /// The statuses that make a booking an approved one.
+    /// The statuses of an approved booking.
     pub statuses: Vec<String>,
     /// How many days after today are read too, 0 to 365.
     pub days: u32,
@@ -89,7 +89,7 @@ pub struct Alma {
     pub refuse: Vec<Refuse>,
     /// The most requests in one second, for each key.
     pub requests_per_second: u32,
-    /// For how many days what Alma said of a user is good enough.
+    /// After how many days a user is looked up in Alma again.
     pub refresh_days: u32,
 }
 
@@ -115,11 +115,11 @@ pub struct PassagePoint {
     pub pp_api_root: Address,
     /// Path of the login.
     pub login_endpt: Endpoint,
-    /// Path that makes a visitor.
+    /// Path that creates a visitor.
     pub create_visitor_endpt: Endpoint,
     /// Path that finds a visitor by barcode.
     pub unique_id_endpt: Endpoint,
-    /// Path that makes a pre-registration.
+    /// Path that creates a pre-registration.
     pub create_prereg_endpt: Endpoint,
     /// Path that lists the destinations.
     pub get_destinations_endpt: Endpoint,
@@ -139,9 +139,9 @@ pub struct Cache {
 /// The `Network` section.
 #[derive(Debug, Clone)]
 pub struct Network {
-    /// For how many seconds a service may take over each step of an answer.
+    /// The timeout in seconds for each step of a request.
     pub timeout_seconds: u32,
-    /// How often a request is sent at the most.
+    /// The most attempts of a request.
     pub tries: u32,
     /// How many pages LibCal is asked for at once, how many people Alma is asked about, and how
     /// many are registered in PassagePoint.
@@ -162,7 +162,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads and checks the file; secrets stay as they are written there until
+    /// Reads and validates the file; secrets stay as they are written there until
     /// [`Config::resolve_secrets`].
     ///
     /// # Errors
@@ -177,10 +177,10 @@ impl Config {
         Ok(config)
     }
 
-    /// Replaces `env:NAME` and `file:/path` by what stands there, for every secret.
+    /// Replaces `env:NAME` and `file:/path` by the secret itself, for every secret.
     ///
     /// # Errors
-    /// [`ConfigError`] with a line for each that is not there, empty, or no text a request can carry.
+    /// [`ConfigError`] with a line for each secret that is missing, empty, or cannot be sent in a request.
     pub fn resolve_secrets(&mut self, file: &Path) -> Result<(), ConfigError> {
         let folder = folder_of(file);
         let (libcal, passagepoint) = (&mut self.libcal, &mut self.passagepoint);
@@ -242,11 +242,11 @@ fn read_text(file: &Path) -> Result<String, String> {
             io_reason(&error)
         ),
     })?;
-    // Windows' editors put a mark before the first word.
+    // Editors on Windows may write a byte order mark.
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
-/// Reads the text of a file; the mistakes are told without the file's name.
+/// Parses the text of a file; the mistakes do not name the file.
 fn read(text: &str) -> Result<Config, Vec<String>> {
     let root =
         serde_yaml::from_str(text).map_err(|error| vec![syntax_error::line(text, &error)])?;

@@ -86,7 +86,7 @@ impl Client {
                         (self.rejected(&response, to_check), None, true)
                     }
                     Disposition::WrongAddress => {
-                        // Whoever is asked about next, the address is the same.
+                        // The address is the same for every subject.
                         subject = request.keys;
                         (self.wrong_address(&response, request.keys), None, true)
                     }
@@ -118,7 +118,7 @@ impl Client {
         }
     }
 
-    // A thread that panicked leaves the counters as good as they were.
+    // A thread that panicked leaves the counters consistent.
     fn breaker(&self) -> MutexGuard<'_, CircuitBreaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -205,7 +205,7 @@ impl Client {
     fn wrong_address(&self, response: &Response, keys: &str) -> Failure {
         match response.status {
             300..=399 => Failure {
-                // Some send a browser on when they have done what was asked.
+                // Some servers redirect after they have carried out the request.
                 delivery: Delivery::ErrorResponse,
                 ..Failure::not_processed(format!(
                     "{} returned a redirect ({}), which is not followed: check {keys}",
@@ -260,7 +260,7 @@ fn execute(
     agent.run(request?)
 }
 
-/// A status with its name, such as `503 Service Unavailable`.
+/// A status with its reason phrase, such as `503 Service Unavailable`.
 #[must_use]
 pub fn status_text(status: u16) -> String {
     let reason = StatusCode::from_u16(status)

@@ -4,14 +4,14 @@
 //! Each run is one pass and then it ends. Data flows one way:
 //! [`command`] → [`fetch`](mod@fetch) → [`plan`](mod@plan) → [`pass`] → [`report`].
 //!
-//! The services have a module each, [`libcal`], [`alma`] and [`passagepoint`], which
-//! know what to send and what came back, and decide nothing. [`http`] is the one
-//! door to the network, [`cache`] the one to SQLite.
+//! Each service has a module, [`libcal`], [`alma`] and [`passagepoint`], which builds requests
+//! and reads responses, and decides nothing. [`http`] is the one door to the network, with
+//! retries and a circuit breaker; [`cache`] is the one door to SQLite.
 //!
 //! The promise, above all else: a person with an approved booking is expected at the
 //! door, once. So an *intent* is on the disk before a visit is registered, and its
 //! outcome after; a visit whose outcome was lost is *in doubt* and never registered
-//! again without saying so.
+//! again without a warning.
 
 pub mod alma;
 pub mod cache;

@@ -1,5 +1,5 @@
-//! The program: reads the command line, runs, and ends with the status that fits.
-//! All it does is in the library beside it.
+//! The program: parses the command line, runs the command, and exits with its status.
+//! Everything else is in the library.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
-//! What a person has to be told of a pass: refusals once in 24 hours, an outage when it lasts
-//! and when it is over. One line a cause.
+//! What to report to a person after a pass: refusals once in 24 hours, an outage when it goes on
+//! and when it is over. One line for each cause.
 //!
-//! What of it was told before, [`crate::cache`] knows; printing it is for [`crate::command`].
+//! [`crate::cache`] keeps what was reported before; [`crate::command`] prints the lines.
 
 mod outages;
 mod refusals;
@@ -14,7 +14,7 @@ use crate::model::{Outage, Reason, State, Summary};
 use crate::pass::{Deferred, PassOutcome};
 use crate::plan::{Decision, Plan};
 
-/// All that outages led to in a pass over so many locations.
+/// The effects of the outages of a pass over so many locations.
 #[must_use]
 pub fn incidents(
     fetched: &Fetched,
@@ -29,7 +29,7 @@ pub fn incidents(
     };
     for (location, cause) in &fetched.failures {
         let name = format!("{} ({})", location.name, location.id);
-        // If none can be read, it is not the locations that are out.
+        // If no location can be read, LibCal itself is out.
         let service = if fetched.failures.len() == locations {
             "LibCal".to_owned()
         } else {
@@ -44,7 +44,7 @@ pub fn incidents(
     for Deferred { outage, appt, .. } in &outcome.in_doubt {
         add(outage, Effect::InDoubt, appt.key.booking_id.to_string());
     }
-    // Until one of them is tried again, nobody knows whether all is well.
+    // Until one of them is tried again, it is not known whether the outage is over.
     let postponed = plan.visits.iter();
     for visit in postponed.filter(|visit| visit.decision == Decision::Postponed) {
         if let Some(Reason::OutcomeUnknown(Some(cause))) = &visit.after.reason {
@@ -62,7 +62,7 @@ pub fn incidents(
         }
     }
     for outage in &outcome.others {
-        // Where somebody waits for it, that says it already.
+        // Another incident may report it already.
         if incidents.iter().all(|one| one.outage != *outage) {
             incidents.push(Incident {
                 outage: outage.clone(),
@@ -74,10 +74,10 @@ pub fn incidents(
     incidents
 }
 
-/// The pass in numbers, but for its time.
+/// The pass in numbers, except for its duration.
 #[must_use]
 pub fn summarize(fetched: &Fetched, plan: &Plan, outcome: &PassOutcome) -> Summary {
-    // What an outage has put off stays what it was.
+    // A visit deferred by an outage keeps its state.
     let postponed_in = |state| {
         let deferred = outcome.waiting.iter();
         deferred.filter(|visit| visit.appt.state == state).count()

@@ -1,6 +1,6 @@
-//! `generate`: the man pages and the shells' completions, made from the command line itself.
+//! `generate`: the man pages and the shells' completions, generated from the command line itself.
 //!
-//! Nobody needs it but whoever installs the program, so that `--help` does not list it.
+//! Only people who install the program need it, so `--help` does not list it.
 
 mod man;
 

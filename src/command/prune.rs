@@ -48,8 +48,8 @@ fn unknown(cache: &Cache, what: &[PruneTarget]) -> Result<Vec<String>> {
     Ok(unknown)
 }
 
-/// The earlier of the clock and the end of the last full pass, by which all that was listed then is
-/// still there: a clock that runs ahead deletes nothing of it. Where no pass was ever full, the
+/// The time to prune by: the earlier of the clock and the end of the last full pass, so that a clock
+/// that runs ahead deletes nothing that was listed then. If there was never a full pass, the
 /// start of the one that was killed counts.
 fn prune_time(cache: &Cache) -> Result<DateTime<Utc>> {
     let last_pass = cache.last_pass()?;
@@ -66,8 +66,8 @@ fn prune_targets(args: &Prune, now: DateTime<Utc>) -> Result<Vec<PruneTarget>> {
         let days = |days: u32| TimeDelta::days(days.into());
         let cut = now - days(args.keep_days.unwrap_or(0));
         what.push(PruneTarget::EndedBefore(cut));
-        // A refusal that still stands is given anew every hour; one that was
-        // reported must be remembered, or it would be reported again.
+        // A refusal that still stands is renewed every hour; one that was
+        // reported must be kept, or it would be reported again.
         what.push(PruneTarget::RefusedBefore(cut.min(now - REPORT_INTERVAL)));
         let unseen = args.users_unseen_for;
         what.extend(unseen.map(|unseen| PruneTarget::UnseenSince(now - days(unseen))));
@@ -75,7 +75,7 @@ fn prune_targets(args: &Prune, now: DateTime<Utc>) -> Result<Vec<PruneTarget>> {
     Ok(what)
 }
 
-/// Says what would be registered a second time, before it is forgotten.
+/// Warns of what would be registered a second time, before it is deleted.
 fn warn_of_duplicates(cache: &Cache, what: &[PruneTarget], now: DateTime<Utc>) -> Result<()> {
     for one in what {
         let expected = cache.count_reregistered(one, now)?;

@@ -18,7 +18,7 @@ use crate::model::{Appt, LastPass, OngoingOutage, State, Summary, has_elapsed};
 use crate::output::{format_time, print, print_json, rfc3339};
 use imported::{Imported, ImportedJson, Knowledge};
 
-/// The states of which each visit has lines of its own.
+/// The states in which each visit is listed.
 const LISTED_STATES: [State; 4] = [
     State::Waiting,
     State::Refused,
@@ -59,7 +59,7 @@ pub(super) fn run(cli: &Cli, args: &cli::Status) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Whether there was no full pass, or none in the last so many minutes. Says so.
+/// Whether there was no full pass, or none in the last so many minutes; if so, logs it.
 fn is_too_old(found: &Found, max_age: Option<u32>, now: DateTime<Utc>) -> bool {
     let ended = found
         .last_pass

@@ -32,7 +32,7 @@ use crate::passagepoint::PassagePoint;
 use crate::plan::{self, Decision, Plan, Rules};
 use crate::report::summarize;
 
-/// How long another sync may run before a person is told.
+/// How long another sync may run before that is reported.
 const LONG_RUN: Duration = Duration::from_secs(3600);
 
 pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
@@ -56,14 +56,14 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
     };
     let mut cache = Cache::open_or_create(path)?;
     let (is_lost, was_logged) = report_loss(&cache, path, lock.last_pass())?;
-    // If nobody could be told, the next pass tells.
+    // If nobody could be told, the next pass reports it.
     let was_logged = was_logged || !is_lost;
     let number = 1 + lock
         .last_pass()
         .filter(|_| was_logged)
         .max(last_pass_number(&cache)?)
         .unwrap_or(0);
-    // Of another day, a pass says nothing of who is expected today.
+    // A pass of another day says nothing about who is expected today.
     cache.begin_pass(number, args.date.is_none().then(clock::now))?;
     if was_logged {
         lock.record(number)?;
@@ -76,8 +76,8 @@ fn last_pass_number(cache: &Cache) -> Result<Option<u64>> {
     Ok(cache.last_pass()?.map(|pass| pass.number))
 }
 
-/// Says so if the cache is not the one that the last pass left, whose number the lock has, and
-/// gives whether that is so and whether a person was told.
+/// Reports if the cache is not the one that the last pass left, whose number the lock has; returns
+/// whether that is so, and whether the report could reach a person.
 fn report_loss(cache: &Cache, path: &Path, last_pass: Option<u64>) -> Result<(bool, bool)> {
     let is_lost = last_pass > last_pass_number(cache)?;
     let was_logged = is_lost
@@ -182,7 +182,7 @@ fn make_plan(
     let rules = Rules {
         statuses: &config.libcal.statuses,
         destinations: &config.passagepoint.location_mapping,
-        // What another day's lists lack may be on today's.
+        // What is missing from another day's lists may be on today's.
         lists_are_complete: fetched.failures.is_empty() && args.date.is_none(),
         incomplete_locations: &incomplete_locations.collect(),
         locations: &config.libcal.locations,
@@ -206,7 +206,7 @@ fn make_plan(
     Ok(plan)
 }
 
-/// Keeps what the plan found, before anything is asked.
+/// Saves the plan, before any service is asked.
 fn save_plan(plan: &Plan, cache: &mut Cache) -> Result<()> {
     cache.save_appts(plan.changed().map(|visit| &visit.after), &plan.forgotten)?;
     for visit in plan.changed() {
@@ -221,7 +221,7 @@ fn save_plan(plan: &Plan, cache: &mut Cache) -> Result<()> {
     Ok(())
 }
 
-/// Carries the plan out; returns the outcome even where the cache put an end to it.
+/// Carries the plan out; returns the outcome even if the cache failed on the way.
 fn carry_out(
     config: &Config,
     agents: Agents,
@@ -242,7 +242,7 @@ fn carry_out(
         barcodes: Mutex::default(),
         is_dry_run: args.dry_run,
     };
-    // Where nothing can be asked, nothing is tried again.
+    // If PassagePoint cannot be asked, nothing is tried again.
     if plan.has_visits_in_doubt() && pass.passagepoint.ensure_token().is_ok() && !args.dry_run {
         warnings::warn_of_possible_duplicates(plan);
     }

@@ -20,7 +20,7 @@ use crate::output::{format_time, format_time_range, print, rfc3339};
 
 /// The width of a terminal that a line should fit.
 const WIDTH: usize = 80;
-/// How long after a full pass what the cache knows is taken to be up to date.
+/// How long after a full pass the cache counts as up to date.
 const MAX_FRESH_AGE: TimeDelta = TimeDelta::hours(1);
 
 /// The names of the locations, as far as they are known.
@@ -28,7 +28,7 @@ const MAX_FRESH_AGE: TimeDelta = TimeDelta::hours(1);
 pub(super) struct LocationNames(BTreeMap<LocationId, String>);
 
 impl LocationNames {
-    /// Those of the configuration. Without one that can be read, locations have numbers only.
+    /// The names in the configuration. Without a configuration, locations are shown by number.
     pub(super) fn of(config: Option<&Config>) -> Self {
         let locations = config.iter().flat_map(|config| &config.libcal.locations);
         let named = locations.map(|location| (location.id, location.name.clone()));
@@ -47,7 +47,7 @@ impl LocationNames {
 pub(super) struct Lookup {
     /// The cache.
     pub(super) cache: Cache,
-    /// The present.
+    /// The current time.
     pub(super) now: DateTime<Utc>,
     /// When the last full pass ended, in words.
     pub(super) last_pass: Option<String>,
@@ -61,7 +61,7 @@ impl Lookup {
     /// Opens the cache, and warns if what it knows may be out of date.
     ///
     /// # Errors
-    /// Where there is none that can be read.
+    /// Where the cache cannot be read.
     pub(super) fn open(cli: &Cli) -> Result<Self> {
         let cache = Cache::open_existing(&cache_path(cli)?)?;
         let now = clock::now();
@@ -75,10 +75,10 @@ impl Lookup {
         })
     }
 
-    /// The primary ID in what was typed at the desk, read as on a booking form.
+    /// The primary ID in what was typed at the desk, parsed like an answer on a booking form.
     ///
     /// # Errors
-    /// Where there is none.
+    /// Where it contains none.
     pub(super) fn parse_id(&self, typed: &str) -> Result<PrimaryId> {
         let found = self
             .pattern
@@ -87,7 +87,7 @@ impl Lookup {
         parse_id(found.as_deref().unwrap_or(typed))
     }
 
-    /// Says that nothing is known of somebody or something.
+    /// Logs that nothing is known of a user or a booking.
     pub(super) fn not_found(&self, whom: &str) {
         let until = match &self.last_pass {
             Some(ended) => format!(" up to {ended}, when the last pass ended"),
@@ -166,7 +166,7 @@ pub(super) fn to_lines(
     lines
 }
 
-/// The same in one line.
+/// An appointment for a person, in one line.
 pub(super) fn to_line(appt: &Appt, location_names: &LocationNames, now: DateTime<Utc>) -> String {
     let (booking, place) = (visit_name(&appt.key), where_and_when(appt, location_names));
     let reason = reason_text(appt, now).map_or(String::new(), |reason| format!(": {reason}"));
@@ -200,7 +200,7 @@ fn where_and_when(appt: &Appt, location_names: &LocationNames) -> String {
     }
 }
 
-/// What PassagePoint knows of a visit, in addition to its state.
+/// The pre-registration of a visit, as far as its state does not tell it.
 fn prereg_line(appt: &Appt) -> Option<String> {
     let Some(PreregId(id)) = &appt.prereg_id else {
         let was_logged = matches!(appt.state, State::InDoubt | State::Registered);
@@ -217,7 +217,7 @@ fn prereg_line(appt: &Appt) -> Option<String> {
     }
 }
 
-/// The text in lines that fit a terminal, broken between words alone.
+/// Wraps a text to lines that fit a terminal, between words only.
 pub(super) fn wrap_indented(text: &str) -> Vec<String> {
     let options = Options::new(WIDTH)
         .initial_indent("  ")

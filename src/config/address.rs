@@ -1,4 +1,4 @@
-//! Addresses of services and of what they offer, and paths.
+//! Addresses of services, and paths of their endpoints.
 
 use std::net::IpAddr;
 
@@ -54,7 +54,7 @@ fn not_an_address(why: &str) -> String {
     format!("is not an address like https://library.example.edu/path: {why}")
 }
 
-/// Whether a host, as it stands in an address, is this machine by its name or number.
+/// Whether a host, as an address names it, is this machine.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');

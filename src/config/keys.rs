@@ -1,4 +1,4 @@
-//! The keys that the configuration may have, and which of them an unknown key was meant to be.
+//! The keys of the configuration, and the likely meaning of a misspelled one.
 
 /// The sections and their keys; the first are the sections themselves.
 pub(super) const KEYS: [(&str, &[&str]); 7] = [
@@ -75,7 +75,7 @@ pub(super) fn section_of(key: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The one of these keys that is spelled most like an unknown key, if one is.
+/// The key that is most similar to an unknown key, if one is similar enough.
 pub(super) fn most_similar(
     key: &str,
     keys: impl Iterator<Item = &'static str>,
@@ -91,7 +91,7 @@ pub(super) fn most_similar(
 /// Longer than our own keys, and shorter than Alma's API keys.
 const LONGEST_KEY: usize = 30;
 
-/// Whether a key can be shown. Behind a quote that was never closed the rest of the file is a
+/// Whether a key is safe to print. After a quote that was never closed the rest of the file is a
 /// key, with all the secrets in it.
 pub(super) fn is_safe_to_print(key: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelled_key_is_known_by_what_it_is_like() {
+    fn a_misspelled_key_is_recognized_by_its_similarity() {
         for (typed, meant) in [
             ("statusses", Some("statuses")),
             ("Days", Some("days")),

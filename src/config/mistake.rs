@@ -1,11 +1,11 @@
-//! What is wrong with the file, and how that is said: in one line, with the place, what would be
-//! right, and no value, for that may be a secret in the wrong place.
+//! Mistakes in the file, and the line that reports each: where it is, what would be right, and no
+//! value, because that may be a secret in the wrong place.
 
 use std::fmt;
 
 use super::yaml::{Part, locate};
 
-/// Where a value is in the tree, and what that place is called.
+/// The path of a value in the tree, and its name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ValuePath {
     /// The position in its map or list, at each level.
@@ -49,9 +49,9 @@ pub(super) enum Problem {
         key: &'static str,
         section: &'static str,
     },
-    /// A key that nothing is known of; it is there only if it can be shown.
+    /// An unknown key; its name is given only if it is safe to print.
     Unknown(Option<String>),
-    /// A key that was there already, in this line.
+    /// A key that appears for the second time, with the line of the first.
     Repeated { key: &'static str, first: usize },
     /// A section with nothing in it.
     NoKeys,
@@ -93,7 +93,7 @@ pub(super) struct Mistake {
 }
 
 impl Mistake {
-    /// Whether the other one comes of this, and would be told for nothing.
+    /// Whether the other mistake is a consequence of this one, and need not be reported.
     fn explains(&self, other: &Self) -> bool {
         match (&self.problem, &other.problem) {
             (Problem::Misspelled { meant, .. }, Problem::Missing(key)) => {
@@ -110,7 +110,7 @@ impl Mistake {
     }
 }
 
-/// More than this nobody reads: it is another program's file.
+/// Nobody reads more lines than this: it is another program's file.
 const MAX_LINES: usize = 50;
 
 /// The mistakes, one line each without the file's name, in the order of the file.

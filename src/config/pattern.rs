@@ -1,4 +1,4 @@
-//! What a primary ID looks like, so that it is found in whatever else was typed with it.
+//! The pattern of a primary ID, which finds the ID in whatever else was typed with it.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ impl IdPattern {
             let built = RegexBuilder::new(pattern).case_insensitive(true).build();
             built.map_err(|error| format!("is not a valid regular expression: {error}"))
         };
-        // By itself first: within the group, a stray bracket would read otherwise.
+        // By itself first: within the group, a stray bracket would mean something else.
         let alone = build(pattern)?;
         let matches_nothing = |text| alone.find_iter(text).any(|found| found.is_empty());
         if ["", "a", "0", " "].into_iter().any(matches_nothing) {
@@ -48,7 +48,7 @@ impl IdPattern {
     }
 }
 
-/// What people put between the parts of an ID, and around it.
+/// Whether people put this character between the parts of an ID, or around it.
 fn is_separator(c: char) -> bool {
     c.is_whitespace()
         || matches!(

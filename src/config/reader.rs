@@ -1,6 +1,6 @@
-//! Reads the values of the file, each by the rule of its key, and collects all mistakes.
+//! Reads and validates the values of the file, and collects all mistakes.
 //!
-//! A reader that returns `None` has recorded what is wrong.
+//! A reader that returns `None` has recorded a mistake.
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -77,7 +77,7 @@ impl<'a> Value<'a> {
         matches!(self.node, Node::Null)
     }
 
-    /// What may be left empty.
+    /// A value that may be left empty.
     pub(super) fn unless_empty<T: Default>(
         &self,
         read: impl FnOnce(&Value<'a>) -> Option<T>,
@@ -88,12 +88,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// As it is written, for `2.10` and `0x1F` are numbers to YAML that have lost their form.
+    /// The value as it is written: YAML reads `2.10` and `0x1F` as numbers, without their spelling.
     fn source_text(&self, part: Part) -> Option<String> {
         locate(self.file.text, &self.path.steps, part)?.written
     }
 
-    /// Any text; what YAML takes for a number or for true or false is text too.
+    /// Any text; what YAML reads as a number or a boolean is text too.
     pub(super) fn text(&self) -> Option<String> {
         match self.node {
             Node::Text(text) => Some(text.clone()),
@@ -102,7 +102,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Text with a rule.
+    /// Text that a rule accepts.
     pub(super) fn checked<T>(&self, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         match rule(&self.text()?) {
             Ok(value) => Some(value),
@@ -110,8 +110,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Text with a rule, that YAML must not have taken for anything else, and that begins with
-    /// no mark of YAML's: `&x y` would be `y`.
+    /// Text that a rule accepts, that YAML does not read as anything else, and that does not begin
+    /// with an indicator of YAML: `&x y` would be `y`.
     pub(super) fn plain_text<T>(&self, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         if let Some(mark) = self.yaml_mark() {
             return self.reject(format!(
@@ -127,7 +127,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The mark of YAML's that is there in place of the value's first character.
+    /// The YAML indicator that the value begins with, if there is one.
     fn yaml_mark(&self) -> Option<char> {
         // Most files can have none there, and finding it takes another reading.
         if !matches!(self.node, Node::Null | Node::Tagged) && !self.file.text.contains('&') {
@@ -193,7 +193,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The keys and values of a map whose keys are not ours.
+    /// The keys and values of a map with any keys.
     pub(super) fn entries(&self) -> Option<Vec<(Value<'a>, Value<'a>)>> {
         let Node::Map(entries) = self.node else {
             return self.reject_kind("a section");
@@ -230,7 +230,7 @@ impl<'a> Value<'a> {
         id.or_else(|| self.reject("every key must be a location id"))
     }
 
-    /// A section, whose keys are ours.
+    /// A section with known keys.
     pub(super) fn section(&self) -> Option<Section<'a>> {
         match self.node {
             Node::Map(entries) => Some(Section::new(self.file, self.path.clone(), entries)),
@@ -333,8 +333,8 @@ impl<'a> Section<'a> {
         read(&value)
     }
 
-    /// The value of a key that may be left out. Where it is wrong the default is as good as any
-    /// other, for then nothing comes of the file.
+    /// The value of a key that may be left out. If the value is wrong, the default is returned, because
+    /// the file is rejected anyway.
     pub(super) fn optional<T>(
         &self,
         key: &'static str,

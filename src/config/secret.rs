@@ -1,4 +1,4 @@
-//! A secret of the configuration: a text that cannot print itself.
+//! A secret of the configuration: text that cannot be printed by accident.
 
 use std::env::{self, VarError};
 use std::fmt;

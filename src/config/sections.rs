@@ -1,5 +1,5 @@
-//! Reads each section of the file into its type: which keys it must have, by which rule the
-//! value of each is read, and what stands for one that is left out.
+//! Reads each section of the file into its type: the required keys, the rule for the value of
+//! each key, and the defaults.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -190,7 +190,7 @@ fn locations(value: &Value) -> Option<Vec<Location>> {
     })
 }
 
-/// The destination of each location, which every one of the locations that are read must have.
+/// The destination of each location; each of the `locations` must have one.
 fn location_mapping(value: &Value, locations: &[Location]) -> Option<BTreeMap<LocationId, String>> {
     let mut mapping = BTreeMap::new();
     let mut complete = true;

@@ -1,5 +1,5 @@
-//! What is wrong with a file that is no YAML. The YAML package says where; its words may hold a
-//! secret, and few people understand them. So our own come from the line itself.
+//! Syntax errors: what is wrong with a file that is not YAML. The YAML package says where; its
+//! messages may contain a secret, and few people understand them. So we look at the line itself.
 
 use super::keys::section_of;
 use super::mistake::Problem;
@@ -166,7 +166,7 @@ fn indentation(line: &str) -> &str {
     &line[..line.len() - line.trim_start().len()]
 }
 
-/// What is behind the key's colon, or else behind the dash of a list.
+/// The text after the key's colon, or else after the dash of a list.
 fn value(line: &str) -> &str {
     let line = line.trim();
     let element = line.strip_prefix("- ");

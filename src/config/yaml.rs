@@ -1,5 +1,5 @@
-//! The file as YAML has it: a tree of values, before any of them means something, and where
-//! each of them is. What is wrong with a file that is no YAML is found out in `syntax_error`.
+//! The file as a tree of YAML values, before any of them has a meaning, and the position of each.
+//! A file that is not YAML is for `syntax_error` to explain.
 
 use std::fmt;
 
@@ -121,14 +121,14 @@ impl<'de> Visitor<'de> for AnyNode {
     }
 }
 
-/// What to find of an entry.
+/// The part of an entry to locate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Key,
     Value,
 }
 
-/// Where something is, and as it is written there if it is no list or map.
+/// The position of something in the file, with its text unless it is a list or map.
 #[derive(Debug)]
 pub(super) struct SourcePosition {
     /// Counted from 1.
@@ -138,11 +138,11 @@ pub(super) struct SourcePosition {
     pub(super) written: Option<String>,
 }
 
-/// Finds where something is: `steps` leads there, with the position of an entry in its map or
+/// Locates something in the file: `steps` leads there, with the position of an entry in its map or
 /// of an element in its list at each level. [`Part::Key`] of an element is the element.
 ///
-/// The YAML package tells where a value is only in the error that ends the reading: so the file
-/// is read once more, and the reading ended there.
+/// The YAML package gives a position only with an error: so the file is parsed once more, and an
+/// error of ours ends the parsing there.
 pub(super) fn locate(text: &str, steps: &[usize], part: Part) -> Option<SourcePosition> {
     let mut written = None;
     let walk = Locator {

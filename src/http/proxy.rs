@@ -1,7 +1,7 @@
 //! The proxy that the environment names, and what goes through it.
 //!
 //! ureq would read the same variables, but it sends this machine's own services to the proxy
-//! too, ignores one that it cannot use, and does not tell where one comes from.
+//! too, ignores a proxy that it cannot use, and does not say which variable named it.
 
 use std::env;
 use std::fmt;
@@ -11,7 +11,7 @@ use ureq::http::Uri;
 
 use crate::config::{ConfigError, is_loopback};
 
-/// Where a proxy may be named: for https: first, then for everything.
+/// The variables that may name a proxy: those for https: first, then those for everything.
 const PROXY_VARIABLES: [&str; 6] = [
     "HTTPS_PROXY",
     "https_proxy",
@@ -20,7 +20,7 @@ const PROXY_VARIABLES: [&str; 6] = [
     "HTTP_PROXY",
     "http_proxy",
 ];
-/// Where the hosts are named that are asked without a proxy.
+/// The variables that name hosts to reach without a proxy.
 const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// A proxy, and the variable that names it. It is shown as host and port, without its password.
@@ -41,7 +41,7 @@ impl Proxy {
             return Ok(None);
         };
         let read = ureq::Proxy::new(&value).ok();
-        // For others ureq would be built with more than is needed.
+        // Other kinds of proxy would need further features of ureq.
         let read = read
             .filter(|proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https));
         let with_exceptions = read.and_then(|proxy| with_no_proxy(&proxy));
@@ -79,8 +79,8 @@ fn non_blank_var(name: &'static str) -> Option<(&'static str, String)> {
     (!value.is_empty()).then_some((name, value))
 }
 
-/// The same proxy with the hosts that are asked without it. As curl and others have it, a name
-/// stands for all hosts below it too, with a dot before it or not.
+/// The same proxy with the hosts to reach without it. As with curl and others, a name includes all
+/// its subdomains, with a leading dot or without.
 fn with_no_proxy(proxy: &ureq::Proxy) -> Option<ureq::Proxy> {
     let mut builder = ureq::Proxy::builder(proxy.protocol())
         .host(proxy.host())

@@ -1,6 +1,6 @@
-//! Host names to addresses, within the time that there is for it.
+//! A DNS resolver with a timeout.
 //!
-//! ureq's own resolver does the same, but panics where the system allows no further thread.
+//! ureq's own resolver does the same, but panics if the system cannot start another thread.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -13,10 +13,10 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// The most addresses of one host that are kept: what ureq has room for.
+/// The most addresses of one host: what ureq has room for.
 const MAX_ADDRESSES: usize = 16;
 
-/// Asks the system in a thread of its own, which is given up when the time is over.
+/// Asks the system in a thread of its own, and gives up when the time is over.
 #[derive(Debug)]
 pub(super) struct TimedResolver;
 
@@ -56,11 +56,11 @@ fn look_up(host: &str, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
     let (send, receive) = sync_channel(1);
     let ask = {
         let host = host.to_owned();
-        // Whoever asked may have given up.
+        // The caller may have given up.
         move || drop(send.send(resolved(&host)))
     };
     if thread::Builder::new().spawn(ask).is_err() {
-        // Without a further thread nobody can watch the time; the system's own limit holds.
+        // Without another thread there is no timeout but the system's own.
         return Ok(resolved(host)?);
     }
     match receive.recv_timeout(*timeout.after) {

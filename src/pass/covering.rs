@@ -18,7 +18,7 @@ impl Pass<'_> {
         others: &'a [Appt],
         barcode: &Barcode,
     ) -> Result<Option<&'a Appt>> {
-        // Whatever else a cancelled booking's pre-registration serves, somebody may have taken it out.
+        // Somebody may have deleted a cancelled booking's pre-registration, whatever else it serves.
         let cancelled: Vec<_> = others
             .iter()
             .filter(|appt| !appt.is_expected())
@@ -37,8 +37,8 @@ impl Pass<'_> {
         Ok(None)
     }
 
-    /// Takes over the pre-registration that covers the visit, if there is one. Says whether there
-    /// is nothing more to do.
+    /// Uses the pre-registration that covers the visit, if there is one. Returns whether there is
+    /// nothing more to do.
     pub(super) fn reuse_covering_prereg(
         &self,
         visit: &Visit,
@@ -64,8 +64,8 @@ impl Pass<'_> {
         Ok(true)
     }
 
-    /// Whether the person of an appointment still has that barcode, as far as is known: after a
-    /// restore, PassagePoint may have given a visitor's id to somebody else.
+    /// Whether the person of an appointment still has that barcode, as far as the cache knows: after
+    /// a restore, PassagePoint may have given the visitor's id to somebody else.
     fn has_barcode(&self, appt: &Appt, barcode: &Barcode) -> Result<bool> {
         let Some(primary_id) = &appt.key.primary_id else {
             return Ok(false);
@@ -75,10 +75,10 @@ impl Pass<'_> {
         Ok(card.is_none_or(|card| card.barcode == *barcode))
     }
 
-    /// Whether nothing speaks against registering the visit. An attempt for another booking of
-    /// the visitor may cover it, and nobody knows whether it does. If it has failed in this very
-    /// pass, and for the first time, the next one tries it again first, and this one waits; else
-    /// a person must be told of this one before it is tried.
+    /// Whether the visit may be registered now. An attempt for another booking of the visitor, with
+    /// an unknown outcome, may cover it. If that attempt failed in this very pass, and for the first
+    /// time, the next pass retries it first, and this visit waits; otherwise a person must be warned
+    /// before this visit is tried.
     pub(super) fn may_be_tried(&self, visit: &Visit, others: &[Appt]) -> bool {
         let may_cover = |appt: &&Appt| {
             appt.asked_ends_at >= Some(visit.ends_at) && self.could_cover(appt, visit)

@@ -1,4 +1,4 @@
-//! From a person to their visitor in PassagePoint.
+//! Looks up a person's barcode in Alma, and finds or creates their visitor in PassagePoint.
 
 use anyhow::Result;
 use chrono::TimeDelta;
@@ -11,17 +11,17 @@ use crate::model::{Appt, Card, Eligibility, Outage, Reason, State, User, Visitor
 use crate::passagepoint::{Answer, DEFAULT_CATEGORY, NewVisitor};
 use crate::plan::{Person, Refusal, Visit};
 
-/// Whether a person has a visitor in PassagePoint.
+/// The result of finding or creating a person's visitor in PassagePoint.
 pub(super) enum EnsuredVisitor {
     Found(VisitorId),
     Refused(Reason),
-    /// Whether it is this person who was asked about in vain, or others before.
+    /// With whether the request was about this person; if not, earlier ones had failed too often.
     Outage(Outage, bool),
 }
 
 impl Pass<'_> {
-    /// The visitor that the cache has of a person, if Alma was asked about them lately. Where a
-    /// visit of theirs failed before, the visitor may be gone, and it is time to ask again.
+    /// The cached visitor of a person, if Alma was asked about them recently. If a visit of theirs
+    /// failed before, the visitor may be gone, and it is time to ask again.
     pub(super) fn cached_visitor(&self, person: &Person) -> Option<BarcodeSource> {
         let has_failed =
             |visit: &Visit| visit.appt.has_intent() || matches!(visit.appt.state, State::Refused);
@@ -41,7 +41,7 @@ impl Pass<'_> {
         Some(BarcodeSource::Cached(card.clone()))
     }
 
-    /// Asks Alma about a person. Nothing comes back if their visits cannot be registered now.
+    /// Looks a person up in Alma. Returns `None` if their visits cannot be registered now.
     pub(super) fn look_up_barcode(&self, person: &Person) -> Result<Option<BarcodeSource>> {
         if let Some(cause) = self.passagepoint.unavailable_cause() {
             self.defer_person(person, &Outage::of("PassagePoint", cause), false);
@@ -68,9 +68,9 @@ impl Pass<'_> {
         Ok(None)
     }
 
-    /// Has PassagePoint create the visitor, or finds the one that is there. One who is known by
-    /// this barcode is looked for first: after a restore PassagePoint may have it no more, or
-    /// under another id. A dry run takes it that there will be one.
+    /// Finds or creates the visitor. One whom the cache knows with this barcode is looked up first:
+    /// after a restore PassagePoint may no longer have them, or under another id. A dry run assumes
+    /// that the visitor would be created.
     pub(super) fn ensure_visitor(
         &self,
         person: &Person,
@@ -113,7 +113,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Has PassagePoint create the visitor, or finds the one that has the barcode already.
+    /// Creates the visitor, or finds the one who has the barcode already.
     fn create_visitor(
         &self,
         person: &Person,
@@ -133,7 +133,7 @@ impl Pass<'_> {
         );
         let created = self.passagepoint.create_visitor(&NewVisitor {
             category: category.map_or(DEFAULT_CATEGORY, String::as_str),
-            // Both are required, and one name is enough to be known by.
+            // PassagePoint requires both names, and a person may have only one.
             first_name: &or(&first_name, &last_name),
             last_name: &or(&last_name, &first_name),
             email: Some(person.email.as_str()).filter(|email| !email.is_empty()),

@@ -1,4 +1,4 @@
-//! From a visitor to their pre-registrations: the intent, the request, the outcome.
+//! Registers the visits of a visitor: the intent, the request, the outcome.
 
 use anyhow::Result;
 
@@ -13,8 +13,8 @@ use crate::output::format_time_range;
 use crate::passagepoint::{Answer, NewPrereg};
 use crate::plan::{Person, Refusal, Visit};
 
-/// So many visits of a person may fail at a destination in one pass: fewer than have the
-/// destination left alone.
+/// So many visits of one person may fail at a destination in one pass: fewer than open the circuit
+/// breaker of the destination.
 const MAX_DESTINATION_FAILURES: usize = 2;
 
 /// Who is to be registered.
@@ -28,8 +28,8 @@ struct Registrant {
 }
 
 impl Registrant {
-    /// Why no more of their visits are tried at that destination in this pass, if that is so: one
-    /// person's trouble must not be taken for that of the destination, where others wait.
+    /// Why no more of their visits are tried at that destination in this pass, if that is so: what
+    /// fails for one person must not count against the destination, where others wait.
     fn blocked_at(&self, destination: &str) -> Option<&Outage> {
         let mut failed = self
             .failed_at
@@ -41,18 +41,18 @@ impl Registrant {
     }
 }
 
-/// What looking for a visitor anew has brought.
+/// The result of looking for a visitor again.
 enum RefreshedVisitor {
-    /// Another visitor than before.
+    /// A different visitor.
     Different,
     /// The same one, or none.
     Unchanged,
-    /// Nothing can be said; whether it is this person who was asked about in vain.
+    /// It is not known, with whether the request was about this person.
     Outage(Outage, bool),
 }
 
 impl Pass<'_> {
-    /// Registers all visits of a person, with their visitor created first if need be.
+    /// Registers all visits of a person, after creating their visitor if need be.
     pub(super) fn register_person(&self, person: &Person, source: BarcodeSource) -> Result<()> {
         let barcode = source.barcode().clone();
         let mut visitor = match source {
@@ -121,7 +121,7 @@ impl Pass<'_> {
                 Ok(Answer::Refused(status)) => {
                     self.retract_intent(visit)?;
                     let reason = self.refusal_reason(status, &visit.destination);
-                    // A visitor that the cache remembers may be gone from PassagePoint.
+                    // A visitor from the cache may have been deleted in PassagePoint.
                     let may_be_gone =
                         matches!(reason, Reason::PreregRefused(_)) && !visitor.is_fresh;
                     if !may_be_gone {
@@ -152,7 +152,7 @@ impl Pass<'_> {
         self.outcome().postponed += 1;
     }
 
-    /// Asks for the pre-registration. A dry run takes it that there will be one.
+    /// Requests the pre-registration. A dry run assumes that it would be created.
     fn create_prereg(
         &self,
         visit: &Visit,
@@ -172,7 +172,7 @@ impl Pass<'_> {
     fn record_registered(&self, visit: &Visit, appt: Appt) -> Result<()> {
         let kept = self.cache().save_appts([&appt], &[]);
         if kept.is_err() {
-            // The cache still has the intent: the next pass takes the visit for one in doubt.
+            // The cache still has the intent, so the next pass finds the visit in doubt.
             log::error!(
                 "booking {} was registered but could not be saved in the cache: the next pass may register it a second time",
                 visit_name(&appt.key)
@@ -208,7 +208,7 @@ impl Pass<'_> {
             return self.give_up(intent, outage);
         }
         let attempts = match delivery {
-            // The service said so itself, which tells nothing about this visit.
+            // The service reported its own failure, which says nothing about this visit.
             Delivery::ErrorResponse => visit.appt.attempts,
             _ => intent.attempts,
         };
@@ -245,7 +245,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Takes an intent back: the service surely did not act on it.
+    /// Retracts an intent: the service certainly did not act on it.
     fn retract_intent(&self, visit: &Visit) -> Result<()> {
         self.cache().save_appts([&visit.appt], &[])
     }
@@ -283,7 +283,7 @@ impl Pass<'_> {
         let destinations = self
             .destinations
             .get_or_init(|| self.passagepoint.destinations().ok());
-        // Where the list cannot be had, the name is given the benefit of the doubt.
+        // Where the list cannot be read, the name gets the benefit of the doubt.
         let is_there = destinations
             .as_ref()
             .is_none_or(|names| names.iter().any(|name| name == destination));
@@ -303,8 +303,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Leaves a visit to the next pass; what the cache has to know of it is written at the end.
-    /// `is_own_failure` says whether something failed that was asked about this visit or its person.
+    /// Leaves a visit to the next pass because of an outage; the cache is updated at the end of the
+    /// pass. `is_own_failure` says whether a request about this visit or its person failed.
     pub(super) fn defer(&self, visit: &Visit, outage: &Outage, is_own_failure: bool) {
         let deferred = Deferred {
             outage: outage.clone(),

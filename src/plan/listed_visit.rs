@@ -1,4 +1,4 @@
-//! What LibCal's lists alone say of each visit: until when, for whom, and whether it is approved.
+//! What LibCal's lists alone say about each visit: until when, for whom, and whether it is approved.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(super) enum Approval {
     Cancelled,
     /// It is not approved, or not yet.
     NotApproved,
-    /// It has a status that nobody knows.
+    /// It has an unknown status.
     UnknownStatus,
     /// It has an accepted status.
     Approved,
@@ -26,15 +26,15 @@ pub(super) struct ListedVisit<'a> {
     /// The status of the row that decides.
     pub(super) status: Option<String>,
     /// The latest end of the rows that decide: a seat that was cancelled does not make the
-    /// visit longer. Nothing if no row can be read.
+    /// visit longer. `None` if no row can be read.
     pub(super) ends_at: Option<DateTime<Utc>>,
     /// What keeps it from being registered, whatever the services say.
     pub(super) problem: Option<Reason>,
-    /// The rows that can be read, by name and e-mail address.
+    /// The rows that can be read, sorted by name and e-mail address.
     pub(super) rows: Vec<&'a Row>,
 }
 
-/// What makes one row more than another: the approval, then the end, then the status.
+/// How rows are ranked: by approval, then end, then status.
 type Rank<'r> = (Approval, Option<DateTime<Utc>>, Option<&'r str>);
 
 impl ListedVisit<'_> {
@@ -42,13 +42,13 @@ impl ListedVisit<'_> {
         (self.approval, self.ends_at, self.status.as_deref())
     }
 
-    /// Adds what another row of the visit says.
+    /// Adds another row of the visit.
     fn add(&mut self, rank: Rank<'_>, problem: Option<Reason>) {
         if rank > self.rank() {
             (self.approval, self.ends_at) = (rank.0, rank.1);
             self.status = rank.2.map(str::to_owned);
         }
-        // Which of them does not matter, as long as the rows' order does not decide.
+        // Any of them will do, as long as the order of the rows does not decide.
         self.problem = self.problem.take().max(problem);
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn listed_visits<'a>(
         let visit = visits.entry(key).or_insert_with(empty);
         visit.add((approval, None, row.status.as_deref()), Some(problem));
     }
-    // Their order in the list must not decide whose name is taken.
+    // The order in the list must not decide which name is used.
     let by_name = |row: &&Row| {
         (
             row.first_name.clone(),
@@ -97,7 +97,7 @@ pub(super) fn listed_visits<'a>(
     visits
 }
 
-/// What a row is of.
+/// The visit that a row belongs to.
 fn key_of(row: &Row) -> VisitKey {
     VisitKey {
         booking_id: row.booking_id.clone(),
@@ -107,7 +107,7 @@ fn key_of(row: &Row) -> VisitKey {
     }
 }
 
-/// Less than any row says.
+/// A visit without rows, which ranks lower than any row.
 fn empty<'a>() -> ListedVisit<'a> {
     ListedVisit {
         approval: Approval::Cancelled,
@@ -118,7 +118,7 @@ fn empty<'a>() -> ListedVisit<'a> {
     }
 }
 
-/// A row without a status may be an approved one for all we know.
+/// A row without a status counts as approved, because it may be.
 fn approval_of(status: Option<&str>, cancelled: bool, accepted: &[String]) -> Approval {
     if cancelled || status.is_some_and(status::is_withdrawn) {
         return Approval::Cancelled;

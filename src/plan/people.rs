@@ -57,21 +57,21 @@ impl Planner<'_> {
     }
 }
 
-/// The people and their visits: who failed in fewer passes first, so that what keeps failing keeps
-/// nobody else out, and then the soonest start. Of a person, what is in doubt comes before all
-/// else and the longer before the shorter, for it may cover what comes after it.
+/// Sorts the people and their visits: those who failed in fewer passes first, so that what keeps
+/// failing keeps nobody else out, then the soonest start. Of one person, visits in doubt come first
+/// and longer ones before shorter ones, because they may cover those after them.
 pub(super) fn prioritize(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     let mut people: Vec<_> = people.into_values().collect();
     let visits = || people.iter().flat_map(|person| &person.visits);
-    // Where a visit came to be in doubt, the next one may hang as well; and where one failed of
-    // somebody who has a visitor, it was not for Alma nor for the visitor.
+    // At a destination where a visit ended in doubt, the next one may hang too; and if a visit of
+    // somebody with a visitor failed, the cause was neither Alma nor the visitor.
     let failed = people.iter().flat_map(|person| {
         let has_visitor = person.user.as_ref().and_then(User::card).is_some();
         let visits = person.visits.iter();
         visits.filter(move |visit| visit.failures > 0 && (has_visitor || visit.appt.has_intent()))
     });
     let failing: BTreeSet<_> = failed.map(|visit| visit.destination.clone()).collect();
-    // What else is booked by the same person may come to be covered by what is in doubt.
+    // A visit in doubt may turn out to cover other bookings of the same person.
     let doubtful = visits().filter(|visit| visit.appt.has_intent());
     let doubtful: Vec<_> = doubtful
         .filter_map(|visit| visit.appt.visitor_id.clone())
@@ -98,7 +98,7 @@ pub(super) fn prioritize(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     }
     people.sort_by_key(|person| {
         let starts = person.visits.iter().map(|visit| visit.starts_at);
-        // Who failed comes after those who may only fail as well.
+        // Those who failed themselves come after those who may only fail too.
         let own_failures = person.visits.iter().map(|visit| visit.appt.failures);
         (
             person.priority(),

@@ -9,7 +9,7 @@ use crate::model::{
     has_elapsed,
 };
 
-/// What all decisions go by.
+/// Decides about each visit, by the rules and by what the cache knows.
 pub(super) struct Planner<'a> {
     pub(super) snapshot: &'a CacheSnapshot,
     pub(super) rules: &'a Rules<'a>,
@@ -37,7 +37,7 @@ impl Planner<'_> {
         } else {
             self.plan_listed(with_listed(appt, listed), listed)
         };
-        // Of what had ended before the last pass, the cache has forgotten on purpose what it knew.
+        // A visit that had ended before the last pass and is not in the cache was pruned.
         let last_pass = self.rules.last_pass.filter(|at| *at <= now);
         let is_pruned = before.is_none() && has_ended && listed.ends_at <= last_pass;
         PlannedVisit {
@@ -47,22 +47,22 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether a row that was not read may be why the visit seems not to stand: another seat may be
-    /// approved, and what is wrong with the form another thing than was told.
+    /// Whether a row that could not be read may change the picture: another seat may be approved, or
+    /// the reason for a refusal may be a different one.
     fn may_lack_rows(&self, key: &VisitKey, listed: &ListedVisit<'_>) -> bool {
         let is_good = listed.approval == Approval::Approved && listed.problem.is_none();
         let is_incomplete = |lid| self.rules.incomplete_locations.contains(&lid);
         !is_good && key.lid.is_some_and(is_incomplete)
     }
 
-    /// A visit that has ended is left alone; of one that nobody knew, the state is noted.
+    /// Leaves a visit that has ended alone; of one that is new, records the state.
     fn plan_ended(&self, is_known: bool, appt: Appt, listed: &ListedVisit<'_>) -> (Appt, Decision) {
         let decision = match listed.approval {
             Approval::Approved => Decision::Ended,
             _ => Decision::NotExpected,
         };
         if is_known {
-            // It may be over because LibCal made it shorter.
+            // It may be over because LibCal shortened it.
             let ends_at = listed.ends_at.max(appt.registered_ends_at);
             return (Appt { ends_at, ..appt }, decision);
         }
@@ -82,7 +82,7 @@ impl Planner<'_> {
         match listed.approval {
             Approval::Approved => self.plan_approved(appt, listed),
             Approval::Cancelled => {
-                // Whether its pre-registration serves another visit is seen when all are planned.
+                // Whether its pre-registration serves another visit is known when all are planned.
                 let is_shared = matches!(appt.reason, Some(Reason::ServesAnother(_)));
                 let mut reason = appt.reason.clone().filter(|_| is_shared);
                 if self.is_imported(&appt) {
@@ -115,7 +115,7 @@ impl Planner<'_> {
             let appt = appt.with_state(State::InDoubt, Some(Reason::GivenUp), now);
             return (appt, Decision::GivenUp);
         }
-        // PassagePoint may have registered it each time.
+        // PassagePoint may have registered it with each attempt.
         let is_repeated = appt.has_intent() && appt.failures >= MAX_ATTEMPTS;
         if is_repeated && !has_elapsed(appt.changed_at, now, REFUSAL_RETRY_INTERVAL) {
             return (appt, Decision::Postponed);
@@ -142,7 +142,8 @@ impl Planner<'_> {
         self.to_register(appt, is_answered)
     }
 
-    /// Until there is an outcome, it stays what it is if that says more than that it waits.
+    /// Plans a registration. Until there is an outcome, the visit keeps its state if that says more
+    /// than that it waits.
     fn to_register(&self, appt: Appt, is_answered: bool) -> (Appt, Decision) {
         let now = self.rules.now;
         let why = if appt.has_intent() {
@@ -195,7 +196,7 @@ impl Planner<'_> {
     }
 }
 
-/// The appointment with what LibCal now says of it.
+/// The appointment, updated with what LibCal lists now.
 fn with_listed(appt: Appt, listed: &ListedVisit<'_>) -> Appt {
     let status = listed.status.clone();
     Appt {

@@ -7,13 +7,13 @@ use super::{Decision, PlannedVisit};
 use crate::model::{Reason, State};
 
 impl Planner<'_> {
-    /// Notes of each visit that was cancelled whether its pre-registration serves another one:
-    /// then nobody must take it out of PassagePoint.
+    /// Marks each cancelled visit whose pre-registration serves another visit: nobody must delete
+    /// that pre-registration in PassagePoint.
     pub(super) fn mark_shared_preregs(&self, visits: &mut [PlannedVisit]) {
         let now = self.rules.now;
         let planned: BTreeSet<_> = visits.iter().map(|visit| &visit.after.key).collect();
         let known = self.snapshot.appts.values().flatten();
-        // What is not listed now, for a list could not be read say, is what it was.
+        // A visit that is not listed now, say because a list could not be read, stays as it was.
         let others = known.filter(|appt| !planned.contains(&appt.key));
         let all = visits.iter().map(|visit| &visit.after).chain(others);
         let mut served: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
@@ -32,7 +32,7 @@ impl Planner<'_> {
             }
             let prereg = after.prereg_id.as_ref();
             let bookings = prereg.and_then(|prereg| served.get(&prereg.0));
-            // Of several always the same, whichever list could be read.
+            // Of several bookings always the same one, whichever lists could be read.
             let booking = bookings.and_then(BTreeSet::first);
             if booking.is_none() && !was_shared {
                 continue;

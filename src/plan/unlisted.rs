@@ -1,4 +1,4 @@
-//! What the cache has and LibCal no longer lists.
+//! Visits that the cache has and LibCal no longer lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,9 +11,9 @@ use crate::libcal::Row;
 use crate::model::{Appt, BookingId, Reason, State, VisitKey};
 
 impl Planner<'_> {
-    /// What the cache has and LibCal no longer lists: visits of a booking that was moved on its
-    /// day, visits that were denied or deleted, and rows that could not be read and now can, or
-    /// are gone. Without a complete list of the day nothing can be said of it.
+    /// Plans what the cache has and LibCal no longer lists: visits of a booking that was moved on its
+    /// day, visits that were denied or deleted, and rows that used to be unreadable and now can be
+    /// read, or are gone. Without a complete list of the day nothing can be decided.
     pub(super) fn plan_unlisted(
         &self,
         rows: &[Row],
@@ -25,7 +25,7 @@ impl Planner<'_> {
         for row in rows {
             rows_of.entry(&row.booking_id).or_default().push(row);
         }
-        // What cannot be read may be the visit that seems to be gone.
+        // An unreadable row may be the visit that seems to be gone.
         let unreadable: BTreeSet<_> = listed
             .keys()
             .filter(|key| key.starts_at.is_none())
@@ -51,7 +51,7 @@ impl Planner<'_> {
                 plan.forgotten.push(appt.key.clone());
                 continue;
             }
-            // How it came to be cancelled says more.
+            // The reason why it was cancelled says more.
             let after = match appt.state {
                 State::Cancelled => appt.clone(),
                 _ => appt.clone().with_state(State::Cancelled, Some(reason), now),
@@ -64,9 +64,9 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether complete lists have a visit that is not over and starts then: if its location is
-    /// one of those that were asked for and has no row that cannot be read, and if it goes on, or
-    /// is to come on one of the days that were asked for, by the library's clock.
+    /// Whether complete lists must contain a visit that is not over and starts then: if its location
+    /// was requested and has no unreadable row, and if it has begun, or will begin on one of the
+    /// requested days, by the library's clock.
     fn must_be_listed(
         &self,
         appt: &Appt,
@@ -89,7 +89,7 @@ impl Planner<'_> {
         if is_unclear || !is_asked_for {
             return false;
         }
-        // The first row of the day, for the clocks may change before the last one.
+        // The first row of the day, because the clocks may change before the last one.
         let first = rows
             .iter()
             .min_by_key(|row| (row.starts_at, row.offset.local_minus_utc()));

@@ -33,25 +33,25 @@ pub struct Incident {
     pub id: String,
 }
 
-/// What is to be said of outages, and what is to be remembered of them.
+/// What to report about outages, and what to save.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct OutageReport {
-    /// What is out and to be reported now.
+    /// The services whose outage is to be reported now.
     pub due: BTreeSet<String>,
-    /// What is over and was reported before, in words.
+    /// A line for each outage that is over and was reported before.
     pub over: Vec<String>,
-    /// The outages that last and are not remembered as they now are.
+    /// The outages that go on and have changed.
     pub changed: Vec<OngoingOutage>,
     /// The outages that are over.
     pub ended: Vec<OngoingOutage>,
 }
 
-/// Compares the outages that this pass met with those that are remembered from the one
-/// before. An outage is due when two passes in a row have met it, and then once in 24 hours;
-/// where somebody looks on (`always`), in every pass.
+/// Compares the outages that this pass met with those of the last one. An outage is due when two
+/// passes in a row have met it, and then once in 24 hours; if somebody is watching (`always`), in
+/// every pass.
 ///
-/// One that grew, from a location to all of LibCal say, is news to be told at once; one that
-/// shrank is what it was. Neither is over.
+/// One that grew, say from a location to all of LibCal, is reported at once; one that
+/// shrank is the same outage. Neither is over.
 #[must_use]
 pub fn track_outages(
     remembered: Vec<OngoingOutage>,
@@ -68,7 +68,7 @@ pub fn track_outages(
         let known = related.filter(|lasting| is_part_of(service, &lasting.outage.service));
         let lasting = OngoingOutage {
             outage: (*outage).clone(),
-            // A clock that ran ahead may have noted it.
+            // It may have been recorded while the clock ran ahead.
             since: since.map_or(now, |since| since.min(now)),
             reported_at: known.filter_map(|lasting| lasting.reported_at).max(),
         };
@@ -93,8 +93,8 @@ pub fn track_outages(
     report
 }
 
-/// Whether one is the other, or a location's list and the other all of LibCal. (A rejected API
-/// key is no part of an outage of Alma's: a person has to mend it.)
+/// Whether the two are the same, or one is a location's list and the other all of LibCal. (A rejected
+/// API key is not a part of an outage of Alma: a person has to replace it.)
 fn is_part_of(part: &str, whole: &str) -> bool {
     part == whole || (whole == "LibCal" && part.starts_with("LibCal, "))
 }
@@ -112,7 +112,7 @@ fn over_line(service: &str, lasted: TimeDelta) -> String {
 }
 
 impl OutageReport {
-    /// Notes that all that is due was said.
+    /// Records that everything due was reported.
     pub fn mark_reported(&mut self, now: DateTime<Utc>) {
         for lasting in &mut self.changed {
             if self.due.contains(&lasting.outage.service) {

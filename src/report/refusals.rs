@@ -1,4 +1,4 @@
-//! The words for refusals, and for visits that were given up.
+//! The lines that report refusals, and visits that were given up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::messages::{abbreviate, pluralize};
 use crate::model::Reason;
 use crate::plan::Refusal;
 
-/// A line a reason for these refusals: how many, why, and whom it concerns. A user or a
+/// One line for each reason: how many refusals, why, and whom they concern. A user or a
 /// booking is named once, however many visits there are.
 #[must_use]
 pub fn refusal_lines(refusals: &[&Refusal]) -> Vec<String> {
@@ -26,7 +26,7 @@ pub fn refusal_lines(refusals: &[&Refusal]) -> Vec<String> {
         group.entry(id).or_default().extend(with);
     }
     let line = |((noun, reason), ids): (&(&str, &Reason), &BTreeMap<String, BTreeSet<String>>)| {
-        // Of several bookings or users, one is enough to know it by.
+        // Of several bookings or users, naming one is enough.
         let named = |(id, with): (&String, &BTreeSet<String>)| match with.first() {
             Some(with) if *noun == "user" => format!("{id} with {with}"),
             Some(with) => format!("{id} of {with}"),

@@ -1,5 +1,4 @@
-//! What a pass tells the person who has to know of it, and whether there is something that
-//! needs attention.
+//! Reports outages and refusals, and says whether something needs attention.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, stderr};
@@ -33,7 +32,7 @@ pub(super) fn warn_of_possible_duplicates(plan: &mut Plan) {
     let visits = pluralize(doubtful.len(), "visit");
     let bookings: BTreeSet<_> = doubtful.into_iter().collect();
     let bookings: Vec<_> = bookings.into_iter().collect();
-    // An error even if it goes well: nobody else will ever say so.
+    // An error even if it goes well, because nothing else will ever report it.
     let was_logged = try_log(|| {
         log::error!(
             "possibly registered twice: {}, tried again because the outcome of the last attempt is unknown; check in PassagePoint ({})",
@@ -70,15 +69,15 @@ pub(super) fn report_outages(
     }
     let was_logged = try_log(|| report.over.iter().for_each(|line| log::warn!("{line}")));
     if !was_logged && !report.over.is_empty() && log::log_enabled!(Level::Warn) {
-        // The next pass tells that they are over.
+        // The next pass reports that they are over.
         report.ended.clear();
     }
     cache.save_outages(&report.changed, &report.ended)?;
     Ok(!incidents.is_empty())
 }
 
-/// Refusals that were not reported in the last 24 hours, visits that were given up, and what must
-/// not be taken out of PassagePoint.
+/// Reports refusals that were not reported in the last 24 hours, visits that were given up, and
+/// pre-registrations that must stay in PassagePoint.
 pub(super) fn report_refusals(
     refusals: &[Refusal],
     cache: &mut Cache,
@@ -88,7 +87,7 @@ pub(super) fn report_refusals(
     let (due, told): (Vec<_>, Vec<_>) = refusals
         .iter()
         .partition(|refusal| is_report_due(refusal.reported_at, now));
-    // A visit that was given up waits for a person as long as it stands there.
+    // A visit that was given up needs attention until somebody has dealt with it.
     let needs_attention = !due.is_empty() || refusals.iter().any(Refusal::is_given_up);
     if is_dry_run {
         return Ok(needs_attention);
@@ -97,7 +96,7 @@ pub(super) fn report_refusals(
     for line in refusal_lines(&waiting) {
         log::info!("still needs attention: {line}");
     }
-    // Under -q nobody is told, nor on a full disk.
+    // With -q or on a full disk nobody is told.
     let lines = refusal_lines(&due);
     if try_log(|| lines.iter().for_each(|line| log::warn!("{line}"))) {
         let (mut users, mut visits) = (Vec::new(), Vec::new());
