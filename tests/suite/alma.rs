@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Sandbox, Seen, Service, User};
 use crate::support::{
-    assert_right, good_sync, needy_sync, one_json, one_person, people, refusal, rows_of, state_of,
+    assert_no_complaints, assert_refusal, count_rows, good_sync, one_person, sandbox_with_people,
+    single_json, state_of, sync_needing_attention,
 };
 
 fn asked(sandbox: &Sandbox) -> Vec<Seen> {
@@ -90,7 +91,7 @@ fn an_id_that_could_lead_elsewhere_never_reaches_alma() {
     ];
     for id in ids {
         let sandbox = one_person().booking(Booking::new("cs_bad").by(id));
-        let said = needy_sync(&sandbox);
+        let said = sync_needing_attention(&sandbox);
         assert!(
             said.contains("the primary ID on the booking form is not valid")
                 && said.contains("cs_bad"),
@@ -108,7 +109,7 @@ fn an_id_that_could_lead_elsewhere_never_reaches_alma() {
 fn an_id_longer_than_any_is_refused() {
     let id = "G".repeat(10_000);
     let sandbox = one_person().booking(Booking::new("cs_bad").by(&id));
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert!(said.contains("cs_bad") && said.len() < 1000, "{said}");
     assert_eq!(asked(&sandbox).len(), 1, "for the other booking");
 }
@@ -140,7 +141,7 @@ fn the_next_zone_is_asked_only_if_the_first_does_not_have_the_user() {
     assert_eq!(keys(&second), [0, 1]);
     assert_eq!(second.expected().len(), 1);
     let nowhere = Sandbox::new().booking(Booking::new("cs_1").by("G10000001"));
-    assert!(needy_sync(&nowhere).contains("not in Alma"));
+    assert!(sync_needing_attention(&nowhere).contains("not in Alma"));
     assert_eq!(keys(&nowhere), [0, 1]);
 }
 
@@ -152,7 +153,7 @@ fn a_single_key_will_do() {
     good_sync(&sandbox);
     sandbox.add_booking(Booking::new("cs_2").by("G404"));
     sandbox.forget_requests();
-    refusal(&sandbox, &["not in Alma", "G404"]);
+    assert_refusal(&sandbox, &["not in Alma", "G404"]);
 }
 
 #[test]
@@ -219,9 +220,9 @@ fn a_user_without_an_active_barcode_is_refused() {
     ];
     for user in cases {
         let sandbox = booked_by(user);
-        refusal(&sandbox, &["no active barcode", "G10000001", "cs_1"]);
+        assert_refusal(&sandbox, &["no active barcode", "G10000001", "cs_1"]);
         assert_eq!(sandbox.expected(), []);
-        let known = one_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
+        let known = single_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
         assert_eq!(known["barcode"], json!(null));
         let why = known["refusal"].as_str().expect("a reason");
         assert!(why.starts_with("no active barcode in Alma"), "{why}");
@@ -236,7 +237,7 @@ fn of_two_zones_that_refuse_a_user_the_first_one_says_why() {
     let sandbox = booked_by(user())
         .user(inactive)
         .config("Alma.refuse", r#"["inactive"]"#);
-    refusal(&sandbox, &["no active barcode", "G10000001", "cs_1"]);
+    assert_refusal(&sandbox, &["no active barcode", "G10000001", "cs_1"]);
 }
 
 #[test]
@@ -251,7 +252,7 @@ fn a_user_is_known_by_the_id_that_was_asked_for() {
     assert_eq!(sandbox.expected().len(), 2);
     assert_eq!(sandbox.world().visitors.len(), 1, "it is one person");
     for id in ["PAT7", "21000001"] {
-        let known = one_json(&sandbox.run(&["--json", "lookup-user", id]));
+        let known = single_json(&sandbox.run(&["--json", "lookup-user", id]));
         assert_eq!(
             (&known["primary_id"], &known["barcode"]),
             (&json!(id), &json!("21000001"))
@@ -312,7 +313,7 @@ fn a_name_left_blank_in_libcal_is_taken_from_alma() {
 
 #[test]
 fn no_second_sees_more_requests_than_the_configuration_allows() {
-    let sandbox = people(8)
+    let sandbox = sandbox_with_people(8)
         .config("Alma.requests_per_second", "5")
         .config("Network.concurrency", "8");
     good_sync(&sandbox);
@@ -345,11 +346,11 @@ fn each_zone_has_a_pace_of_its_own() {
 fn what_alma_said_is_kept() {
     let sandbox = one_person();
     good_sync(&sandbox);
-    assert_eq!(rows_of(&sandbox, "users"), 1);
+    assert_eq!(count_rows(&sandbox, "users"), 1);
     sandbox.add_booking(Booking::new("cs_2").by("g10000001").minutes(100, 160));
     sandbox.forget_requests();
     good_sync(&sandbox);
     assert_eq!(asked(&sandbox).len(), 0);
     assert_eq!(sandbox.expected().len(), 2);
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
 }

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::sandbox::{Booking, Fault, NotFoundShape, Sandbox, Seen, Service, User};
 use crate::support::{
-    an_hour_later, assert_says, good_sync, needy_sync, one_person, outage, outage_sync, people,
-    recovered_sync, refusal, rows_of, state_of,
+    age_by_an_hour, assert_outage, assert_refusal, assert_says, count_rows, good_sync, one_person,
+    sandbox_with_people, state_of, sync_after_outage, sync_during_outage, sync_needing_attention,
 };
 
 const SHAPES: [NotFoundShape; 6] = [
@@ -44,7 +44,7 @@ fn count_with_key(sandbox: &Sandbox, zone: usize) -> usize {
 /// Runs a pass after an outage that was reported: it says that this is over, and refuses somebody. The next pass says
 /// nothing and asks LibCal only.
 fn refusal_after_outage(sandbox: &Sandbox, over: &str, says: &[&str]) {
-    let said = needy_sync(sandbox);
+    let said = sync_needing_attention(sandbox);
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(lines.len(), 2, "{said:?}");
     assert_eq!(lines[0], format!("warning: {over} again after 0 min"));
@@ -69,10 +69,10 @@ fn a_user_who_is_not_there_is_refused_in_every_shape_of_the_answer() {
     for shape in SHAPES {
         let sandbox = one_person().booking(Booking::new("cs_404").by("G404"));
         sandbox.world().not_found_shape = shape;
-        refusal(&sandbox, &["not in Alma", "G404", "cs_404"]);
+        assert_refusal(&sandbox, &["not in Alma", "G404", "cs_404"]);
         assert_eq!(sandbox.expected().len(), 1, "{shape:?}");
 
-        an_hour_later(&sandbox);
+        age_by_an_hour(&sandbox);
         sandbox.add_user(User::new("G404").barcode("21000404"));
         good_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{shape:?}: asked again");
@@ -123,14 +123,14 @@ fn an_answer_that_says_nothing_about_the_user_is_an_outage() {
             body,
         ));
         let case = format!("{status} {body:?}");
-        outage(&sandbox, &["Alma", "cs_1"]);
+        assert_outage(&sandbox, &["Alma", "cs_1"]);
         let other = sandbox.visit("21000002", "LibCal Main", 30, 90);
         assert_eq!(sandbox.expected(), [other], "{case}");
         assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{case}");
         assert_eq!(state_of(&sandbox, "cs_2"), "registered", "{case}");
 
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{case}: tried again");
     }
 }
@@ -140,7 +140,7 @@ fn an_outage_of_the_first_zone_does_not_make_a_user_unknown() {
     let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
     sandbox.set_config("Network.tries", "1");
     sandbox.fault(with_key(&sandbox, 0).answer(503, "text/plain", ""));
-    outage(&sandbox, &["Alma", "503", "cs_1"]);
+    assert_outage(&sandbox, &["Alma", "503", "cs_1"]);
     assert_eq!(count_with_key(&sandbox, 1), 1, "the second zone is asked");
     sandbox.clear_faults();
     refusal_after_outage(&sandbox, "Alma is responding", &["not in Alma", "G404"]);
@@ -149,17 +149,17 @@ fn an_outage_of_the_first_zone_does_not_make_a_user_unknown() {
 #[test]
 fn a_key_that_is_turned_away_is_named_by_its_place_and_asked_with_once() {
     for (status, code) in REJECTIONS {
-        let sandbox = people(3).config("Network.concurrency", "1");
+        let sandbox = sandbox_with_people(3).config("Network.concurrency", "1");
         let fault = with_key(&sandbox, 0);
         sandbox.fault(fault.answer(status, "application/json", error(code)));
         let says = ["Alma rejected API key 1 (", "Alma.apikeys", "cs_1", "cs_3"];
-        outage(&sandbox, &says);
+        assert_outage(&sandbox, &says);
         assert_eq!(sandbox.expected(), [], "{status} {code}");
         assert_eq!(count_with_key(&sandbox, 0), 1, "{status} {code}");
         assert_eq!(count_with_key(&sandbox, 1), 3, "{status} {code}");
 
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.expected().len(), 3, "{status} {code}");
     }
 }
@@ -171,7 +171,7 @@ fn a_key_that_is_turned_away_without_a_word_is_rejected_too() {
             let sandbox = one_person();
             let fault = with_key(&sandbox, 0);
             sandbox.fault(fault.answer(status, "application/json", body));
-            outage(
+            assert_outage(
                 &sandbox,
                 &["Alma rejected API key 1 (", "check Alma.apikeys"],
             );
@@ -183,7 +183,7 @@ fn a_key_that_is_turned_away_without_a_word_is_rejected_too() {
 fn an_error_in_a_success_is_the_error_that_it_names() {
     let sandbox = one_person();
     sandbox.fault(Fault::on(Service::Alma).answer(200, "application/json", error("401861")));
-    refusal(&sandbox, &["not in Alma", "G10000001", "cs_1"]);
+    assert_refusal(&sandbox, &["not in Alma", "G10000001", "cs_1"]);
 }
 
 #[test]
@@ -192,8 +192,8 @@ fn a_wrong_second_key_is_named_by_its_place() {
     let first = sandbox.world().alma_keys[0].clone();
     let keys = json!([first, "not-a-key"]).to_string();
     sandbox.set_config("Alma.apikeys", &keys);
-    outage(&sandbox, &["Alma rejected API key 2 (", "cs_2"]);
-    let said = outage_sync(&sandbox);
+    assert_outage(&sandbox, &["Alma rejected API key 2 (", "cs_2"]);
+    let said = sync_during_outage(&sandbox);
     assert_says(&said, &["API key 2", "cs_2"]);
     assert!(!said.contains("not-a-key"), "{said}");
     assert_eq!(sandbox.expected().len(), 1, "key 1 finds its users");
@@ -208,7 +208,7 @@ fn a_user_of_the_second_zone_gets_in_while_the_first_key_is_turned_away() {
             .booking(Booking::new("cs_404").by("G404"));
         let fault = with_key(&sandbox, 0);
         sandbox.fault(fault.answer(status, "application/json", error(code)));
-        outage(&sandbox, &["Alma rejected API key 1 (", "cs_1", "cs_404"]);
+        assert_outage(&sandbox, &["Alma rejected API key 1 (", "cs_1", "cs_404"]);
         let second = sandbox.visit("21000002", "LibCal Main", 30, 90);
         assert_eq!(sandbox.expected(), [second], "{status} {code}");
 
@@ -229,12 +229,15 @@ fn a_key_that_is_turned_away_is_told_by_the_second_pass_even_if_everybody_was_fo
     assert_eq!((first.code, first.stderr.as_str()), (1, ""));
     assert_eq!(sandbox.expected().len(), 1);
     let cause = "Alma rejected API key 1 (403 Forbidden): check Alma.apikeys";
-    assert_eq!(needy_sync(&sandbox), format!("error: {cause}\n"));
+    assert_eq!(
+        sync_needing_attention(&sandbox),
+        format!("error: {cause}\n")
+    );
     let third = sandbox.sync();
     assert_eq!((third.code, third.stderr.as_str()), (1, ""), "once a day");
 
     sandbox.clear_faults();
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
 }
@@ -271,14 +274,14 @@ fn a_day_with_too_many_requests_ends_the_asking_with_that_key_in_every_shape_of_
         ("text/plain", "DAILY_THRESHOLD".to_owned()),
         ("text/plain", "Error: DAILY_THRESHOLD reached.".to_owned()),
     ] {
-        let sandbox = people(4)
+        let sandbox = sandbox_with_people(4)
             .user(User::new("G20000001").barcode("22000001").zone(1))
             .booking(Booking::new("cs_other").by("G20000001"))
             .config("Network.concurrency", "1");
         let fault = with_key(&sandbox, 0);
         sandbox.fault(fault.answer(429, content_type, body.as_str()));
         let cause = "Alma's daily request limit for API key 1 is used up; 4 visits wait";
-        outage(&sandbox, &[cause, "cs_1", "cs_4"]);
+        assert_outage(&sandbox, &[cause, "cs_1", "cs_4"]);
         assert_eq!(count_with_key(&sandbox, 0), 1, "once in this pass: {body}");
         assert_eq!(
             sandbox.expected(),
@@ -286,7 +289,7 @@ fn a_day_with_too_many_requests_ends_the_asking_with_that_key_in_every_shape_of_
         );
 
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.expected().len(), 5, "the next pass asks again");
     }
 }
@@ -302,10 +305,10 @@ fn a_question_without_an_answer_is_asked_again_and_then_an_outage() {
 
         let sandbox = one_person().config("Network.tries", "1");
         sandbox.fault(break_off(Fault::on(Service::Alma)));
-        outage(&sandbox, &["Alma is not responding", "cs_1"]);
+        assert_outage(&sandbox, &["Alma is not responding", "cs_1"]);
         assert_eq!(state_of(&sandbox, "cs_1"), "waiting");
         assert_eq!(
-            rows_of(&sandbox, "appts WHERE asked_ends_at IS NOT NULL"),
+            count_rows(&sandbox, "appts WHERE asked_ends_at IS NOT NULL"),
             0
         );
     }

@@ -8,7 +8,10 @@ use std::process::Command;
 use rusqlite::Connection;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{assert_right, bytes, good_sync, holds, needy_sync, one_person, sql, texts};
+use crate::support::{
+    assert_no_complaints, cache_bytes, contains_text, good_sync, one_person, query_texts, sql,
+    sync_needing_attention,
+};
 
 /// A run that must end for the sake of the cache: in one line that says all this, and PassagePoint not asked.
 pub fn assert_cache_refused(sandbox: &Sandbox, run: &Run, named: &[&str]) {
@@ -21,7 +24,7 @@ pub fn assert_cache_refused(sandbox: &Sandbox, run: &Run, named: &[&str]) {
 }
 
 pub fn version(sandbox: &Sandbox) -> String {
-    texts(
+    query_texts(
         sandbox,
         "SELECT user_version || '' FROM pragma_user_version",
     )
@@ -33,8 +36,8 @@ fn the_cache_has_a_version_and_a_write_ahead_log() {
     let sandbox = one_person();
     good_sync(&sandbox);
     assert_eq!(version(&sandbox), "2");
-    assert_eq!(texts(&sandbox, "PRAGMA journal_mode"), ["wal"]);
-    assert_eq!(texts(&sandbox, "PRAGMA integrity_check"), ["ok"]);
+    assert_eq!(query_texts(&sandbox, "PRAGMA journal_mode"), ["wal"]);
+    assert_eq!(query_texts(&sandbox, "PRAGMA integrity_check"), ["ok"]);
 }
 
 #[test]
@@ -60,7 +63,7 @@ fn its_files_are_for_their_owner_only_whatever_the_umask() {
 #[test]
 fn a_pass_leaves_users_and_a_state_of_every_visit() {
     let sandbox = one_person().booking(Booking::new("cs_2").by("g999").minutes(40, 80));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let (now, visitor, prereg) = {
         let world = sandbox.world();
         (world.now, world.visitors[0].id, world.preregs[0].id)
@@ -68,7 +71,7 @@ fn a_pass_leaves_users_and_a_state_of_every_visit() {
     let (from, to) = (now + 30 * 60, now + 90 * 60);
     let users = "SELECT concat_ws(' ', primary_id, barcode, visitor_id, refusal) FROM users ORDER BY primary_id";
     assert_eq!(
-        texts(&sandbox, users),
+        query_texts(&sandbox, users),
         [
             format!("G10000001 21000001 {visitor}"),
             r#"G999 "not_in_alma""#.to_owned()
@@ -79,7 +82,7 @@ fn a_pass_leaves_users_and_a_state_of_every_visit() {
          visitor_id, destination, prereg_id, attempts, asked_ends_at) FROM appts ORDER BY appt_id";
     let (late, end) = (now + 40 * 60, now + 80 * 60);
     assert_eq!(
-        texts(&sandbox, appts),
+        query_texts(&sandbox, appts),
         [
             format!(
                 "cs_1|G10000001|8827|{from}|{to}|Confirmed|registered|{visitor}|LibCal Main|{prereg}|0"
@@ -103,7 +106,7 @@ fn a_pass_leaves_users_and_a_state_of_every_visit() {
     }
     let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
     assert_eq!(
-        texts(&sandbox, tables),
+        query_texts(&sandbox, tables),
         ["appts", "last_pass", "outages", "users"]
     );
 }
@@ -126,7 +129,7 @@ fn a_pass_with_nothing_new_writes_nothing_but_the_last_pass() {
         )
         .booking(Booking::new("cs_7").by("G10000001").minutes(-90, -30))
         .booking(Booking::new("cs_8").by("G10000001").status("Blessed"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     for table in ["users", "appts", "outages"] {
         for change in ["INSERT", "UPDATE", "DELETE"] {
             let no = format!("BEGIN SELECT RAISE(ABORT, '{change} of {table}'); END");
@@ -137,7 +140,10 @@ fn a_pass_with_nothing_new_writes_nothing_but_the_last_pass() {
         }
     }
     good_sync(&sandbox);
-    assert_eq!(texts(&sandbox, "SELECT number || '' FROM last_pass"), ["2"]);
+    assert_eq!(
+        query_texts(&sandbox, "SELECT number || '' FROM last_pass"),
+        ["2"]
+    );
 }
 
 #[test]
@@ -167,17 +173,17 @@ fn no_name_or_address_of_a_patron_is_ever_in_the_files() {
     sandbox.hold(prereg(), true).kill();
     assert_eq!(sandbox.count_of(Service::PassagePoint, "createPreReg"), 1);
     // Killed in its midst, a pass leaves the write-ahead log behind.
-    let when_killed = bytes(&sandbox);
+    let when_killed = cache_bytes(&sandbox);
     sandbox.clear_faults();
     sandbox.sync();
     assert_eq!(sandbox.expected().len(), 1);
-    for bytes in [when_killed, bytes(&sandbox)] {
-        assert!(holds(&bytes, "G10000001"));
+    for bytes in [when_killed, cache_bytes(&sandbox)] {
+        assert!(contains_text(&bytes, "G10000001"));
         for name in names
             .iter()
             .chain(&["Aloysia", "Quackenbush", "pat@example.edu"])
         {
-            assert!(!holds(&bytes, name), "{name}");
+            assert!(!contains_text(&bytes, name), "{name}");
         }
     }
 }
@@ -218,7 +224,7 @@ fn a_cache_of_a_later_version_is_left_alone() {
         &sandbox,
         "PRAGMA user_version = 3; PRAGMA journal_mode = DELETE;",
     );
-    let before = bytes(&sandbox);
+    let before = cache_bytes(&sandbox);
     sandbox.forget_requests();
     for args in [
         &["sync"][..],
@@ -230,7 +236,7 @@ fn a_cache_of_a_later_version_is_left_alone() {
     ] {
         let run = sandbox.run(args);
         assert_cache_refused(&sandbox, &run, &["cache.db", "later version", "update"]);
-        assert!(before == bytes(&sandbox), "{args:?} changed the file");
+        assert!(before == cache_bytes(&sandbox), "{args:?} changed the file");
     }
 }
 
@@ -344,5 +350,5 @@ fn the_look_ups_the_status_and_prune_work_while_a_pass_runs() {
         let run = sandbox.run(args);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");
     }
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
 }

@@ -6,16 +6,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 use std::time::Duration;
 
-use crate::day::{end_well, small_day};
+use crate::day::{end_well, set_up_small_day};
 use crate::sandbox::{Fault, Sandbox, Seen};
-use crate::support::an_hour_later;
+use crate::support::age_by_an_hour;
 
 /// How many requests in a hundred go wrong.
 const PERCENT: u64 = 30;
 const PASSES: usize = 4;
 
 /// What happens to a request that goes wrong.
-pub const WAYS: [fn(Fault) -> Fault; 12] = [
+pub const FAULT_KINDS: [fn(Fault) -> Fault; 12] = [
     Fault::cut_before,
     Fault::cut_after,
     Fault::half_answer,
@@ -32,16 +32,16 @@ pub const WAYS: [fn(Fault) -> Fault; 12] = [
 
 /// Which way a request goes wrong, if it does: by the seed, and by what is asked for the how-manieth time, so that a
 /// seed brings the same storm again.
-fn throw(seed: u64, request: &Seen, times: u64) -> Option<usize> {
+fn add_random_faults(seed: u64, request: &Seen, times: u64) -> Option<usize> {
     let mut hasher = DefaultHasher::new();
     (seed, &request.method, &request.raw_target, times).hash(&mut hasher);
     let number = hasher.finish();
-    let way = usize::try_from(number / 100 % WAYS.len() as u64).expect("a small number");
+    let way = usize::try_from(number / 100 % FAULT_KINDS.len() as u64).expect("a small number");
     (number % 100 < PERCENT).then_some(way)
 }
 
 fn begin(sandbox: &Sandbox, seed: u64) {
-    for (nth, break_it) in WAYS.iter().enumerate() {
+    for (nth, break_it) in FAULT_KINDS.iter().enumerate() {
         let requests: RefCell<HashMap<String, u64>> = RefCell::default();
         let fault = Fault::any().when(move |request| {
             let mut requests = requests.borrow_mut();
@@ -49,14 +49,14 @@ fn begin(sandbox: &Sandbox, seed: u64) {
                 .entry(format!("{} {}", request.method, request.raw_target))
                 .or_default();
             *times += 1;
-            throw(seed, request, *times) == Some(nth)
+            add_random_faults(seed, request, *times) == Some(nth)
         });
         sandbox.fault(break_it(fault));
     }
 }
 
-fn weather(seed: u64) {
-    let sandbox = small_day();
+fn random_faults(seed: u64) {
+    let sandbox = set_up_small_day();
     // Every other storm hits several people at once.
     let people = if seed.is_multiple_of(2) { "1" } else { "4" };
     sandbox.set_config("Network.concurrency", people);
@@ -64,7 +64,7 @@ fn weather(seed: u64) {
     let mut runs = Vec::new();
     for _ in 0..PASSES {
         runs.push(sandbox.sync());
-        an_hour_later(&sandbox);
+        age_by_an_hour(&sandbox);
     }
     // What was given up in the storm is freed by a person, as the program asks them to.
     for book_id in ["cs_1", "cs_2", "cs_3", "cs_4", "cs_5", "cs_6", "cs_7"] {
@@ -83,7 +83,7 @@ fn weather(seed: u64) {
 fn after_a_storm_every_visit_stands_and_each_that_may_be_doubled_was_named() {
     thread::scope(|scope| {
         for first in 0..4 {
-            scope.spawn(move || (first..24).step_by(4).for_each(weather));
+            scope.spawn(move || (first..24).step_by(4).for_each(random_faults));
         }
     });
 }

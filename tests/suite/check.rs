@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service};
 use crate::support::{
-    assert_right, assert_says, good_sync, needy_sync, of_ada, one_person, python_cache, sql,
+    assert_no_complaints, assert_says, create_python_cache, good_sync, of_ada, one_person, sql,
+    sync_needing_attention,
 };
 
 /// The line about a thing, whose name begins so.
@@ -47,7 +48,7 @@ fn where_all_is_set_up_each_thing_is_ok() {
     let sandbox = one_person().booking(of_ada("cs_2").no_answer());
     let run = check(&sandbox);
     assert_eq!(run.code, 0, "{run:#?}");
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
     for (what, says) in [
         ("configuration: ", "config.yml is valid"),
         ("cache: ", "does not exist yet: the first sync creates it"),
@@ -137,7 +138,7 @@ fn the_cache_tells_what_is_in_it_and_how_the_last_pass_went() {
 #[test]
 fn a_cache_of_the_python_program_is_left_as_it_is() {
     let sandbox = one_person();
-    python_cache(
+    create_python_cache(
         &sandbox,
         "INSERT INTO users VALUES ('G10000001', '21000001', '7'); INSERT INTO appts VALUES ('cs_1', '8');",
     );
@@ -347,7 +348,7 @@ fn services_that_are_down_fail_soon_and_each_is_told() {
 #[test]
 fn the_list_for_a_program_has_these_fields() {
     let sandbox = one_person().booking(Booking::new("cs_404").by("G404"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     sandbox.forget_requests();
     let sandbox = sandbox.config("LibCal.primary_id_field", "q99");
     let run = sandbox.run(&["--json", "check"]);

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::check::line;
 use crate::sandbox::{Fault, Run, Sandbox, Service};
-use crate::support::{NOBODY, as_somebody, assert_says, good_sync, is_root, of_ada, one_person};
+use crate::support::{
+    NOBODY, assert_says, good_sync, is_root, of_ada, one_person, run_unprivileged,
+};
 
 fn set_mode(sandbox: &Sandbox, file: &str, mode: u32) {
     fs::set_permissions(sandbox.path(file), Permissions::from_mode(mode)).unwrap();
@@ -87,7 +89,7 @@ fn a_secret_file_of_another_account_is_to_be_given_to_this_one() {
         std::os::unix::fs::chown(sandbox.path(file), Some(NOBODY), Some(NOBODY)).unwrap();
     }
     set_mode(&sandbox, "password", 0o644);
-    let run = as_somebody(&sandbox, &["check"]);
+    let run = run_unprivileged(&sandbox, &["check"]);
     let path = sandbox.path("password").display().to_string();
     let says = format!(
         "{path}: holds a secret and is open to other accounts: give it to this account with chown, then run `chmod 600 {path}`"

@@ -4,8 +4,8 @@ use chrono::DateTime;
 
 use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
 use crate::support::{
-    assert_says, good_sync, needy_sync, of_ada, one_json, one_person, outage_sync, rows_of, sql,
-    state_of, with_ada,
+    assert_says, count_rows, good_sync, of_ada, one_person, single_json, sql, state_of,
+    sync_during_outage, sync_needing_attention, with_ada,
 };
 
 /// A year, in minutes: what a clock that runs ahead writes lies so far in the future.
@@ -30,7 +30,7 @@ fn a_users_refusal_stands_for_an_hour() {
         (AHEAD, "registered"),
     ] {
         let sandbox = Sandbox::new().booking(of_ada("cs_1"));
-        assert_says(&needy_sync(&sandbox), &["not in Alma"]);
+        assert_says(&sync_needing_attention(&sandbox), &["not in Alma"]);
         sandbox.add_user(User::new("G10000001").barcode("21000001"));
         set(&sandbox, "users", "checked_at", minutes);
         good_sync(&sandbox);
@@ -48,7 +48,7 @@ fn a_visits_refusal_stands_for_an_hour() {
     ] {
         let sandbox = one_person();
         sandbox.fault(on_prereg().times(1).answer(422, "text/plain", "no"));
-        assert_says(&needy_sync(&sandbox), &["422"]);
+        assert_says(&sync_needing_attention(&sandbox), &["422"]);
         set(&sandbox, "appts", "changed_at", minutes);
         good_sync(&sandbox);
         assert_eq!(state_of(&sandbox, "cs_1"), state, "{minutes} min ago");
@@ -66,7 +66,7 @@ fn what_passagepoint_answered_with_a_5xx_three_times_is_tried_again_after_an_hou
         let sandbox = one_person();
         sandbox.fault(on_prereg().answer(500, "text/plain", "oh no"));
         for _ in 0..3 {
-            outage_sync(&sandbox);
+            sync_during_outage(&sandbox);
         }
         sandbox.clear_faults();
         set(&sandbox, "appts", "changed_at", minutes);
@@ -85,13 +85,13 @@ fn a_refusal_of_a_user_or_a_visit_is_reported_once_in_24_hours() {
             .booking(Booking::new("cs_blank").by(" "))
             .booking(of_ada("cs_422"));
         sandbox.fault(on_prereg().answer(422, "text/plain", "no"));
-        assert_eq!(needy_sync(&sandbox).lines().count(), 3);
+        assert_eq!(sync_needing_attention(&sandbox).lines().count(), 3);
         good_sync(&sandbox);
         for table in ["users", "appts"] {
             set(&sandbox, table, "reported_at", minutes);
         }
         if is_told {
-            let said = needy_sync(&sandbox);
+            let said = sync_needing_attention(&sandbox);
             assert_eq!(said.lines().count(), 3, "{minutes} min ago: {said}");
         }
         good_sync(&sandbox);
@@ -132,7 +132,7 @@ fn an_outage_reported_by_a_clock_that_ran_ahead_is_reported_and_began_just_now()
         set(&sandbox, "outages", time, AHEAD);
     }
     assert_says(&sandbox.sync().stderr, &["Alma is not responding"]);
-    let status = one_json(&sandbox.run(&["--json", "status"]));
+    let status = single_json(&sandbox.run(&["--json", "status"]));
     let since = status["outages"][0]["since"].as_str().expect("a time");
     let since = DateTime::parse_from_rfc3339(since).expect("RFC 3339");
     assert!(since.timestamp() < sandbox.now() + 3600, "{since}");
@@ -177,7 +177,7 @@ fn a_pass_that_saw_every_visit_as_over_leaves_them_to_the_next_one() {
     // What a pass notes of visits that have ended by a clock that runs ahead.
     let sandbox = one_person();
     sandbox.stop(Service::PassagePoint);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     sql(
         &sandbox,
         "UPDATE appts SET reason = '\"too_late\"', changed_at = changed_at + 31536000;
@@ -196,15 +196,15 @@ fn a_visit_says_since_when_it_is_in_its_state_however_many_passes_go_by() {
         .booking(of_ada("cs_3").cancelled())
         .booking(Booking::new("cs_4").by(" "));
     sandbox.stop(Service::PassagePoint);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     set(&sandbox, "appts", "changed_at", 300);
-    outage_sync(&sandbox);
-    assert_eq!(rows_of(&sandbox, FIVE_HOURS_AGO), 4);
+    sync_during_outage(&sandbox);
+    assert_eq!(count_rows(&sandbox, FIVE_HOURS_AGO), 4);
     // What is new begins now.
     sandbox.start(Service::PassagePoint);
     sandbox.edit_rows("cs_2", |row| row["status"] = "Mediated Pending".into());
     assert_eq!(sandbox.sync().code, 0);
-    assert_eq!(rows_of(&sandbox, FIVE_HOURS_AGO), 2);
+    assert_eq!(count_rows(&sandbox, FIVE_HOURS_AGO), 2);
 }
 
 const FIVE_HOURS_AGO: &str = "appts WHERE changed_at < clock() - 4 * 3600";

@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{assert_says, day, good_sync, needy_sync, one_json, one_person, texts};
+use crate::support::{
+    assert_says, day, good_sync, one_person, query_texts, single_json, sync_needing_attention,
+};
 
 const COMMANDS: [&str; 6] = [
     "sync",
@@ -156,7 +158,7 @@ fn under_q_a_refusal_is_kept_for_the_next_pass_without_it() {
             (1, "", "")
         );
     }
-    assert!(needy_sync(&sandbox).contains("not in Alma"));
+    assert!(sync_needing_attention(&sandbox).contains("not in Alma"));
     good_sync(&sandbox);
 }
 
@@ -215,7 +217,7 @@ fn a_sync_for_a_program_counts_each_visit_once() {
     sandbox.latency(std::time::Duration::from_millis(50));
     let run = sandbox.run(&["--json", "sync"]);
     assert_eq!(run.code, 1);
-    let mut summary = one_json(&run);
+    let mut summary = single_json(&run);
     let seconds = summary["seconds"].take();
     assert!(
         seconds
@@ -236,7 +238,7 @@ fn a_sync_for_a_program_counts_each_visit_once() {
     });
     assert_eq!(summary, expected);
     sandbox.clear_faults();
-    let again = one_json(&sandbox.run(&["--json", "sync"]));
+    let again = single_json(&sandbox.run(&["--json", "sync"]));
     assert_eq!(
         (
             &again["refused"],
@@ -256,7 +258,7 @@ fn a_visit_that_was_given_up_counts_as_in_doubt_and_not_as_refused() {
     for pass in 1..=4 {
         let run = sandbox.run(&["--json", "sync"]);
         assert_eq!(run.code, 1, "{run:#?}");
-        let summary = one_json(&run);
+        let summary = single_json(&run);
         let counts = ["visits", "in_doubt", "refused", "failed", "registered"];
         let counted = counts.map(|count| summary[count].as_u64());
         assert_eq!(counted, [2, 1, 1, 0, 0].map(Some), "{pass}: {summary}");
@@ -271,7 +273,7 @@ fn a_pass_of_another_day_is_not_taken_for_a_full_one() {
     let tomorrow = chrono::DateTime::from_timestamp(tomorrow, 0).expect("a time");
     let of_tomorrow = format!("--date={}", tomorrow.format("%F"));
     assert_eq!(sandbox.run(&["sync", &of_tomorrow]).code, 0);
-    assert_eq!(texts(&sandbox, ended), ["never"]);
+    assert_eq!(query_texts(&sandbox, ended), ["never"]);
     let run = sandbox.run(&["lookup-user", "G9"]);
     assert_eq!(run.code, 1, "{run:#?}");
     let says = [
@@ -280,12 +282,12 @@ fn a_pass_of_another_day_is_not_taken_for_a_full_one() {
     ];
     assert_says(&run.stderr, &says);
     good_sync(&sandbox);
-    let full = texts(&sandbox, ended);
+    let full = query_texts(&sandbox, ended);
     assert_ne!(full, ["never"]);
     crate::support::sql(&sandbox, "UPDATE last_pass SET ended_at = ended_at - 7200");
-    let before = texts(&sandbox, ended);
+    let before = query_texts(&sandbox, ended);
     assert_eq!(sandbox.run(&["sync", &of_tomorrow]).code, 0);
-    assert_eq!(texts(&sandbox, ended), before);
+    assert_eq!(query_texts(&sandbox, ended), before);
 }
 
 #[test]
@@ -314,7 +316,7 @@ fn what_nobody_reads_to_its_end_changes_nothing_else() {
     let sandbox = one_person();
     good_sync(&sandbox);
     sandbox.add_booking(Booking::new("cs_404").by("G404"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     for (args, code) in [
         (&["sync", "--json"][..], 0),
         (&["sync", "--dry-run"], 0),

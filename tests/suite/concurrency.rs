@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 
 use crate::sandbox::{Booking, DEADLINE, Fault, Sandbox, Service, User};
-use crate::support::{add_people, good_sync, needy_sync, of_ada, one_person, with_ada};
+use crate::support::{add_people, good_sync, of_ada, one_person, sync_needing_attention, with_ada};
 
 #[test]
 fn passagepoint_is_logged_in_to_while_alma_is_asked() {
@@ -94,7 +94,7 @@ fn nobody_asks_alma_once_passagepoint_is_known_to_be_down() {
     let asked = sandbox.count(Service::Alma);
     assert!(asked < 50, "{asked}");
     sandbox.forget_requests();
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert!(said.contains("50 visits wait"), "{said}");
     let asked = sandbox.count(Service::Alma);
     assert!(asked < 50, "the second pass: {asked}");

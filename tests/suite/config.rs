@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::sandbox::{Booking, Run, Sandbox, Service, User};
-use crate::support::{assert_right, good_sync, needy_sync, one_person};
+use crate::support::{assert_no_complaints, good_sync, one_person, sync_needing_attention};
 
 /// The client secret, the password and Alma's keys.
 pub fn credentials(sandbox: &Sandbox) -> (String, String, Vec<String>) {
@@ -149,7 +149,7 @@ fn the_file_of_the_python_program_works_as_it_is() {
         .destinations
         .retain(|name| name != "LibCal Main");
     sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
-    assert!(needy_sync(&sandbox).contains("no destination \"LibCal Main\""));
+    assert!(sync_needing_attention(&sandbox).contains("no destination \"LibCal Main\""));
     assert_eq!(
         sandbox.count_of(Service::PassagePoint, "getDestinations"),
         1
@@ -179,7 +179,7 @@ fn secrets_may_stand_in_the_environment_and_in_files() {
     command.current_dir("/");
     let run = Run::of(command);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
 }
 

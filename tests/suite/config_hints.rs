@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::config::{file, with_line};
 use crate::config_errors::{all_refused, mistakes_told, refused};
 use crate::sandbox::Run;
-use crate::support::{as_somebody, assert_says, good_sync, is_root, one_person};
+use crate::support::{assert_says, good_sync, is_root, one_person, run_unprivileged};
 
 /// Each of these texts, in place of the line of the key, is one mistake, told in the line that is
 /// so much further down, with this mend and without the value.
@@ -142,7 +142,7 @@ fn a_secret_that_this_account_may_not_read_says_so() {
     }
     fs::write(sandbox.path("password"), "hidden").unwrap();
     fs::set_permissions(sandbox.path("password"), Permissions::from_mode(0o600)).unwrap();
-    let told = mistakes_told(&sandbox, &as_somebody(&sandbox, &["sync"]));
+    let told = mistakes_told(&sandbox, &run_unprivileged(&sandbox, &["sync"]));
     let says = [
         ": PassagePoint.password: ",
         "/password cannot be read by this account: give it the file with chown, or run the command as the account that runs the sync",

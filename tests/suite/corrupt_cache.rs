@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::cache::assert_cache_refused;
 use crate::sandbox::{Fault, Sandbox, Service};
-use crate::support::{assert_right, assert_says, good_sync, needy_sync, of_ada, one_person};
+use crate::support::{
+    assert_no_complaints, assert_says, good_sync, of_ada, one_person, sync_needing_attention,
+};
 
 /// What a person is told to do.
 const MEND: [&str; 4] = ["is damaged", "remove", "cache.db-wal", "cache.db-shm"];
@@ -24,7 +26,7 @@ const READERS: [&[&str]; 7] = [
 ];
 
 /// A visit that is registered and one to come, in a cache that has pages enough to be cut.
-fn with_much_in_the_cache() -> Sandbox {
+fn sandbox_with_large_cache() -> Sandbox {
     let sandbox = one_person();
     good_sync(&sandbox);
     let many = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 500)
@@ -53,7 +55,7 @@ fn a_damaged_cache_is_named_by_whatever_reads_it_and_nobody_is_registered() {
         ("it was cut", |bytes| bytes.truncate(3 * 4096)),
     ];
     for (what, damage) in damages {
-        let sandbox = with_much_in_the_cache();
+        let sandbox = sandbox_with_large_cache();
         let mut bytes = fs::read(sandbox.path("cache.db")).unwrap();
         assert!(bytes.len() > 10 * 4096);
         damage(&mut bytes);
@@ -73,7 +75,7 @@ fn a_damaged_cache_is_named_by_whatever_reads_it_and_nobody_is_registered() {
 
 #[test]
 fn check_finds_damage_that_no_look_up_comes_upon() {
-    let sandbox = with_much_in_the_cache();
+    let sandbox = sandbox_with_large_cache();
     let mut bytes = fs::read(sandbox.path("cache.db")).unwrap();
     let last = bytes.len() - 4096;
     bytes[last..].fill(0xa5);
@@ -85,7 +87,7 @@ fn check_finds_damage_that_no_look_up_comes_upon() {
 
 #[test]
 fn a_damaged_header_is_told_and_nobody_is_registered() {
-    let sandbox = with_much_in_the_cache();
+    let sandbox = sandbox_with_large_cache();
     let mut bytes = fs::read(sandbox.path("cache.db")).unwrap();
     bytes[..4096].fill(0xa5);
     fs::write(sandbox.path("cache.db"), &bytes).unwrap();
@@ -98,7 +100,7 @@ fn a_damaged_header_is_told_and_nobody_is_registered() {
 
 #[test]
 fn a_backup_put_in_the_place_of_a_killed_runs_cache_is_good_once_the_log_is_removed() {
-    let sandbox = with_much_in_the_cache();
+    let sandbox = sandbox_with_large_cache();
     fs::copy(sandbox.path("cache.db"), sandbox.path("backup.db")).unwrap();
     // A pass that is killed leaves what it wrote in the write-ahead log.
     sandbox.set_config("Network.timeout_seconds", "600");
@@ -123,10 +125,10 @@ fn a_backup_put_in_the_place_of_a_killed_runs_cache_is_good_once_the_log_is_remo
         fs::remove_file(sandbox.path(name)).unwrap();
     }
     fs::copy(sandbox.path("backup.db"), sandbox.path("cache.db")).unwrap();
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_says(&said, &["was lost or replaced by an older copy"]);
     assert_eq!(sandbox.expected().len(), 2, "the second visit, once");
     good_sync(&sandbox);
     assert_eq!(sandbox.run(&["check"]).code, 0);
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
 }

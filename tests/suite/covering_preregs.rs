@@ -2,8 +2,8 @@
 
 use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
 use crate::support::{
-    assert_says, good_sync, needy_sync, of_ada, one_json, one_person, outage_sync, recovered_sync,
-    sql, state_of, with_ada,
+    assert_says, good_sync, of_ada, one_person, single_json, sql, state_of, sync_after_outage,
+    sync_during_outage, sync_needing_attention, with_ada,
 };
 
 fn on_prereg() -> Fault {
@@ -28,7 +28,7 @@ fn what_lies_within_a_doubt_that_is_not_tried_again_waits_for_one_pass_at_most()
     // In doubt, and then over in LibCal.
     let sandbox = with_ada().booking(of_ada("cs_1").minutes(-20, 60));
     sandbox.fault(on_prereg().cut_before().times(1));
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     set_end(&sandbox, "cs_1", -1);
     sandbox.add_booking(of_ada("cs_2").minutes(5, 50));
     let run = sandbox.sync();
@@ -46,20 +46,20 @@ fn what_lies_within_a_doubt_that_is_not_tried_again_waits_for_one_pass_at_most()
         .booking(of_ada("cs_1").at(10332))
         .config("PassagePoint.location_mapping.10332", "LibCal Main");
     sandbox.fault(on_prereg().cut_before().times(1));
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     let list = Fault::on(Service::LibCal).when(|seen| seen.parameter("lid") == Some("10332"));
     sandbox.fault(list.answer(500, "text/plain", "oh no"));
     sandbox.add_booking(of_ada("cs_2").minutes(40, 80));
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     assert_eq!(state_of(&sandbox, "cs_2"), "registered");
     // In doubt by an error that does not end.
     let sandbox = one_person().booking(of_ada("cs_2").minutes(40, 80));
     let start = (sandbox.now() + 30 * 60).to_string();
     let about_one = on_prereg().when(move |seen| seen.body.contains(&start));
     sandbox.fault(about_one.answer(500, "text/plain", "oh no"));
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     assert_eq!(state_of(&sandbox, "cs_2"), "waiting");
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     assert_eq!(state_of(&sandbox, "cs_2"), "registered");
 }
 
@@ -69,10 +69,10 @@ fn a_visit_that_is_being_made_longer_in_doubt_covers_until_its_first_end() {
     good_sync(&sandbox);
     set_end(&sandbox, "cs_1", 120);
     sandbox.fault(on_prereg().cut_before().times(1));
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     sandbox.add_booking(of_ada("cs_2").minutes(40, 80));
     sandbox.fault(on_prereg().cut_before().times(1));
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
     assert_eq!(state_of(&sandbox, "cs_2"), "registered");
     assert_eq!(preregs(&sandbox), 3, "none of them for cs_2");
@@ -132,10 +132,10 @@ fn the_prereg_of_an_old_card_does_not_cover_for_the_new_one() {
     sql(&sandbox, "UPDATE users SET checked_at = checked_at - 90000");
     set_end(&sandbox, "cs_1", 120);
     sandbox.fault(on_prereg().cut_before().times(1));
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     set_end(&sandbox, "cs_1", 90);
     sandbox.add_booking(of_ada("cs_2").minutes(40, 80));
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_says(&said, &["possibly registered twice", "cs_1"]);
     let new_card = sandbox.visit("21999999", "LibCal Main", 30, 90);
     assert!(
@@ -152,7 +152,7 @@ fn that_a_shared_prereg_is_to_be_left_is_said_of_what_is_gone_and_while_a_list_f
     let sandbox = one_person().booking(of_ada("cs_2").minutes(40, 80));
     good_sync(&sandbox);
     sandbox.remove_rows("cs_1");
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_says(
         &said,
         &["also covers booking cs_2: leave it in PassagePoint", "cs_1"],
@@ -166,13 +166,13 @@ fn that_a_shared_prereg_is_to_be_left_is_said_of_what_is_gone_and_while_a_list_f
     cancel(&sandbox, "cs_1");
     let list = Fault::on(Service::LibCal).when(|seen| seen.parameter("lid") == Some("10332"));
     sandbox.fault(list.answer(500, "text/plain", "oh no"));
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     assert_says(
         &said,
         &["also covers booking cs_2: leave it in PassagePoint"],
     );
     sandbox.clear_faults();
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_row_without_its_booking_id_may_be_the_one_that_seems_to_be_gone() {
     let sandbox = one_person();
     good_sync(&sandbox);
     sandbox.edit_rows("cs_1", |row| row["bookId"] = serde_json::Value::Null);
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     assert_eq!(state_of(&sandbox, "cs_1"), "registered");
 }
 
@@ -232,7 +232,7 @@ fn prune_keeps_a_visit_that_was_made_shorter_until_the_end_of_its_prereg() {
     set_end(&sandbox, "cs_1", 60);
     good_sync(&sandbox);
     assert_eq!(preregs(&sandbox), 1);
-    let appt = one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]));
+    let appt = single_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]));
     assert_eq!(appt["state"], "registered");
 }
 
@@ -246,7 +246,7 @@ fn what_is_covered_is_told_to_whoever_looks_but_by_no_dry_run_and_ends_with_the_
     assert!(!dry_run.stderr.contains(says), "{dry_run:#?}");
     assert_says(&sandbox.run(&["-v", "sync"]).stderr, &[says]);
     let appts = sandbox.run(&["--json", "lookup-user", "G10000001"]);
-    let appts = &one_json(&appts)["appts"];
+    let appts = &single_json(&appts)["appts"];
     assert_eq!(appts[1]["appt_id"], "cs_2");
     assert_eq!(appts[1]["ends_at"], appts[0]["ends_at"]);
 }

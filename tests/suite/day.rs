@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::sandbox::{Booking, Expected, Fault, Run, Sandbox, Seen, Service, User};
-use crate::support::{an_hour_later, refusals, rows_of};
+use crate::support::{age_by_an_hour, count_refusals, count_rows};
 
 /// Names and addresses that no output may show.
 const PATRONS: [&str; 4] = ["Wilhelmina", "Featherstone", "wilma@", "@example.edu"];
@@ -12,7 +12,7 @@ const PATRONS: [&str; 4] = ["Wilhelmina", "Featherstone", "wilma@", "@example.ed
 /// two bookings, one of them for two seats, and a third within another; somebody of another institution zone with two
 /// bookings of the same hours; and somebody whom PassagePoint knows already, and who types another ID for a booking
 /// within the first.
-pub fn small_day() -> Sandbox {
+pub fn set_up_small_day() -> Sandbox {
     let sandbox = Sandbox::new()
         .config("Network.concurrency", "1")
         .config("Network.timeout_seconds", "1")
@@ -75,7 +75,7 @@ impl Step {
 
 /// The requests that the pass makes when all goes well.
 pub fn steps_of_a_clean_pass() -> Vec<Step> {
-    let sandbox = small_day();
+    let sandbox = set_up_small_day();
     let run = sandbox.sync();
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert_eq!(reached_end(&sandbox, &[]), 0);
@@ -94,7 +94,7 @@ pub fn steps_of_a_clean_pass() -> Vec<Step> {
 /// of `runs`, and then the end is checked. Gives how many pre-registrations need not be.
 pub fn end_well(sandbox: &Sandbox, mut runs: Vec<Run>, case: &str) -> usize {
     sandbox.clear_faults();
-    an_hour_later(sandbox);
+    age_by_an_hour(sandbox);
     // One may have to tell of visits in doubt, and one that an outage is over.
     for _ in 0..3 {
         let run = sandbox.sync();
@@ -146,10 +146,10 @@ fn reached_end(sandbox: &Sandbox, runs: &[Run]) -> usize {
     let registered =
         "appts WHERE state = 'registered' AND prereg_id IS NOT NULL AND asked_ends_at IS NULL
         AND attempts = 0 AND reason IS NULL";
-    assert_eq!(rows_of(sandbox, registered), 7);
-    assert_eq!(rows_of(sandbox, "appts"), 7);
-    assert_eq!(refusals(sandbox), 0);
-    assert_eq!(rows_of(sandbox, "outages"), 0);
+    assert_eq!(count_rows(sandbox, registered), 7);
+    assert_eq!(count_rows(sandbox, "appts"), 7);
+    assert_eq!(count_refusals(sandbox), 0);
+    assert_eq!(count_rows(sandbox, "outages"), 0);
     for run in runs {
         assert_tells_no_secret(sandbox, run);
     }

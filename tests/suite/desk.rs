@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{assert_says, good_sync, needy_sync, of_ada, one_person, sql, with_ada};
+use crate::support::{
+    assert_says, good_sync, of_ada, one_person, sql, sync_needing_attention, with_ada,
+};
 
 /// What one look-up of a user says, both outputs.
 fn asked(sandbox: &Sandbox, args: &[&str], code: i32) -> String {
@@ -68,7 +70,7 @@ fn the_booking_is_over() {
 #[test]
 fn the_id_is_not_in_alma() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let says = ["cs_1 of G10000001: refused", "not in Alma: correct the ID"];
     assert_says(&of_user(&sandbox, "G10000001"), &says);
 }
@@ -78,7 +80,7 @@ fn the_card_was_lost() {
     let sandbox = Sandbox::new()
         .user(User::new("G10000001").inactive_barcode("20999999"))
         .booking(of_ada("cs_1"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let says = ["cs_1 of G10000001: refused", "no active barcode in Alma"];
     assert_says(&of_user(&sandbox, "G10000001"), &says);
 }
@@ -86,7 +88,7 @@ fn the_card_was_lost() {
 #[test]
 fn the_form_has_no_id() {
     let sandbox = Sandbox::new().booking(Booking::new("cs_1").no_answer());
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let told = asked(&sandbox, &["lookup-appt", "cs_1"], 0);
     assert_says(
         &told,
@@ -99,7 +101,7 @@ fn passagepoint_will_not_have_the_visit() {
     let sandbox = one_person();
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg.answer(409, "text/plain", "no"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let says = [
         "cs_1 of G10000001: refused",
         "PassagePoint refused the pre-registration (409)",
@@ -140,7 +142,7 @@ fn nobody_knows_whether_it_is_registered() {
 #[test]
 fn the_status_is_one_that_nobody_knows() {
     let sandbox = with_ada().booking(of_ada("cs_1").status("Blessed"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let says = [
         "cs_1 of G10000001: refused",
         "status \"Blessed\" is not known",
@@ -215,7 +217,7 @@ fn no_line_is_longer_than_a_terminal_and_no_word_is_broken() {
             .by("G10000001")
             .status("Blessed by the Dean"),
     );
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let run: Run = sandbox.run(&["lookup-user", "G10000001"]);
     for line in run.stdout.lines() {
         assert!(line.chars().count() <= 80, "{line}");

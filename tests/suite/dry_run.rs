@@ -7,7 +7,10 @@ use chrono::DateTime;
 use serde_json::json;
 
 use crate::sandbox::{Booking, Fault, Sandbox, Service};
-use crate::support::{assert_right, assert_says, good_sync, needy_sync, one_person, python_cache};
+use crate::support::{
+    assert_no_complaints, assert_says, create_python_cache, good_sync, one_person,
+    sync_needing_attention,
+};
 
 /// Every file of the sandbox's directory with its bytes.
 pub fn files(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
@@ -34,7 +37,7 @@ fn dry_run(sandbox: &Sandbox, code: i32) -> String {
     let wrote = ["createVisitor", "createPreReg"];
     let wrote = wrote.map(|path| sandbox.count_of(Service::PassagePoint, path));
     assert_eq!(wrote, [0, 0], "nothing is written to PassagePoint");
-    assert_right(sandbox);
+    assert_no_complaints(sandbox);
     run.stdout
 }
 
@@ -66,7 +69,7 @@ fn a_dry_run_prints_what_a_pass_would_do_and_does_none_of_it() {
     ];
     assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
     // It does not count as reported, nor as asked.
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_eq!(said.lines().count(), 2, "{said}");
     assert_eq!(sandbox.expected().len(), 1);
     sandbox.forget_requests();
@@ -168,7 +171,7 @@ fn a_dry_run_changes_no_cache() {
     let caches: [(&str, Make); 2] = [
         ("one of ours", |sandbox| good_sync(sandbox)),
         ("one of the Python program", |sandbox| {
-            python_cache(sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
+            create_python_cache(sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
         }),
     ];
     for (what, make) in caches {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::dry_run::files;
 use crate::sandbox::{Booking, Expected, Fault, Sandbox, Service, User};
-use crate::support::{needy_sync, sql, texts};
+use crate::support::{query_texts, sql, sync_needing_attention};
 
 /// The ID of the only person with a booking of this name.
 fn id_of(book_id: &str) -> String {
@@ -45,7 +45,7 @@ fn set_end(sandbox: &Sandbox, book_id: &str, minutes: i64) {
 }
 
 /// A day with every kind of visit: as an earlier pass left them, changed since then, and new.
-fn every_kind_of_visit() -> Sandbox {
+fn set_up_every_kind_of_visit() -> Sandbox {
     let sandbox = Sandbox::new();
     let before = [
         "cs_moved",
@@ -76,7 +76,7 @@ fn every_kind_of_visit() -> Sandbox {
         row["status"] = "Mediated Tentative".into();
     });
     sandbox.fault(on_prereg_of(&sandbox, "cs_422").answer(422, "text/plain", "no"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     sandbox.clear_faults();
     sql(
         &sandbox,
@@ -126,7 +126,7 @@ fn every_kind_of_visit() -> Sandbox {
 
 /// What of each visit in the cache a dry run may tell: its booking, place, start and ID; then the rest.
 fn appts(sandbox: &Sandbox) -> BTreeMap<String, Value> {
-    let rows = texts(
+    let rows = query_texts(
         sandbox,
         "SELECT json_object('key', concat_ws(' ', appt_id, ifnull(lid, ''), ifnull(starts_at, ''), ifnull(primary_id, '')),
             'state', state, 'reason', reason, 'prereg_id', prereg_id, 'until', registered_ends_at,
@@ -202,7 +202,7 @@ fn happened(
 
 #[test]
 fn what_a_dry_run_says_of_every_kind_of_visit_is_what_the_pass_then_does() {
-    let sandbox = every_kind_of_visit();
+    let sandbox = set_up_every_kind_of_visit();
     sandbox.forget_requests();
     let files_before = files(&sandbox);
     let dry = sandbox.run(&["--json", "sync", "--dry-run"]);

@@ -2,8 +2,9 @@
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Seen, Service, User};
 use crate::support::{
-    an_hour_later, assert_says, good_sync, of_ada, one_person, outage, outage_sync, people,
-    recovered_sync, refusal, refusals, rows_of, state_of,
+    age_by_an_hour, assert_outage, assert_refusal, assert_says, count_refusals, count_rows,
+    good_sync, of_ada, one_person, sandbox_with_people, state_of, sync_after_outage,
+    sync_during_outage,
 };
 
 const IN_DOUBT: &str = "appts WHERE asked_ends_at IS NOT NULL";
@@ -41,16 +42,16 @@ fn an_address_of_passagepoint_that_is_wrong_is_an_outage_that_names_its_keys() {
             let body = format!(r#"{{"status":{status},"error":"Not Found"}}"#);
             sandbox.fault(on(path).answer(status, "application/json", body));
             let key = format!("PassagePoint.pp_api_root and PassagePoint.{key}");
-            outage(&sandbox, &[&status.to_string(), &key, "cs_1"]);
+            assert_outage(&sandbox, &[&status.to_string(), &key, "cs_1"]);
             assert_eq!(sandbox.count_of(Service::PassagePoint, path), 1, "{path}");
             // What was to be sent on may have been done.
             if (path, status) == ("createPreReg", 302) {
                 assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
             } else {
-                assert_eq!(rows_of(&sandbox, IN_DOUBT), 0, "{status} {path}");
+                assert_eq!(count_rows(&sandbox, IN_DOUBT), 0, "{status} {path}");
                 assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{status} {path}");
                 sandbox.clear_faults();
-                recovered_sync(&sandbox);
+                sync_after_outage(&sandbox);
             }
         }
     }
@@ -62,12 +63,12 @@ fn a_wrong_address_of_passagepoint_is_asked_a_few_times_only() {
         for path in ["createVisitor", "createPreReg"] {
             let sandbox = crowd(60, concurrency);
             sandbox.fault(on(path).answer(404, "text/html", "<h1>Not Found</h1>"));
-            outage(&sandbox, &["404 Not Found", "60 visits wait"]);
+            assert_outage(&sandbox, &["404 Not Found", "60 visits wait"]);
             let asked = sandbox.count_of(Service::PassagePoint, path);
             // Those under way when the third had failed are answered too.
             let most = 2 + concurrency.parse::<usize>().expect("a number");
             assert!((3..=most).contains(&asked), "{path}: {asked}");
-            assert_eq!(rows_of(&sandbox, IN_DOUBT), 0, "{path}");
+            assert_eq!(count_rows(&sandbox, IN_DOUBT), 0, "{path}");
         }
     }
 }
@@ -89,14 +90,14 @@ fn a_wrong_address_for_visitors_does_not_keep_known_users_out() {
     add("K", 20, 200);
     sandbox.forget_requests();
     sandbox.fault(on("createVisitor").answer(405, "text/html", "<p>"));
-    outage_sync(&sandbox);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
+    sync_during_outage(&sandbox);
     assert_eq!(
         sandbox.expected().len(),
         40,
         "the known users' other visits"
     );
-    assert_eq!(rows_of(&sandbox, "appts WHERE state = 'waiting'"), 20);
+    assert_eq!(count_rows(&sandbox, "appts WHERE state = 'waiting'"), 20);
     let asked = sandbox.count_of(Service::PassagePoint, "createVisitor");
     assert!(asked <= 6, "{asked} in two passes");
 }
@@ -113,7 +114,7 @@ fn an_error_in_a_success_without_an_id_is_a_refusal() {
             r#"{"data":[],"error":{"code":"INVALID_PERSON"}}"#,
             r#"{"data":null,"error":"INVALID_PERSON"}"#,
         ] {
-            let sandbox = people(2);
+            let sandbox = sandbox_with_people(2);
             let mut fault = on(path);
             if path == "createPreReg" {
                 sandbox.remove_rows("cs_2");
@@ -127,15 +128,15 @@ fn an_error_in_a_success_without_an_id_is_a_refusal() {
                 sandbox.add_visitor("21000001");
             }
             sandbox.fault(fault.answer(200, "application/json", body));
-            refusal(&sandbox, &[says, "(200 with an error)", "cs_1"]);
-            assert_eq!(rows_of(&sandbox, IN_DOUBT), 0, "{path} {body}");
+            assert_refusal(&sandbox, &[says, "(200 with an error)", "cs_1"]);
+            assert_eq!(count_rows(&sandbox, IN_DOUBT), 0, "{path} {body}");
             assert_eq!(sandbox.expected().len(), 1, "{path} {body}: the other");
 
             sandbox.clear_faults();
-            an_hour_later(&sandbox);
+            age_by_an_hour(&sandbox);
             good_sync(&sandbox);
             assert_eq!(sandbox.expected().len(), 2, "{path} {body}: asked again");
-            assert_eq!(refusals(&sandbox), 0, "{path} {body}");
+            assert_eq!(count_refusals(&sandbox), 0, "{path} {body}");
         }
     }
 }
@@ -193,7 +194,7 @@ fn what_libcal_answers_in_place_of_a_list_names_what_is_most_likely_wrong() {
         let list = |seen: &Seen| seen.parameter("lid") == Some("8827");
         let fault = Fault::on(Service::LibCal).when(list);
         sandbox.fault(fault.answer(status, content_type, body));
-        let said = outage_sync(&sandbox);
+        let said = sync_during_outage(&sandbox);
         assert_says(&said, &[says, "Main Library (8827)"]);
         for other in [scope, ids, address] {
             assert_eq!(
@@ -270,7 +271,7 @@ fn what_libcal_answered_is_told_by_its_status_and_a_code_but_no_text() {
         let sandbox = one_person();
         let fault = Fault::on(Service::LibCal).path(path);
         sandbox.fault(fault.answer(status, content_type, body));
-        let said = outage_sync(&sandbox);
+        let said = sync_during_outage(&sandbox);
         assert_says(&said, &[&format!(" ({says}")]);
         assert!(!said.contains("Pat"), "{said}");
     }
@@ -288,7 +289,7 @@ fn a_redirect_is_told_as_one() {
         let says = format!(
             "{service:?} returned a redirect (302 Found), which is not followed: check {key}"
         );
-        outage(&sandbox, &[&says]);
+        assert_outage(&sandbox, &[&says]);
     }
 }
 
@@ -303,7 +304,7 @@ fn a_wrong_address_of_libcals_tokens_is_named_and_not_its_credentials() {
         let sandbox = one_person();
         let token = Fault::on(Service::LibCal).path("token");
         sandbox.fault(token.answer(status, "application/json", body));
-        for said in [outage_sync(&sandbox), failures_of_check(&sandbox)] {
+        for said in [sync_during_outage(&sandbox), failures_of_check(&sandbox)] {
             assert_says(&said, &["check LibCal.credentials_endpt"]);
             assert!(!said.contains("client_secret"), "{status}: {said}");
         }
@@ -324,7 +325,7 @@ fn an_answer_that_is_not_almas_names_the_address_of_its_users() {
     ] {
         let sandbox = one_person().config("Network.tries", "1");
         sandbox.fault(Fault::on(Service::Alma).answer(status, "text/html", body));
-        for said in [outage_sync(&sandbox), failures_of_check(&sandbox)] {
+        for said in [sync_during_outage(&sandbox), failures_of_check(&sandbox)] {
             assert_says(&said, &["Alma", says]);
             assert_eq!(said.contains(address), says == address, "{status}: {said}");
         }
@@ -351,7 +352,7 @@ fn a_wrong_address_of_passagepoint_is_told_by_check_in_the_same_words() {
 fn a_right_that_the_passagepoint_user_does_not_have_is_told_with_its_key() {
     let sandbox = one_person().booking(of_ada("cs_2").minutes(100, 160));
     sandbox.fault(on("createPreReg").answer(403, "application/json", r#"{"error":"no"}"#));
-    outage(
+    assert_outage(
         &sandbox,
         &[
             "403 Forbidden",

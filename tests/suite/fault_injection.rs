@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::day::{end_well, small_day, steps_of_a_clean_pass};
+use crate::day::{end_well, set_up_small_day, steps_of_a_clean_pass};
 use crate::sandbox::{Fault, Run, Sandbox};
 
 /// Runs a pass in which just one request meets the fault, for each request, and then clean ones. Gives how many
@@ -18,7 +18,7 @@ fn break_each_request(fault: impl Fn(Fault) -> Fault + Sync) -> usize {
 /// The same, with `prepare` to say what goes wrong the n-th time. Several run side by side.
 fn for_each(number: usize, prepare: impl Fn(&Sandbox, usize) + Sync) -> usize {
     let try_at = |n: usize| {
-        let sandbox = small_day();
+        let sandbox = set_up_small_day();
         prepare(&sandbox, n);
         // All that it may ever say, so that the end tells whether a secret was in it.
         let mut pass = sandbox.command(&["-v", "sync"]);
@@ -172,7 +172,7 @@ fn a_pass_killed_at_any_request_after_the_service_acted() {
 fn for_each_kill(before: bool) -> usize {
     let mut twice = 0;
     for (n, step) in steps_of_a_clean_pass().iter().enumerate() {
-        let sandbox = small_day();
+        let sandbox = set_up_small_day();
         if before {
             sandbox.fault(step.request().cut_before());
         }

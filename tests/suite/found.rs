@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service};
-use crate::support::{in_doubt, of_ada, one_json, one_person, python_cache, with_ada};
+use crate::support::{
+    create_python_cache, of_ada, one_person, sandbox_in_doubt, single_json, with_ada,
+};
 
 /// A visit in some state.
 struct Case {
@@ -49,7 +51,7 @@ fn cases() -> Vec<Case> {
     let on_prereg = || Fault::on(Service::PassagePoint).path("createPreReg");
     let waiting = one_person();
     waiting.stop(Service::Alma);
-    let given_up = in_doubt();
+    let given_up = sandbox_in_doubt();
     given_up.fault(on_prereg().cut_after());
     let given_up = after_pass(after_pass(after_pass(given_up)));
     let cancelled_later = after_pass(one_person());
@@ -57,7 +59,7 @@ fn cases() -> Vec<Case> {
     let moved = after_pass(one_person());
     moved.remove_rows("cs_1");
     let taken_over = Sandbox::new();
-    python_cache(&taken_over, "INSERT INTO appts VALUES ('cs_1', '138');");
+    create_python_cache(&taken_over, "INSERT INTO appts VALUES ('cs_1', '138');");
     let over = |booking: Booking, state| Case {
         is_over: true,
         is_counted: false,
@@ -69,7 +71,7 @@ fn cases() -> Vec<Case> {
             is_counted: false,
             ..case(after_pass(taken_over), None, "registered", 0)
         },
-        case(in_doubt(), ada, "in doubt", 1),
+        case(sandbox_in_doubt(), ada, "in doubt", 1),
         case(given_up, ada, "in doubt", 1),
         case(after_pass(waiting), ada, "waiting", 1),
         case(
@@ -123,15 +125,15 @@ fn a_visit_is_found_in_every_state_by_people_and_by_programs() {
         let head = format!(": {state}{over}\n");
         let (text, json) = both(sandbox, &["lookup-appt", "cs_1"], 0);
         assert_eq!(text.stdout.matches(&head).count(), 1, "{head}: {text:#?}");
-        let appt = one_json(&json);
+        let appt = single_json(&json);
         assert_eq!(appt["state"], *state, "{json:#?}");
         if let Some(user) = case.user {
             let (text, json) = both(sandbox, &["lookup-user", user], 0);
             assert_eq!(text.stdout.matches(&head).count(), 1, "{head}: {text:#?}");
-            assert_eq!(one_json(&json)["appts"], Value::Array(vec![appt]));
+            assert_eq!(single_json(&json)["appts"], Value::Array(vec![appt]));
         }
         let (text, json) = both(sandbox, &["status"], case.status);
-        let states = one_json(&json)["states"].take();
+        let states = single_json(&json)["states"].take();
         let counts = states.as_object().unwrap().iter();
         for (one, count) in counts {
             let expected = u64::from(one == state && case.is_counted);
@@ -197,7 +199,7 @@ fn whoever_is_to_be_forgotten_and_is_not_known_needs_a_person() {
         }
         // How much would be deleted is said all the same.
         assert!(text.stdout.starts_with("would delete "), "{text:#?}");
-        assert!(one_json(&json)["appts"].is_number(), "{json:#?}");
+        assert!(single_json(&json)["appts"].is_number(), "{json:#?}");
     }
     let both_known = [
         "prune",
@@ -215,6 +217,6 @@ fn whoever_is_to_be_forgotten_and_is_not_known_needs_a_person() {
         let (text, json) = both(&sandbox, &[&["prune"], &args[..]].concat(), 1);
         assert_eq!(text.stdout, "", "{text:#?}");
         let nothing = serde_json::json!({"appts": 0, "users": 0});
-        assert_eq!(one_json(&json), nothing);
+        assert_eq!(single_json(&json), nothing);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::day::{end_well, small_day};
+use crate::day::{end_well, set_up_small_day};
 use crate::sandbox::{Run, Sandbox, Service};
 use crate::support::assert_says;
 
@@ -29,7 +29,7 @@ fn a_disk_that_is_full_at_any_moment_loses_nothing_and_doubles_nothing_unnamed()
     let mut named = 0;
     // A step is less than a frame of the write-ahead log, so that each frame is one that does not fit.
     for blocks in (0..400).step_by(7) {
-        let sandbox = small_day();
+        let sandbox = set_up_small_day();
         let run = sync_within(&sandbox, blocks);
         if run.code == 0 {
             worked += 1;

@@ -1,7 +1,9 @@
 //! IDs as people type them.
 
 use crate::sandbox::{Booking, Sandbox, Service, User};
-use crate::support::{assert_says, good_sync, needy_sync, of_ada, one_person, refusal, with_ada};
+use crate::support::{
+    assert_refusal, assert_says, good_sync, of_ada, one_person, sync_needing_attention, with_ada,
+};
 
 fn asked_alma(sandbox: &Sandbox) -> Vec<String> {
     let requests = sandbox.requests();
@@ -27,7 +29,7 @@ fn what_cannot_be_seen_in_an_id_is_dropped() {
     }
     let sandbox = Sandbox::new().booking(Booking::new("cs_1").by(" \u{200b}\u{feff}"));
     assert_says(
-        &needy_sync(&sandbox),
+        &sync_needing_attention(&sandbox),
         &["no primary ID on the booking form"],
     );
 }
@@ -62,7 +64,7 @@ fn alma_is_asked_for_the_id_as_it_was_typed_and_then_for_the_normalized_one() {
     // Each of the two institution zones is asked.
     assert_eq!(asked_alma(&sandbox), ["ada1", "ada1", "ADA1"]);
     let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     assert_eq!(
         asked_alma(&sandbox),
         ["G404", "G404"],
@@ -139,7 +141,7 @@ fn what_has_nothing_like_an_id_is_refused_without_asking_alma() {
             "LibCal.primary_id_pattern",
             "cs_1",
         ];
-        refusal(&sandbox, &says);
+        assert_refusal(&sandbox, &says);
         assert_eq!(sandbox.count(Service::Alma), 0, "{typed}");
         // Corrected, it is registered at the next pass.
         sandbox.edit_rows("cs_1", |row| row["q12505"] = "G10000001".into());
@@ -148,7 +150,7 @@ fn what_has_nothing_like_an_id_is_refused_without_asking_alma() {
     }
     let sandbox = with_pattern().booking(Booking::new("cs_1").by(" "));
     assert_says(
-        &needy_sync(&sandbox),
+        &sync_needing_attention(&sandbox),
         &["no primary ID on the booking form"],
     );
 }

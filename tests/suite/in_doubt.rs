@@ -1,7 +1,9 @@
 //! Visits in doubt: what makes them so, how the next pass tries them again, and when they are given up.
 
 use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
-use crate::support::{assert_says, good_sync, needy_sync, one_person, outage, rows_of, state_of};
+use crate::support::{
+    assert_outage, assert_says, count_rows, good_sync, one_person, state_of, sync_needing_attention,
+};
 
 /// The appointments of which nobody knows whether they are registered.
 pub const IN_DOUBT: &str = "appts WHERE asked_ends_at IS NOT NULL";
@@ -33,12 +35,12 @@ fn assert_in_doubt_until_the_next_pass(sandbox: &Sandbox, case: &str) {
     assert_eq!(state_of(sandbox, "cs_1"), "in doubt", "{case}");
     let before = sandbox.expected().len();
     sandbox.clear_faults();
-    let said = needy_sync(sandbox);
+    let said = sync_needing_attention(sandbox);
     let doubled = "error: possibly registered twice: 1 visit";
     assert_says(&said, &[doubled, "(cs_1 of G10000001)\n"]);
     assert_eq!(sandbox.expected().len(), before + 1, "{case}");
     assert_eq!(state_of(sandbox, "cs_1"), "registered", "{case}");
-    assert_eq!(rows_of(sandbox, IN_DOUBT), 0, "{case}");
+    assert_eq!(count_rows(sandbox, IN_DOUBT), 0, "{case}");
     good_sync(sandbox);
 }
 
@@ -61,7 +63,7 @@ fn a_success_that_cannot_be_read_leaves_the_visit_in_doubt() {
     for (content_type, body) in UNREADABLE {
         let sandbox = one_person();
         sandbox.fault(on_prereg().answer_after(200, content_type, body));
-        outage(
+        assert_outage(
             &sandbox,
             &["PassagePoint", "may or may not be registered", "cs_1"],
         );
@@ -77,10 +79,10 @@ fn after_three_answers_that_cannot_be_read_a_visit_is_given_up_and_reported() {
         sandbox.add_user(User::new("G10000002").barcode("21000002"));
         sandbox.fault(on_prereg().answer(200, content_type, *body));
         for counted in 1..=2 {
-            outage(&sandbox, &["PassagePoint", "cs_1"]);
+            assert_outage(&sandbox, &["PassagePoint", "cs_1"]);
             assert_eq!(attempts(&sandbox), counted, "{body}");
         }
-        let said = needy_sync(&sandbox);
+        let said = sync_needing_attention(&sandbox);
         let given_up = "warning: 1 booking given up after 3 attempts: ";
         let says = [given_up, "prune --appt", "(cs_1 of G10000001)\n"];
         assert_says(&said, &says);
@@ -117,7 +119,7 @@ fn a_connection_that_is_cut_leaves_the_visit_in_doubt() {
     for (break_off, made) in broken {
         let sandbox = one_person().config("Network.tries", "3");
         sandbox.fault(break_off(on_prereg()));
-        outage(&sandbox, &["PassagePoint is not responding", "cs_1"]);
+        assert_outage(&sandbox, &["PassagePoint is not responding", "cs_1"]);
         assert_eq!(sandbox.expected().len(), made);
         assert_eq!(attempts(&sandbox), 1);
         assert_in_doubt_until_the_next_pass(&sandbox, &format!("{made} made"));
@@ -129,7 +131,7 @@ fn an_answer_that_does_not_come_leaves_the_visit_in_doubt() {
     let sandbox = one_person().config("Network.timeout_seconds", "1");
     let minute = std::time::Duration::from_secs(60);
     sandbox.fault(on_prereg().hang_after(minute));
-    outage(&sandbox, &["PassagePoint is not responding", "1 s", "cs_1"]);
+    assert_outage(&sandbox, &["PassagePoint is not responding", "1 s", "cs_1"]);
     assert_eq!(sandbox.expected().len(), 1);
     assert_in_doubt_until_the_next_pass(&sandbox, "hangs");
 }

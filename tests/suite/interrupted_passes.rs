@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::sandbox::{Booking, DEADLINE, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    add_people, assert_right, assert_says, good_sync, needy_sync, of_ada, one_json, one_person,
-    outage_sync, people, rows_of, state_of, with_ada,
+    add_people, assert_no_complaints, assert_says, count_rows, good_sync, of_ada, one_person,
+    sandbox_with_people, single_json, state_of, sync_during_outage, sync_needing_attention,
+    with_ada,
 };
 
 fn on_prereg() -> Fault {
@@ -22,7 +23,7 @@ fn one_location_that_cannot_be_read_leaves_the_other_working() {
             .when(|seen| seen.parameter("lid") == Some("10332"))
             .answer(500, "text/plain", "oh no"),
     );
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     assert!(
         said.contains("Science Library (10332)") && !said.contains("Main Library"),
         "{said}"
@@ -75,7 +76,7 @@ fn a_visit_whose_pass_was_killed_three_times_is_given_up_and_reported_by_the_nex
     }
     sandbox.clear_faults();
     sandbox.forget_requests();
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_says(&said, &["1 booking given up after 3 attempts", "cs_1"]);
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(sandbox.count(Service::PassagePoint), 0);
@@ -86,7 +87,7 @@ fn a_pass_killed_after_passagepoint_acted_says_so_when_it_tries_again() {
     let sandbox = with_ada().booking(of_ada("cs_1"));
     sandbox.hold(on_prereg(), false).kill();
     assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert!(
         said.contains("possibly registered twice") && said.contains("cs_1"),
         "{said}"
@@ -106,10 +107,10 @@ fn an_in_doubt_visit_is_tried_three_times_and_then_waits_for_a_person() {
     );
     let unknown = "1 visit may or may not be registered";
     for _ in 0..2 {
-        let said = outage_sync(&sandbox);
+        let said = sync_during_outage(&sandbox);
         assert_says(&said, &[unknown, "the next pass tries again", "cs_1"]);
     }
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_says(&said, &["1 booking given up after 3 attempts", "cs_1"]);
     assert!(!said.contains("tried again at the next"), "{said}");
     // It still waits, which the exit status says; the mail was sent.
@@ -127,7 +128,7 @@ fn an_in_doubt_visit_is_tried_three_times_and_then_waits_for_a_person() {
     assert_eq!(run.code, 0, "{run:#?}");
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 4);
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn a_pass_that_leaves_a_visit_in_doubt_is_silent_and_the_next_names_it_before_it
     assert_eq!((first.code, first.stderr.as_str()), (1, ""), "{first:#?}");
     assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
     // Two passes in a row have met it now, so that the outage is told too.
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(lines.len(), 2, "{said}");
     assert!(
@@ -149,7 +150,7 @@ fn a_pass_that_leaves_a_visit_in_doubt_is_silent_and_the_next_names_it_before_it
     assert_says(lines[0], &["(cs_1 of G10000001)"]);
     let unknown = "1 visit may or may not be registered";
     assert_says(lines[1], &[unknown, "(bookings cs_1)"]);
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
 }
 
 #[test]
@@ -158,10 +159,10 @@ fn the_attempt_by_which_a_visit_is_given_up_does_not_tell_that_passagepoint_is_r
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg.cut_before());
     for _ in 0..2 {
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
     }
     // This one met it as well.
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     assert_says(&said, &["given up after 3 attempts"]);
     assert!(!said.contains("is responding again"), "{said}");
     sandbox.clear_faults();
@@ -183,10 +184,14 @@ fn a_visit_that_is_forgotten_before_its_turn_in_a_pass_waits_for_the_next_one() 
     let [prune, pass] = forget_at(&sandbox, Fault::on(Service::Alma));
     assert_eq!((prune.code, prune.stderr.as_str()), (0, ""), "{prune:#?}");
     assert_eq!((pass.code, pass.stderr.as_str()), (0, ""), "{pass:#?}");
-    let summary = one_json(&pass);
+    let summary = single_json(&pass);
     assert_eq!([&summary["registered"], &summary["failed"]], [0, 1]);
     assert_eq!(sandbox.expected(), []);
-    assert_eq!(rows_of(&sandbox, "appts"), 0, "what is forgotten stays so");
+    assert_eq!(
+        count_rows(&sandbox, "appts"),
+        0,
+        "what is forgotten stays so"
+    );
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
 }
@@ -217,7 +222,7 @@ fn a_service_that_keeps_failing_is_left_alone() {
             .path("createVisitor")
             .answer(500, "text/html", "<p>"),
     );
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
         said.contains("500") && said.contains("50 visits wait"),
@@ -229,7 +234,7 @@ fn a_service_that_keeps_failing_is_left_alone() {
 
 #[test]
 fn several_people_are_seen_to_at_once() {
-    let sandbox = people(8)
+    let sandbox = sandbox_with_people(8)
         .config("Network.concurrency", "8")
         .config("Network.timeout_seconds", "60");
     let alma = |nth| Fault::on(Service::Alma).nth(nth);

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::sandbox::{Booking, Denial, Fault, FormSpelling, Sandbox, Seen, Service};
 use crate::support::{
-    assert_right, assert_says, good_sync, needy_sync, one_person, outage, outage_sync,
-    recovered_sync, warnings,
+    assert_no_complaints, assert_outage, assert_says, good_sync, one_person, sync_after_outage,
+    sync_during_outage, sync_needing_attention, warnings,
 };
 
 /// A booking of the same person in each location.
@@ -60,12 +60,12 @@ fn credentials_that_libcal_turns_away_are_named_and_nobody_else_is_asked() {
         let first = sandbox.sync();
         assert_eq!((first.code, first.stderr.as_str()), (1, ""));
         // The second pass in a row that is turned away says so.
-        let said = needy_sync(&sandbox);
+        let said = sync_needing_attention(&sandbox);
         let keys = ["LibCal.client_id", "LibCal.client_secret"];
         assert_says(&said, &keys);
         assert!(!said.contains("not-the-secret"), "{said}");
         assert_eq!(said.lines().count(), 1, "one cause is one line: {said}");
-        outage(&sandbox, &keys);
+        assert_outage(&sandbox, &keys);
         assert_eq!(sandbox.count_of(Service::LibCal, "token"), 3, "one a pass");
         assert_eq!(sandbox.count_of(Service::LibCal, "bookings"), 0);
         assert_only_libcal_was_asked(&sandbox);
@@ -82,7 +82,7 @@ fn an_error_in_the_token_reply_counts_in_its_short_shape_too() {
             "application/json",
             body,
         ));
-        outage(&sandbox, &["LibCal.client_id", "LibCal.client_secret"]);
+        assert_outage(&sandbox, &["LibCal.client_id", "LibCal.client_secret"]);
         assert_only_libcal_was_asked(&sandbox);
     }
 }
@@ -104,11 +104,11 @@ fn a_reply_without_a_token_is_an_outage() {
                 .path("token")
                 .answer(200, content_type, body),
         );
-        outage(&sandbox, &["LibCal did not issue a token (200 OK"]);
+        assert_outage(&sandbox, &["LibCal did not issue a token (200 OK"]);
         assert_eq!(sandbox.count_of(Service::LibCal, "bookings"), 0, "{body}");
         assert_only_libcal_was_asked(&sandbox);
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{body}");
     }
 }
@@ -159,7 +159,7 @@ fn the_days_of_the_configuration_and_the_date_of_the_command_line_are_asked_for(
     let date = Some(day.as_str());
     let asked = ["10332", "8827"].map(|lid| (lid.to_owned(), question(lid, "3", date)));
     assert_eq!(questions(&sandbox), BTreeMap::from(asked));
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_fresh_token_that_is_turned_away_is_a_failure_and_no_loop() {
     for (status, content_type, body) in answers {
         let sandbox = one_place();
         sandbox.fault(list_of("8827").answer(status, content_type, body));
-        outage(&sandbox, &["LibCal", "Main Library (8827)"]);
+        assert_outage(&sandbox, &["LibCal", "Main Library (8827)"]);
         assert_eq!(sandbox.count_of(Service::LibCal, "token"), 2, "{status}");
         assert_eq!(sandbox.count_of(Service::LibCal, "bookings"), 2, "{status}");
         assert_only_libcal_was_asked(&sandbox);
@@ -254,7 +254,7 @@ fn a_location_that_turns_every_token_away_leaves_the_other_working() {
     sandbox.fault(list_of("10332").answer(401, "text/plain", "not yours"));
     // The other location has had its last word before the second page is asked for.
     sandbox.fault(list_of("8827").times(1).delay(Duration::from_millis(300)));
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     assert_says(&said, &["Science Library (10332)"]);
     assert!(!said.contains("Main Library"), "{said}");
     assert_eq!(sandbox.expected().len(), 1);
@@ -282,15 +282,15 @@ fn a_list_that_cannot_be_read_fails_its_location_and_no_other() {
         let sandbox = two_places().config("Network.tries", "1");
         sandbox.fault(list_of("10332").answer(status, content_type, body));
         let case = format!("{status} {body:?}");
-        outage(&sandbox, &["LibCal", "Science Library (10332)"]);
+        assert_outage(&sandbox, &["LibCal", "Science Library (10332)"]);
         let main = [sandbox.visit("21000001", "LibCal Main", 30, 90)];
         assert_eq!(sandbox.expected(), main, "{case}");
-        let said = outage_sync(&sandbox);
+        let said = sync_during_outage(&sandbox);
         assert!(!said.contains("Main Library"), "{case}: {said}");
         assert_eq!(said.lines().count(), 1, "{case}: {said}");
 
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         let science = sandbox.visit("21000001", "LibCal Science", 30, 90);
         let [main] = main;
         assert_eq!(sandbox.expected(), [main, science], "{case}");
@@ -310,7 +310,7 @@ fn a_list_that_breaks_off_or_never_comes_fails_its_location_and_no_other() {
             .config("Network.tries", "1")
             .config("Network.timeout_seconds", "1");
         sandbox.fault(break_off(list_of("10332")));
-        outage(&sandbox, &["LibCal", "Science Library (10332)"]);
+        assert_outage(&sandbox, &["LibCal", "Science Library (10332)"]);
         assert_eq!(
             sandbox.expected(),
             [sandbox.visit("21000001", "LibCal Main", 30, 90)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User, World};
 use crate::support::{
-    assert_right, assert_says, good_sync, one_json, outage, outage_sync, recovered_sync, state_of,
+    assert_no_complaints, assert_outage, assert_says, good_sync, single_json, state_of,
+    sync_after_outage, sync_during_outage,
 };
 
 /// One location, one user, nobody's booking yet.
@@ -67,8 +68,10 @@ pub fn at_page(
 fn rows_read(sandbox: &Sandbox) -> u64 {
     let run = sandbox.run(&["--json", "sync"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-    assert_right(sandbox);
-    one_json(&run)["rows"].as_u64().expect("a number of rows")
+    assert_no_complaints(sandbox);
+    single_json(&run)["rows"]
+        .as_u64()
+        .expect("a number of rows")
 }
 
 #[test]
@@ -223,7 +226,7 @@ fn a_second_reading_that_fails_fails_the_location_and_what_was_read_is_used() {
     sandbox.add_booking(of_pat("cs_new").minutes(200, 260));
     sandbox.set_config("Network.tries", "1");
     sandbox.fault(page("3").nth(2).answer(500, "text/plain", "oh no"));
-    assert_says(&outage_sync(&sandbox), &["Main Library (8827)"]);
+    assert_says(&sync_during_outage(&sandbox), &["Main Library (8827)"]);
     assert_eq!(state_of(&sandbox, "cs_new"), "registered");
     assert_eq!(state_of(&sandbox, "cs_known"), "registered", "not gone");
 }
@@ -236,7 +239,7 @@ fn a_list_that_changes_whenever_it_is_read_counts_as_not_read_and_its_rows_are_u
             world.rows.remove(0);
         });
     }
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     assert_says(
         &said,
         &[
@@ -245,7 +248,7 @@ fn a_list_that_changes_whenever_it_is_read_counts_as_not_read_and_its_rows_are_u
         ],
     );
     assert_eq!(sandbox.expected().len(), 1);
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
 }
 
 #[test]
@@ -382,12 +385,12 @@ fn a_page_that_fails_keeps_what_the_pages_before_it_brought() {
             content_type,
             body,
         ));
-        outage(&sandbox, &["LibCal", "Main Library (8827)"]);
+        assert_outage(&sandbox, &["LibCal", "Main Library (8827)"]);
         let first = sandbox.visit("21000001", "LibCal Main", 30, 90);
         assert_eq!(sandbox.expected(), [first], "{status} {body}");
 
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{status} {body}");
     }
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Expected, Fault, Sandbox, Service, User};
 use crate::support::{
-    assert_right, assert_says, good_sync, needy_sync, of_ada, one_person, refusal, state_of,
+    assert_no_complaints, assert_refusal, assert_says, good_sync, of_ada, one_person, state_of,
+    sync_needing_attention,
 };
 
 /// A good booking after whatever the test puts before it.
@@ -17,7 +18,7 @@ fn and_a_good_one(sandbox: Sandbox) -> Sandbox {
 /// One pass tells of what is wrong and registers the good booking; the next is quiet.
 fn assert_told_once_beside_a_good_one(sandbox: Sandbox, says: &[&str]) {
     let sandbox = and_a_good_one(sandbox);
-    refusal(&sandbox, says);
+    assert_refusal(&sandbox, says);
     let good = sandbox.visit("21000001", "LibCal Main", 30, 90);
     assert_eq!(sandbox.expected(), [good]);
 }
@@ -222,7 +223,7 @@ fn many_unreadable_rows_are_few_lines() {
         sandbox.world().add_row(8827, json!(n));
     }
     let sandbox = and_a_good_one(sandbox);
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_eq!(said.lines().count(), 2, "one for each cause: {said}");
     assert_says(&said, &["20 bookings", "and 15 more"]);
     good_sync(&sandbox);
@@ -261,14 +262,14 @@ fn an_unreadable_row_with_the_time_of_its_cancellation_bothers_nobody() {
 fn a_row_that_is_mended_is_registered_at_the_next_pass() {
     let sandbox = one_person();
     sandbox.edit_rows("cs_1", |row| row["fromDate"] = json!("soon"));
-    assert_says(&needy_sync(&sandbox), &["cs_1", "fromDate"]);
+    assert_says(&sync_needing_attention(&sandbox), &["cs_1", "fromDate"]);
     sandbox.edit_rows("cs_1", |row| {
         row["fromDate"] = json!("2099-08-19T11:00:00-04:00");
         row["toDate"] = json!("2099-08-19T12:00:00-04:00");
     });
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
 }
 
 #[test]
@@ -299,7 +300,7 @@ fn a_row_is_cancelled_only_if_it_says_when() {
         let unreadable = Booking::new("cs_2").with("fromDate", json!("soon"));
         sandbox.add_booking(unreadable.with("cancelled", cancelled.clone()));
         match state {
-            "registered" => assert_says(&needy_sync(&sandbox), &["cs_2"]),
+            "registered" => assert_says(&sync_needing_attention(&sandbox), &["cs_2"]),
             _ => good_sync(&sandbox),
         }
         assert_eq!(state_of(&sandbox, "cs_1"), state, "{cancelled}");

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    assert_right, assert_says, bytes, good_sync, holds, is_root, of_ada, outage_sync, peak, people,
-    refusal, with_ada,
+    assert_no_complaints, assert_refusal, assert_says, cache_bytes, contains_text, good_sync,
+    is_root, of_ada, peak_status, sandbox_with_people, sync_during_outage, with_ada,
 };
 
 /// One location, with a booking of Ada's that is listed first.
@@ -52,7 +52,7 @@ fn a_list_of_large_pages_that_never_ends_is_given_up_in_little_memory() {
     let sandbox = one_place();
     never_end(&sandbox, 60_000);
     let mut pass = sandbox.spawn(&["-v", "sync"]);
-    let memory = peak(&mut pass, "VmHWM");
+    let memory = peak_status(&mut pass, "VmHWM");
     let run = Run::finish(pass);
     assert_eq!(run.code, 1, "{run:#?}");
     let bound = "Main Library (8827): LibCal's list did not end within 64 MiB";
@@ -67,7 +67,7 @@ fn a_list_of_large_pages_that_never_ends_is_given_up_in_little_memory() {
 fn a_list_of_small_pages_that_never_ends_is_given_up() {
     let sandbox = one_place();
     never_end(&sandbox, 1);
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     assert_says(
         &said,
         &["Main Library (8827)", "LibCal's list did not end within"],
@@ -85,7 +85,7 @@ fn a_page_of_millions_of_rows_is_not_read() {
     let page = format!("[{}]", numbers.join(","));
     let list = Fault::on(Service::LibCal).path("bookings");
     sandbox.fault(list.answer(200, "application/json", page));
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     assert_says(
         &said,
         &["LibCal sent an unexpected response (not a list of bookings)"],
@@ -105,7 +105,7 @@ fn a_booking_id_or_status_that_is_too_long_is_refused_and_kept_and_printed_nowhe
                 .with(field, long.clone().into()),
         );
         let subject = if field == "bookId" { "row 77" } else { "cs_2" };
-        refusal(
+        assert_refusal(
             &sandbox,
             &[&format!("({what} is longer than 255 characters"), subject],
         );
@@ -113,7 +113,10 @@ fn a_booking_id_or_status_that_is_too_long_is_refused_and_kept_and_printed_nowhe
             let run = sandbox.run(args);
             assert!(run.stdout.len() + run.stderr.len() < 4000, "{args:?}");
         }
-        assert!(!holds(&bytes(&sandbox), &long[..1000]), "{field}");
+        assert!(
+            !contains_text(&cache_bytes(&sandbox), &long[..1000]),
+            "{field}"
+        );
         assert_eq!(sandbox.expected().len(), 1, "{field}");
     }
 }
@@ -166,7 +169,7 @@ fn lists_are_read_over_no_more_connections_and_threads_than_configured() {
     for concurrency in [1, 3, 8] {
         let sandbox = many_places(600).config("Network.concurrency", &concurrency.to_string());
         let mut pass = sandbox.spawn(&["sync"]);
-        let threads = peak(&mut pass, "Threads");
+        let threads = peak_status(&mut pass, "Threads");
         let run = Run::finish(pass);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
         assert!((1..=concurrency).contains(&threads), "{threads} threads");
@@ -175,7 +178,7 @@ fn lists_are_read_over_no_more_connections_and_threads_than_configured() {
         assert_eq!(requests.len(), 600);
         let connections: BTreeSet<_> = requests.iter().map(|seen| seen.port).collect();
         assert!(connections.len() as u64 <= concurrency, "{connections:?}");
-        assert_right(&sandbox);
+        assert_no_complaints(&sandbox);
     }
 }
 
@@ -205,7 +208,8 @@ fn sync_with_threads(sandbox: &Sandbox, threads: usize) -> Run {
 #[test]
 fn a_pass_goes_on_with_the_threads_that_can_be_started() {
     for threads in [1, 2, 3, 5, 12] {
-        let sandbox = people(9).booking(Booking::new("cs_again").by("G10000001").minutes(200, 260));
+        let sandbox = sandbox_with_people(9)
+            .booking(Booking::new("cs_again").by("G10000001").minutes(200, 260));
         for n in 0..120 {
             let filler = Booking::new(&format!("cs_no_{n}")).status("Mediated Tentative");
             sandbox.add_booking(filler);
@@ -219,14 +223,14 @@ fn a_pass_goes_on_with_the_threads_that_can_be_started() {
             "{threads} threads"
         );
         assert_eq!(sandbox.expected().len(), 10, "{threads} threads");
-        assert_right(&sandbox);
+        assert_no_complaints(&sandbox);
     }
 }
 
 #[test]
 fn a_pass_in_too_little_memory_does_not_panic() {
     for mib in [20, 22, 24, 26, 28, 30, 34, 40, 60] {
-        let sandbox = people(9);
+        let sandbox = sandbox_with_people(9);
         let pass = sandbox.command(&["sync"]);
         let mut shell = Command::new("/bin/sh");
         shell
@@ -238,6 +242,6 @@ fn a_pass_in_too_little_memory_does_not_panic() {
             .env_clear();
         let run = Run::of(shell);
         assert!(!run.stderr.contains("panicked"), "{mib} MiB: {run:#?}");
-        assert_right(&sandbox);
+        assert_no_complaints(&sandbox);
     }
 }

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use crate::sandbox::{Run, Sandbox};
-use crate::support::{as_somebody, assert_says, good_sync, one_json, one_person};
+use crate::support::{assert_says, good_sync, one_person, run_unprivileged, single_json};
 
 /// One person and their booking, registered.
 fn registered() -> Sandbox {
@@ -39,7 +39,7 @@ fn look_ups_need_no_secret_of_the_configuration() {
         .config("LibCal.client_secret", "env:NOT_SET")
         .config("PassagePoint.password", "file:/not/there");
     let user = found(&sandbox, &["--json", "lookup-user", "G10000001"]);
-    assert_eq!(one_json(&user)["barcode"], "21000001");
+    assert_eq!(single_json(&user)["barcode"], "21000001");
     let appt = found(&sandbox, &["lookup-appt", "cs_1"]);
     assert_says(&appt.stdout, &["Main Library (8827), "]);
     found(&sandbox, &["status"]);
@@ -84,7 +84,7 @@ fn a_cache_that_may_not_be_read_is_told_as_that_and_not_as_none() {
         allow("private", folder);
         for args in [&["lookup-user", "G10000001"][..], &["status"]] {
             let args = [&["--db", "private/cache.db"], args].concat();
-            let run = as_somebody(&sandbox, &args);
+            let run = run_unprivileged(&sandbox, &args);
             assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
             assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
             let says = [

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    an_hour_later, assert_says, good_sync, needy_sync, of_ada, one_json, outage_sync, refusals,
-    with_ada,
+    age_by_an_hour, assert_says, count_refusals, good_sync, of_ada, single_json,
+    sync_during_outage, sync_needing_attention, with_ada,
 };
 
 /// A time zone without a daylight saving time, seven hours behind UTC.
@@ -49,7 +49,7 @@ fn appts(sandbox: &Sandbox, book_ids: &[&str]) -> Vec<Value> {
 fn user(sandbox: &Sandbox, primary_id: &str) -> Value {
     let run = run(sandbox, &["--json", "lookup-user", primary_id]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
-    one_json(&run)
+    single_json(&run)
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn an_appointment_is_registered_or_in_doubt_or_cancelled() {
             .path("createPreReg")
             .cut_after(),
     );
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     let found = appts(&sandbox, &["cs_1", "cs_2", "cs_3", "cs_4"]);
     let states: Vec<_> = found.iter().map(|appt| &appt["state"]).collect();
     assert_eq!(
@@ -138,7 +138,7 @@ fn an_appointment_is_registered_or_in_doubt_or_cancelled() {
 #[test]
 fn an_appointment_taken_over_has_neither_person_nor_times() {
     let sandbox = Sandbox::new();
-    crate::support::python_cache(
+    crate::support::create_python_cache(
         &sandbox,
         "INSERT INTO users VALUES ('g10000001', '21000001', '137'); INSERT INTO appts VALUES ('cs_1', '138');",
     );
@@ -154,13 +154,13 @@ fn an_appointment_taken_over_has_neither_person_nor_times() {
         "status": null,
     });
     let found = run(&sandbox, &["--json", "lookup-appt", "cs_1"]);
-    assert_eq!((found.code, one_json(&found)), (0, appt));
+    assert_eq!((found.code, single_json(&found)), (0, appt));
     // Nobody can say yet what LibCal lists.
     let warning = "no full pass has ended yet";
     assert_eq!(found.stderr.matches(warning).count(), 1, "{found:#?}");
     let user = run(&sandbox, &["--json", "lookup-user", "G10000001"]);
-    assert_eq!(one_json(&user)["barcode"], "21000001");
-    assert_eq!(one_json(&user)["checked_at"], Value::Null);
+    assert_eq!(single_json(&user)["barcode"], "21000001");
+    assert_eq!(single_json(&user)["checked_at"], Value::Null);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn what_is_not_known_is_one_line_to_stderr_and_none_to_stdout() {
 #[test]
 fn a_user_known_only_by_a_refusal_is_found_with_its_reason() {
     let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("g404"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let mut found = user(&sandbox, "G404");
     let reason = found["refusal"].take();
     let reason = reason.as_str().expect("a text");
@@ -235,7 +235,7 @@ fn refused_booking() -> Sandbox {
             .path("createPreReg")
             .answer(422, "text/plain", "no"),
     );
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     sandbox
 }
 
@@ -272,7 +272,7 @@ fn a_visit_that_was_refused_says_so_and_the_other_one_of_the_user_does_not() {
 #[test]
 fn the_bookings_of_a_refused_user_say_why_until_that_is_mended() {
     let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     // Booked while the refusal stands, so that nobody is asked.
     sandbox.add_booking(Booking::new("cs_2").by("g404").minutes(100, 160));
     good_sync(&sandbox);
@@ -282,9 +282,9 @@ fn the_bookings_of_a_refused_user_say_why_until_that_is_mended() {
         assert!(reason.starts_with("not in Alma"), "{reason}");
     }
     sandbox.add_user(User::new("G404").barcode("24040404"));
-    an_hour_later(&sandbox);
+    age_by_an_hour(&sandbox);
     good_sync(&sandbox);
-    assert_eq!(refusals(&sandbox), 0);
+    assert_eq!(count_refusals(&sandbox), 0);
     for appt in appts(&sandbox, &["cs_1", "cs_2"]) {
         assert_eq!(
             (&appt["state"], &appt["reason"]),
@@ -305,7 +305,7 @@ fn a_visit_that_was_given_up_is_in_doubt_and_says_what_to_do() {
             .cut_after(),
     );
     for _ in 0..3 {
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
     }
     let given_up = appts(&sandbox, &["cs_2"]).remove(0);
     assert_eq!(given_up["state"], "in doubt");
@@ -382,7 +382,7 @@ fn a_look_up_names_the_booking_that_was_refused() {
     let sandbox = with_ada().booking(of_ada("cs_1"));
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg.answer(422, "text/plain", "no"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     for args in [["lookup-user", "G10000001"], ["lookup-appt", "cs_1"]] {
         let run = sandbox.run(&args);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");

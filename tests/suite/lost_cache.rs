@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
 use crate::sandbox::{Fault, Sandbox};
-use crate::support::{assert_says, good_sync, needy_sync, of_ada, one_person};
+use crate::support::{assert_says, good_sync, of_ada, one_person, sync_needing_attention};
 
 const LOST: &str =
     "cache.db was lost or replaced by an older copy: visits may be registered a second time";
@@ -20,7 +20,7 @@ fn a_lost_cache_is_reported_once_and_the_pass_goes_on() {
     let sandbox = one_person();
     good_sync(&sandbox);
     remove_cache(&sandbox);
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_says(&said, &[LOST]);
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(
@@ -40,7 +40,7 @@ fn an_older_cache_that_was_put_back_is_reported() {
     good_sync(&sandbox);
     remove_cache(&sandbox);
     fs::copy(sandbox.path("backup.db"), sandbox.path("cache.db")).unwrap();
-    assert_says(&needy_sync(&sandbox), &[LOST]);
+    assert_says(&sync_needing_attention(&sandbox), &[LOST]);
     good_sync(&sandbox);
 }
 
@@ -50,7 +50,7 @@ fn an_empty_file_in_place_of_the_cache_is_a_lost_cache() {
     good_sync(&sandbox);
     remove_cache(&sandbox);
     File::create(sandbox.path("cache.db")).unwrap();
-    assert_says(&needy_sync(&sandbox), &[LOST]);
+    assert_says(&sync_needing_attention(&sandbox), &[LOST]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_dry_run_tells_of_a_lost_cache_too_and_changes_nothing() {
     assert_says(&run.stderr, &[LOST]);
     assert!(!sandbox.path("cache.db").exists());
     assert_eq!(fs::read(sandbox.path("cache.db.lock")).unwrap(), lock);
-    assert_says(&needy_sync(&sandbox), &[LOST]);
+    assert_says(&sync_needing_attention(&sandbox), &[LOST]);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
 use crate::states::{assert_state, visits};
 use crate::support::{
-    assert_says, good_sync, needy_sync, of_ada, one_person, outage_sync, recovered_sync, rows_of,
-    with_ada,
+    assert_says, count_rows, good_sync, of_ada, one_person, sync_after_outage, sync_during_outage,
+    sync_needing_attention, with_ada,
 };
 
 /// Moves the only row of `cs_1` to another time of the day.
@@ -62,7 +62,7 @@ fn of_two_places_the_one_that_is_given_up_unregistered_is_forgotten_though_nothi
 #[test]
 fn a_moved_booking_that_never_was_registered_leaves_only_its_new_place_and_person() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     sandbox.add_user(User::new("G10000002").barcode("21000002"));
     sandbox.remove_rows("cs_1");
     sandbox.add_booking(
@@ -80,7 +80,7 @@ fn a_moved_booking_that_never_was_registered_leaves_only_its_new_place_and_perso
 #[test]
 fn a_corrected_id_leaves_nothing_of_the_wrong_one() {
     let sandbox = with_ada().booking(Booking::new("cs_1").by(" "));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     assert_state(
         &sandbox,
         "refused",
@@ -88,7 +88,7 @@ fn a_corrected_id_leaves_nothing_of_the_wrong_one() {
         "Confirmed",
     );
     sandbox.edit_rows("cs_1", |row| row["q12505"] = "..".into());
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let reason = "the primary ID on the booking form is not valid";
     assert_state(&sandbox, "refused", reason, "Confirmed");
     sandbox.edit_rows("cs_1", |row| row["q12505"] = "G10000001".into());
@@ -106,11 +106,11 @@ fn what_seems_to_be_moved_stays_as_it_was_while_a_list_cannot_be_read() {
             .when(|seen| seen.parameter("lid") == Some("10332"))
             .answer(500, "text/plain", "oh no"),
     );
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     let registered = ("registered".to_owned(), String::new());
     assert_eq!(states(&sandbox), [registered.clone(), registered]);
     sandbox.clear_faults();
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_eq!(states(&sandbox)[0].1, MOVED);
 }
 
@@ -155,7 +155,7 @@ fn while_a_list_cannot_be_read_or_another_day_is_asked_for_nothing_is_gone() {
             .minutes(-10, 60)
             .with("toDate", "soon".into()),
     );
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     sandbox.remove_rows("cs_1");
     sandbox.remove_rows("cs_2");
     sandbox.fault(
@@ -163,15 +163,15 @@ fn while_a_list_cannot_be_read_or_another_day_is_asked_for_nothing_is_gone() {
             .when(|seen| seen.parameter("lid") == Some("10332"))
             .answer(500, "text/plain", "oh no"),
     );
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     sandbox.clear_faults();
-    recovered_sync_of_another_day(&sandbox);
+    sync_of_another_day_after_outage(&sandbox);
     for (book_id, state) in [("cs_1", "registered"), ("cs_2", "refused")] {
         assert_eq!(crate::states::visits(&sandbox, book_id)[0][0], state);
     }
 }
 
-fn recovered_sync_of_another_day(sandbox: &Sandbox) {
+fn sync_of_another_day_after_outage(sandbox: &Sandbox) {
     let run = sandbox.run(&["sync", "--date", &crate::support::day(30)]);
     assert_eq!(run.code, 0, "{run:#?}");
 }
@@ -179,7 +179,10 @@ fn recovered_sync_of_another_day(sandbox: &Sandbox) {
 #[test]
 fn an_unreadable_row_is_refused_and_forgotten_once_it_can_be_read() {
     let sandbox = with_ada().booking(of_ada("cs_1").with("toDate", "soon".into()));
-    assert_says(&needy_sync(&sandbox), &["toDate is not a time", "cs_1"]);
+    assert_says(
+        &sync_needing_attention(&sandbox),
+        &["toDate is not a time", "cs_1"],
+    );
     good_sync(&sandbox);
     let reason = "unreadable row in LibCal's list (toDate is not a time)";
     assert_state(&sandbox, "refused", reason, "Confirmed");
@@ -187,7 +190,7 @@ fn an_unreadable_row_is_refused_and_forgotten_once_it_can_be_read() {
     sandbox.add_booking(of_ada("cs_1"));
     good_sync(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");
-    assert_eq!(rows_of(&sandbox, "appts"), 1);
+    assert_eq!(count_rows(&sandbox, "appts"), 1);
 }
 
 #[test]
@@ -210,7 +213,7 @@ fn what_is_over_or_may_be_a_row_that_cannot_be_read_is_not_taken_for_moved_or_go
     good_sync(&sandbox);
     sandbox.remove_rows("cs_1");
     sandbox.add_booking(of_ada("cs_1").at(10332).without("toDate"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let registered = ("registered".to_owned(), String::new());
     assert!(states(&sandbox).contains(&registered));
     // It is over, and the booking goes on.

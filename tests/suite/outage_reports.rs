@@ -2,8 +2,8 @@
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    an_hour_later, assert_says, good_sync, of_ada, one_json, one_person, recovered_sync, rows_of,
-    sql, with_ada,
+    age_by_an_hour, assert_says, count_rows, good_sync, of_ada, one_person, single_json, sql,
+    sync_after_outage, with_ada,
 };
 use crate::terminal::on_terminal;
 
@@ -38,7 +38,7 @@ fn by_the_second_pass_in_a_row_then_once_in_24_hours_and_when_it_is_over() {
     let over = "warning: Alma is responding again after 2 h 10 min\n";
     assert_eq!((run.code, run.stderr.as_str()), (0, over));
     good_sync(&sandbox);
-    assert_eq!(rows_of(&sandbox, "outages"), 0);
+    assert_eq!(count_rows(&sandbox, "outages"), 0);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn one_location_is_an_outage_of_its_own() {
     sandbox.start(Service::LibCal);
     assert_eq!(meets(&sandbox), "");
     sandbox.clear_faults();
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn what_was_out_is_asked_whether_it_still_is_if_nobody_waits_for_it() {
         assert_eq!(meets(&sandbox), "", "{service:?} is still out");
         assert_eq!(sandbox.run(&["status"]).code, 1, "{service:?}");
         sandbox.start(service);
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.run(&["status"]).code, 0, "{service:?}");
         sandbox.forget_requests();
         good_sync(&sandbox);
@@ -230,10 +230,10 @@ fn what_an_outage_puts_off_counts_as_what_it_was() {
     sandbox.add_booking(of_ada("cs_doubt").minutes(100, 160));
     sandbox.fault(prereg().times(1).cut_after());
     meets(&sandbox);
-    an_hour_later(&sandbox);
+    age_by_an_hour(&sandbox);
     sandbox.add_booking(of_ada("cs_new").minutes(200, 260));
     sandbox.stop(Service::PassagePoint);
-    let summary = one_json(&sandbox.run(&["--json", "sync"]));
+    let summary = single_json(&sandbox.run(&["--json", "sync"]));
     let counts = ["visits", "refused", "in_doubt", "failed", "registered"];
     let counts = counts.map(|count| summary[count].as_u64());
     assert_eq!(counts, [3, 1, 1, 1, 0].map(Some), "{summary}");

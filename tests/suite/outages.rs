@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service};
-use crate::support::{add_people, assert_says, refusals, rows_of, warnings};
+use crate::support::{add_people, assert_says, count_refusals, count_rows, warnings};
 
 const PEOPLE: usize = 1000;
 /// Time-out and tries of these tests.
@@ -17,7 +17,7 @@ const PREREG: (Service, &str) = (Service::PassagePoint, "createPreReg");
 
 type BreakIt = fn(Fault) -> Fault;
 
-fn ways() -> [(&'static str, BreakIt); 3] {
+fn fault_kinds() -> [(&'static str, BreakIt); 3] {
     [
         ("hanging", |fault| fault.hang(Duration::from_secs(60))),
         ("refusing connections", Fault::refuse),
@@ -27,7 +27,7 @@ fn ways() -> [(&'static str, BreakIt); 3] {
     ]
 }
 
-fn a_thousand_bookings() -> Sandbox {
+fn with_a_thousand_bookings() -> Sandbox {
     let sandbox = Sandbox::new()
         .config("Network.timeout_seconds", TIMEOUT)
         .config("Network.tries", TRIES)
@@ -43,7 +43,7 @@ fn ends_soon(sandbox: &Sandbox, broken: (Service, &str), args: &[&str], way: &st
     let asked = sandbox.count_of(broken.0, broken.1);
     assert!(asked <= FEW, "{way}: {asked} requests");
     assert_eq!(run.code, 1, "{way}");
-    assert_eq!(refusals(sandbox), 0, "{way}");
+    assert_eq!(count_refusals(sandbox), 0, "{way}");
     run
 }
 
@@ -54,18 +54,18 @@ fn tells_soon(sandbox: &Sandbox, broken: (Service, &str), way: &str) -> String {
 
 /// How many visits were asked for without an outcome.
 fn in_doubt(sandbox: &Sandbox) -> i64 {
-    rows_of(sandbox, "appts WHERE asked_ends_at IS NOT NULL")
+    count_rows(sandbox, "appts WHERE asked_ends_at IS NOT NULL")
 }
 
 /// How many visits are in that state, as look-ups and `status` tell it.
 fn in_state(sandbox: &Sandbox, state: &str) -> i64 {
-    rows_of(sandbox, &format!("appts WHERE state = '{state}'"))
+    count_rows(sandbox, &format!("appts WHERE state = '{state}'"))
 }
 
 #[test]
 fn passagepoint_down_is_one_line_of_the_second_pass_with_how_many_wait() {
-    for (way, break_it) in ways() {
-        let sandbox = a_thousand_bookings();
+    for (way, break_it) in fault_kinds() {
+        let sandbox = with_a_thousand_bookings();
         sandbox.fault(break_it(Fault::on(Service::PassagePoint)));
         let first = ends_soon(&sandbox, (Service::PassagePoint, ""), &["sync"], way);
         assert_eq!(first.stderr, "", "{way}");
@@ -79,8 +79,8 @@ fn passagepoint_down_is_one_line_of_the_second_pass_with_how_many_wait() {
 
 #[test]
 fn passagepoint_that_stops_answering_preregs_leaves_a_few_in_doubt_and_the_rest_waiting() {
-    for (way, break_it) in ways() {
-        let sandbox = a_thousand_bookings();
+    for (way, break_it) in fault_kinds() {
+        let sandbox = with_a_thousand_bookings();
         let fault = Fault::on(Service::PassagePoint).path("createPreReg");
         sandbox.fault(break_it(fault));
         let said = tells_soon(&sandbox, PREREG, way);
@@ -96,7 +96,7 @@ fn passagepoint_that_stops_answering_preregs_leaves_a_few_in_doubt_and_the_rest_
 
 #[test]
 fn visitors_that_are_made_do_not_hide_that_no_prereg_is_answered() {
-    let sandbox = a_thousand_bookings().config("Network.concurrency", "1");
+    let sandbox = with_a_thousand_bookings().config("Network.concurrency", "1");
     sandbox.fault(
         Fault::on(Service::PassagePoint)
             .path("createPreReg")
@@ -109,8 +109,8 @@ fn visitors_that_are_made_do_not_hide_that_no_prereg_is_answered() {
 
 #[test]
 fn libcal_down_is_one_line_with_the_locations() {
-    for (way, break_it) in ways() {
-        let sandbox = a_thousand_bookings();
+    for (way, break_it) in fault_kinds() {
+        let sandbox = with_a_thousand_bookings();
         sandbox.fault(break_it(Fault::on(Service::LibCal)));
         let said = tells_soon(&sandbox, (Service::LibCal, ""), way);
         assert_eq!(said.lines().count(), 1, "{way}: {said}");
@@ -120,8 +120,8 @@ fn libcal_down_is_one_line_with_the_locations() {
 
 #[test]
 fn alma_down_is_one_line_and_known_users_still_get_in() {
-    for (way, break_it) in ways() {
-        let sandbox = a_thousand_bookings();
+    for (way, break_it) in fault_kinds() {
+        let sandbox = with_a_thousand_bookings();
         let rest = sandbox.world().rows.split_off(2);
         assert_eq!(sandbox.sync().code, 0, "two people become known");
         sandbox.world().rows.extend(rest);

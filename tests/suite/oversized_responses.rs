@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::sandbox::{Fault, Run, Sandbox, Service};
-use crate::support::{add_people, assert_says, good_sync, peak, warnings};
+use crate::support::{add_people, assert_says, good_sync, peak_status, warnings};
 
 /// What the program may hold in memory at the most, in KiB. Eight replies come at once, and one of a mebibyte of
 /// nothing but empty lists takes twenty times that once it is read.
@@ -21,7 +21,7 @@ fn many_people() -> Sandbox {
 }
 
 /// A pass in which a service's replies to such requests are this, over and over; then one in which all is well.
-fn endures(service: Service, part: &str, reply: &Arc<str>) {
+fn assert_endures(service: Service, part: &str, reply: &Arc<str>) {
     let sandbox = many_people();
     sandbox.fault(
         Fault::on(service)
@@ -29,7 +29,7 @@ fn endures(service: Service, part: &str, reply: &Arc<str>) {
             .answer(200, "application/json", Arc::clone(reply)),
     );
     let mut pass = sandbox.spawn(&["-v", "sync"]);
-    let peak = peak(&mut pass, "VmHWM");
+    let peak = peak_status(&mut pass, "VmHWM");
     let run = Run::finish(pass);
     let case = format!(
         "{service:?} {part}, {} bytes: {peak} KiB, {run:#?}",
@@ -71,7 +71,7 @@ const ALL: [(Service, &str); 7] = [
 fn a_reply_of_50_mb_is_not_held_in_memory() {
     let huge: Arc<str> = format!("[{}[]]", "[],".repeat(50 * 1024 * 1024 / 3)).into();
     for (service, part) in ALL {
-        endures(service, part, &huge);
+        assert_endures(service, part, &huge);
     }
 }
 
@@ -82,7 +82,7 @@ fn a_reply_nested_100_000_deep_is_a_failure_like_any_other() {
         format!("{}1{}", r#"{"data":"#.repeat(100_000), "}".repeat(100_000)).into();
     for (service, part) in ALL {
         for reply in [&deep, &deep_fields] {
-            endures(service, part, reply);
+            assert_endures(service, part, reply);
         }
     }
 }
@@ -91,6 +91,6 @@ fn a_reply_nested_100_000_deep_is_a_failure_like_any_other() {
 fn a_reply_as_large_as_is_read_at_all_is_held_in_little_memory() {
     let most: Arc<str> = format!("[{}[]]", "[],".repeat(1024 * 1024 / 3 - 2)).into();
     for (service, part) in ALL {
-        endures(service, part, &most);
+        assert_endures(service, part, &most);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::sandbox::{Booking, Sandbox, Service, User};
-use crate::support::{good_sync, of_ada, one_json, state_of, with_ada};
+use crate::support::{good_sync, of_ada, single_json, state_of, with_ada};
 
 #[test]
 fn a_person_with_a_booking_is_expected_at_the_door() {
@@ -140,7 +140,7 @@ fn a_booking_made_longer_is_registered_again_and_a_shortened_one_is_not() {
         sandbox.visit("21000001", "LibCal Main", 30, 150),
     ];
     assert_eq!(sandbox.expected(), both);
-    let appt = one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]));
+    let appt = single_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]));
     assert_eq!(appt["state"], "registered");
     let ends_at = chrono::DateTime::parse_from_rfc3339(appt["ends_at"].as_str().unwrap()).unwrap();
     assert_eq!(ends_at.timestamp(), sandbox.now() + 150 * 60);
@@ -248,7 +248,7 @@ fn a_cancelled_booking_that_never_was_registered_is_known_as_such_and_nobody_is_
     assert_eq!(asked, 0);
     let run = sandbox.run(&["--json", "lookup-appt", "cs_1"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
-    let appt = one_json(&run);
+    let appt = single_json(&run);
     assert_eq!(
         [&appt["state"], &appt["status"], &appt["prereg_id"]],
         [

@@ -6,15 +6,16 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Denial, Fault, Sandbox, Seen, Service, User, VisitorList};
 use crate::support::{
-    an_hour_later, assert_says, good_sync, needy_sync, one_person, outage, outage_sync, people,
-    recovered_sync, refusal, refusals, rows_of, state_of, texts,
+    age_by_an_hour, assert_outage, assert_refusal, assert_says, count_refusals, count_rows,
+    good_sync, one_person, query_texts, sandbox_with_people, state_of, sync_after_outage,
+    sync_during_outage, sync_needing_attention,
 };
 
 const ALREADY: &str = r#"{"error":{"code":"ALREADY_EXIST_UNIQUE_ID"}}"#;
 
 /// How many visits were asked for, or were about to be, without an outcome.
 fn intents(sandbox: &Sandbox) -> i64 {
-    rows_of(sandbox, "appts WHERE asked_ends_at IS NOT NULL")
+    count_rows(sandbox, "appts WHERE asked_ends_at IS NOT NULL")
 }
 
 fn on(path: &str) -> Fault {
@@ -51,21 +52,21 @@ fn a_login_that_is_turned_away_names_its_keys_and_leaves_no_intent() {
             "rejected the login (200 OK with an error)",
         ),
     ] {
-        let sandbox = people(4).config("PassagePoint.password", "not-the-password");
+        let sandbox = sandbox_with_people(4).config("PassagePoint.password", "not-the-password");
         sandbox.world().denial = denial;
         let keys = "check PassagePoint.username and PassagePoint.password";
         let says = [answered, keys, "cs_1"];
-        outage(&sandbox, &says);
+        assert_outage(&sandbox, &says);
         assert_eq!(
             sandbox.requests_to(Service::PassagePoint, "").len(),
             1,
             "one login for all"
         );
         assert_eq!(intents(&sandbox), 0, "{denial:?}");
-        let waiting = rows_of(&sandbox, "appts WHERE state = 'waiting'");
+        let waiting = count_rows(&sandbox, "appts WHERE state = 'waiting'");
         assert_eq!(waiting, 4, "{denial:?}");
         assert_eq!(sandbox.expected(), [], "{denial:?}");
-        let said = outage_sync(&sandbox);
+        let said = sync_during_outage(&sandbox);
         assert_says(&said, &says);
         assert!(!said.contains("not-the-password"), "{said}");
         assert!(!said.contains("door-clerk"), "{said}");
@@ -73,7 +74,7 @@ fn a_login_that_is_turned_away_names_its_keys_and_leaves_no_intent() {
 
         let password = sandbox.world().password.clone();
         sandbox.set_config("PassagePoint.password", &json!(password).to_string());
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.expected().len(), 4, "{denial:?}");
     }
 }
@@ -90,8 +91,8 @@ fn a_login_that_is_turned_away_leaves_no_intent_of_a_known_user_either() {
         let first = sandbox.sync();
         assert_eq!((first.code, first.stderr.as_str()), (1, ""), "{denial:?}");
         // The second pass in a row that is turned away says so.
-        assert_says(&needy_sync(&sandbox), &says);
-        outage(&sandbox, &says);
+        assert_says(&sync_needing_attention(&sandbox), &says);
+        assert_outage(&sandbox, &says);
         assert_eq!(intents(&sandbox), 0, "{denial:?}");
         assert_eq!(state_of(&sandbox, "cs_1"), "registered", "{denial:?}");
         assert_eq!(state_of(&sandbox, "cs_2"), "waiting", "{denial:?}");
@@ -114,7 +115,7 @@ fn a_login_without_a_token_is_an_outage() {
     for (status, content_type, body) in answers {
         let sandbox = one_person().config("Network.tries", "1");
         sandbox.fault(on("auth/login").answer(status, content_type, body));
-        outage(&sandbox, &["PassagePoint", "cs_1"]);
+        assert_outage(&sandbox, &["PassagePoint", "cs_1"]);
         assert_eq!(
             sandbox.requests_to(Service::PassagePoint, "").len(),
             1,
@@ -128,7 +129,7 @@ fn a_login_without_a_token_is_an_outage() {
 #[test]
 fn a_token_that_expires_in_the_middle_is_renewed_once_for_all() {
     for at in [14, 18, 22] {
-        let sandbox = Arc::new(people(8));
+        let sandbox = Arc::new(sandbox_with_people(8));
         let world = Arc::clone(&sandbox);
         sandbox.on_request(Fault::at(at), true, move || world.world().expire_tokens());
         good_sync(&sandbox);
@@ -149,7 +150,7 @@ fn a_fresh_token_that_is_turned_away_is_an_outage_and_no_loop() {
     for path in ["createVisitor", "createPreReg"] {
         let sandbox = one_person();
         sandbox.fault(on(path).answer(401, "application/json", r#"{"error":"no"}"#));
-        outage(&sandbox, &["PassagePoint", "401", "cs_1"]);
+        assert_outage(&sandbox, &["PassagePoint", "401", "cs_1"]);
         assert_eq!(
             sandbox
                 .requests_to(Service::PassagePoint, "auth/login")
@@ -166,7 +167,7 @@ fn a_fresh_token_that_is_turned_away_is_an_outage_and_no_loop() {
         assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{path}");
 
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{path}");
     }
 }
@@ -251,7 +252,7 @@ fn a_visitor_who_is_there_already_is_looked_up() {
 #[test]
 fn a_visitor_who_is_there_and_is_not_found_is_refused() {
     for list in [VisitorList::UnderData, VisitorList::Bare] {
-        let sandbox = people(2);
+        let sandbox = sandbox_with_people(2);
         sandbox.world().visitor_list = list;
         let first = |seen: &Seen| seen.parameter("uniqueId") == Some("21000001");
         sandbox.fault(
@@ -259,7 +260,7 @@ fn a_visitor_who_is_there_and_is_not_found_is_refused() {
                 .when(first)
                 .answer(400, "application/json", ALREADY),
         );
-        refusal(
+        assert_refusal(
             &sandbox,
             &["does not return exactly one visitor", "G10000001", "cs_1"],
         );
@@ -282,11 +283,11 @@ fn an_unreadable_list_of_visitors_is_an_outage() {
         let sandbox = one_person().config("Network.tries", "1");
         sandbox.add_visitor("21000001");
         sandbox.fault(on("byUniqueId").answer(status, content_type, body));
-        outage(&sandbox, &["PassagePoint", "cs_1"]);
+        assert_outage(&sandbox, &["PassagePoint", "cs_1"]);
         assert_eq!(intents(&sandbox), 0, "{status} {body:?}");
         assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{status} {body:?}");
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{status} {body:?}");
     }
 }
@@ -308,13 +309,13 @@ fn an_unreadable_answer_about_a_visitor_is_an_outage() {
     for (status, content_type, body) in answers {
         let sandbox = one_person().config("Network.tries", "1");
         sandbox.fault(on("createVisitor").answer_after(status, content_type, body));
-        outage(&sandbox, &["PassagePoint", "cs_1"]);
+        assert_outage(&sandbox, &["PassagePoint", "cs_1"]);
         assert_eq!(intents(&sandbox), 0, "{status} {body:?}");
         assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{status} {body:?}");
 
         // The visitor was made all the same, and is found.
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{status} {body:?}");
         assert_eq!(sandbox.world().visitors.len(), 1, "{status} {body:?}");
     }
@@ -352,26 +353,26 @@ fn an_id_that_is_a_text_is_taken_without_the_space_around_it() {
     let asked = sandbox.requests_to(Service::PassagePoint, "createPreReg");
     let body: Value = serde_json::from_str(&asked[0].body).expect("JSON");
     assert_eq!(body["visitorId"], "V-137");
-    let ids = texts(&sandbox, "SELECT visitor_id || ' ' || prereg_id FROM appts");
+    let ids = query_texts(&sandbox, "SELECT visitor_id || ' ' || prereg_id FROM appts");
     assert_eq!(ids, ["V-137 P-138"]);
 }
 
 #[test]
 fn a_visitor_that_passagepoint_will_not_make_is_refused_for_an_hour() {
     for status in [400, 409, 422] {
-        let sandbox = people(2);
+        let sandbox = sandbox_with_people(2);
         let first = |seen: &Seen| seen.parameter("uniqueId") == Some("21000001");
         let fault = on("createVisitor").when(first);
         sandbox.fault(fault.answer(status, "application/json", r#"{"error":"BAD_NAME"}"#));
-        refusal(&sandbox, &[&status.to_string(), "G10000001", "cs_1"]);
+        assert_refusal(&sandbox, &[&status.to_string(), "G10000001", "cs_1"]);
         let other = sandbox.visit("21000002", "LibCal Main", 30, 90);
         assert_eq!(sandbox.expected(), [other], "{status}");
 
         sandbox.clear_faults();
-        an_hour_later(&sandbox);
+        age_by_an_hour(&sandbox);
         good_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{status}: asked again");
-        assert_eq!(refusals(&sandbox), 0, "{status}");
+        assert_eq!(count_refusals(&sandbox), 0, "{status}");
     }
 }
 

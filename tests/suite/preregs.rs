@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use crate::in_doubt::{IN_DOUBT, attempts, on_prereg};
 use crate::sandbox::{Booking, Fault, Service};
 use crate::support::{
-    an_hour_later, assert_says, good_sync, needy_sync, one_person, outage, outage_sync, people,
-    recovered_sync, refusal, refusals, rows_of, state_of,
+    age_by_an_hour, assert_outage, assert_refusal, assert_says, count_refusals, count_rows,
+    good_sync, one_person, sandbox_with_people, state_of, sync_after_outage, sync_during_outage,
+    sync_needing_attention,
 };
 
 /// The appointments that are registered.
@@ -35,29 +36,29 @@ fn a_prereg_is_four_strings_with_the_times_in_unix_seconds() {
 #[test]
 fn a_prereg_that_passagepoint_will_not_make_is_refused_for_an_hour() {
     for status in [400, 409, 422] {
-        let sandbox = people(2);
+        let sandbox = sandbox_with_people(2);
         // The second booking is of another time, by which the first is known.
         sandbox.remove_rows("cs_2");
         sandbox.add_booking(Booking::new("cs_2").by("G10000002").minutes(100, 160));
         let start = (sandbox.now() + 1800).to_string();
         let fault = on_prereg().when(move |seen| seen.body.contains(&start));
         sandbox.fault(fault.answer(status, "application/json", r#"{"error":"NO"}"#));
-        refusal(&sandbox, &[&status.to_string(), "G10000001", "cs_1"]);
+        assert_refusal(&sandbox, &[&status.to_string(), "G10000001", "cs_1"]);
         let other = sandbox.visit("21000002", "LibCal Main", 100, 160);
         assert_eq!(sandbox.expected(), [other], "{status}");
         assert_eq!(
-            rows_of(&sandbox, IN_DOUBT),
+            count_rows(&sandbox, IN_DOUBT),
             0,
             "{status}: no intent is left"
         );
-        assert_eq!(rows_of(&sandbox, REGISTERED), 1, "{status}");
+        assert_eq!(count_rows(&sandbox, REGISTERED), 1, "{status}");
         assert_eq!(state_of(&sandbox, "cs_1"), "refused", "{status}");
 
         sandbox.clear_faults();
-        an_hour_later(&sandbox);
+        age_by_an_hour(&sandbox);
         good_sync(&sandbox);
         assert_eq!(sandbox.expected().len(), 2, "{status}: asked again");
-        assert_eq!(refusals(&sandbox), 0, "{status}");
+        assert_eq!(count_refusals(&sandbox), 0, "{status}");
         assert_eq!(state_of(&sandbox, "cs_1"), "registered", "{status}");
     }
 }
@@ -66,8 +67,8 @@ fn a_prereg_that_passagepoint_will_not_make_is_refused_for_an_hour() {
 fn a_prereg_refused_again_after_an_hour_is_not_reported_again() {
     let sandbox = one_person();
     sandbox.fault(on_prereg().answer(400, "application/json", r#"{"error":"NO"}"#));
-    refusal(&sandbox, &["400", "cs_1"]);
-    an_hour_later(&sandbox);
+    assert_refusal(&sandbox, &["400", "cs_1"]);
+    age_by_an_hour(&sandbox);
     sandbox.forget_requests();
     good_sync(&sandbox);
     assert_eq!(
@@ -91,7 +92,7 @@ fn an_unknown_destination_is_named_with_its_key_and_the_other_place_works() {
         .booking(Booking::new("cs_2").by("G10000001").at(10332))
         .config("PassagePoint.location_mapping.8827", "LibCal Attic");
     let says = ["LibCal Attic", "PassagePoint.location_mapping", "cs_1"];
-    refusal(&sandbox, &says);
+    assert_refusal(&sandbox, &says);
     let science = sandbox.visit("21000001", "LibCal Science", 30, 90);
     assert_eq!(sandbox.expected(), [science]);
 }
@@ -110,7 +111,7 @@ fn a_row_of_a_location_without_a_destination_is_refused_and_named_with_the_key()
         "location 999, which has no destination",
         "add it to PassagePoint.location_mapping",
     ];
-    refusal(&sandbox, &says);
+    assert_refusal(&sandbox, &says);
     assert_eq!(state_of(&sandbox, "cs_2"), "refused");
     let first = sandbox.visit("21000001", "LibCal Main", 30, 90);
     assert_eq!(sandbox.expected(), [first]);
@@ -124,21 +125,21 @@ fn passagepoint_turning_us_away_is_an_outage() {
         let sandbox = one_person();
         let fault = Fault::on(Service::PassagePoint).path(path);
         sandbox.fault(fault.answer(403, "application/json", r#"{"error":"no right"}"#));
-        outage(&sandbox, &["PassagePoint", "403", "cs_1"]);
+        assert_outage(&sandbox, &["PassagePoint", "403", "cs_1"]);
         assert_eq!(
             sandbox.requests_to(Service::PassagePoint, path).len(),
             1,
             "{path}"
         );
         assert_eq!(
-            rows_of(&sandbox, IN_DOUBT),
+            count_rows(&sandbox, IN_DOUBT),
             0,
             "{path}: nothing is in doubt"
         );
         assert_eq!(state_of(&sandbox, "cs_1"), "waiting", "{path}");
 
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(sandbox.expected().len(), 1, "{path}");
     }
 }
@@ -150,11 +151,11 @@ fn trouble_at_a_prereg_is_not_repeated_and_not_counted_and_after_three_in_a_row_
         let sandbox = one_person().config("Network.tries", "3");
         // As a server may that registers, and says otherwise.
         sandbox.fault(on_prereg().answer_after(status, "text/html", "<h1>Oh no</h1>"));
-        outage(&sandbox, &[&status.to_string(), "cs_1"]);
+        assert_outage(&sandbox, &[&status.to_string(), "cs_1"]);
         for pass in 2..=3 {
             assert_eq!(attempts(&sandbox), 0, "{status}");
             assert_eq!(state_of(&sandbox, "cs_1"), "in doubt", "{status}");
-            outage(
+            assert_outage(
                 &sandbox,
                 &["possibly registered twice", "cs_1", &status.to_string()],
             );
@@ -167,7 +168,7 @@ fn trouble_at_a_prereg_is_not_repeated_and_not_counted_and_after_three_in_a_row_
         }
         for hour in 1..=2 {
             for _ in 0..2 {
-                let said = outage_sync(&sandbox);
+                let said = sync_during_outage(&sandbox);
                 assert!(!said.contains("possibly registered twice"), "{said}");
                 assert_says(&said, &["1 visit waits", "cs_1", &status.to_string()]);
             }
@@ -177,13 +178,13 @@ fn trouble_at_a_prereg_is_not_repeated_and_not_counted_and_after_three_in_a_row_
                     .len(),
                 2 + hour
             );
-            an_hour_later(&sandbox);
-            outage(&sandbox, &["possibly registered twice", "cs_1"]);
+            age_by_an_hour(&sandbox);
+            assert_outage(&sandbox, &["possibly registered twice", "cs_1"]);
         }
         sandbox.forget_requests();
         sandbox.clear_faults();
-        an_hour_later(&sandbox);
-        let said = needy_sync(&sandbox);
+        age_by_an_hour(&sandbox);
+        let said = sync_needing_attention(&sandbox);
         assert_says(&said, &["possibly registered twice", "cs_1", "again after"]);
         assert_eq!(state_of(&sandbox, "cs_1"), "registered", "{status}");
         good_sync(&sandbox);
@@ -206,7 +207,7 @@ fn trouble_does_not_undo_the_attempts_before_it() {
     ] {
         sandbox.clear_faults();
         sandbox.fault(broken);
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
         assert_eq!(attempts(&sandbox), counted);
     }
 }
@@ -234,12 +235,12 @@ fn a_server_that_is_not_there_leaves_nothing_in_doubt() {
     good_sync(&sandbox);
     sandbox.add_booking(Booking::new("cs_2").by("G10000001").minutes(100, 160));
     sandbox.stop(Service::PassagePoint);
-    outage(&sandbox, &["PassagePoint is not responding", "cs_2"]);
-    assert_eq!(rows_of(&sandbox, IN_DOUBT), 0);
-    assert_eq!(rows_of(&sandbox, REGISTERED), 1);
+    assert_outage(&sandbox, &["PassagePoint is not responding", "cs_2"]);
+    assert_eq!(count_rows(&sandbox, IN_DOUBT), 0);
+    assert_eq!(count_rows(&sandbox, REGISTERED), 1);
     assert_eq!(state_of(&sandbox, "cs_2"), "waiting");
     sandbox.start(Service::PassagePoint);
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_eq!(sandbox.expected().len(), 2);
 }
 
@@ -270,7 +271,7 @@ fn a_stored_visitor_that_is_gone_is_found_anew_in_the_same_pass() {
             .len(),
         3
     );
-    assert_eq!(refusals(&sandbox), 0);
+    assert_eq!(count_refusals(&sandbox), 0);
     let stored: String = sandbox
         .cache()
         .query_row("SELECT visitor_id FROM users", [], |row| row.get(0))
@@ -296,8 +297,8 @@ fn a_refused_visit_is_told_though_another_of_its_booking_is_registered() {
     let start = (sandbox.now() + 1800).to_string();
     let fault = on_prereg().when(move |seen| seen.body.contains(&start));
     sandbox.fault(fault.answer(422, "application/json", r#"{"error":"NO"}"#));
-    refusal(&sandbox, &["422", "cs_1"]);
+    assert_refusal(&sandbox, &["422", "cs_1"]);
     assert_eq!(sandbox.expected().len(), 1);
-    assert_eq!(rows_of(&sandbox, "appts WHERE state = 'refused'"), 1);
-    assert_eq!(rows_of(&sandbox, REGISTERED), 1);
+    assert_eq!(count_rows(&sandbox, "appts WHERE state = 'refused'"), 1);
+    assert_eq!(count_rows(&sandbox, REGISTERED), 1);
 }

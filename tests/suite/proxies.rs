@@ -11,7 +11,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::sandbox::{Campus, Run, Sandbox, Service};
 use crate::support::{
-    assert_right, assert_says, good_sync, of_ada, one_person, rows_of, state_of, warnings,
+    assert_no_complaints, assert_says, count_rows, good_sync, of_ada, one_person, state_of,
+    warnings,
 };
 
 const VARIABLES: [&str; 6] = [
@@ -107,7 +108,7 @@ fn what_is_on_this_machine_is_never_asked_through_a_proxy() {
             let variables = [(variable, &*proxy.address()), ("NO_PROXY", no_proxy)];
             let run = run_with(&sandbox, &["sync"], &variables);
             assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{variable}");
-            assert_right(&sandbox);
+            assert_no_complaints(&sandbox);
             assert_eq!(sandbox.expected().len(), 1, "{variable}");
         }
     }
@@ -307,7 +308,7 @@ fn a_pass_goes_through_a_proxy_that_lets_it() {
     let (sandbox, proxy, campus) = doors_behind(usize::MAX, "");
     let run = sync_through(&sandbox, &proxy, &campus);
     assert_eq!((run.code, warnings(&run).as_str()), (0, ""), "{run:#?}");
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
     let to_doors = |head: &String| head.starts_with("CONNECT doors.example.edu:2444 HTTP/1.1\n");
     assert!(proxy.heads().iter().all(to_doors), "{:?}", proxy.heads());
@@ -328,7 +329,7 @@ fn a_visit_that_a_proxy_kept_from_being_asked_for_is_not_in_doubt() {
         assert_eq!(sandbox.count_of(Service::PassagePoint, "login"), 1);
         assert_ne!(proxy.heads().len(), 1, "the visit was to be asked for");
         assert_eq!(state_of(&sandbox, "cs_2"), "waiting", "{answer:?}");
-        let in_doubt = rows_of(&sandbox, "appts WHERE asked_ends_at IS NOT NULL");
+        let in_doubt = count_rows(&sandbox, "appts WHERE asked_ends_at IS NOT NULL");
         assert_eq!(in_doubt, 0, "{answer:?}");
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    assert_says, bytes, good_sync, holds, needy_sync, of_ada, one_json, one_person, outage_sync,
-    python_cache, recovered_sync, rows_of, sql, state_of, with_ada,
+    assert_says, cache_bytes, contains_text, count_rows, create_python_cache, good_sync, of_ada,
+    one_person, single_json, sql, state_of, sync_after_outage, sync_during_outage,
+    sync_needing_attention, with_ada,
 };
 
 pub const DAY: i64 = 24 * 3600;
@@ -39,7 +40,7 @@ pub fn prune(sandbox: &Sandbox, args: &[&str]) -> Run {
 
 /// How many appointments and users there are.
 pub fn counts(sandbox: &Sandbox) -> [i64; 2] {
-    ["appts", "users"].map(|table| rows_of(sandbox, table))
+    ["appts", "users"].map(|table| count_rows(sandbox, table))
 }
 
 fn on_prereg() -> Fault {
@@ -87,7 +88,7 @@ fn a_user_is_forgotten_with_all_their_visits() {
     sandbox.add_booking(of_ada("cs_3").minutes(100, 160));
     sandbox.add_booking(of_ada("cs_4").minutes(200, 260).cancelled());
     sandbox.fault(on_prereg().answer(422, "text/plain", "no"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     assert_eq!(state_of(&sandbox, "cs_3"), "refused");
     assert_eq!(counts(&sandbox), [4, 2]);
     // Only that of the first may come to be there a second time.
@@ -132,7 +133,7 @@ fn a_visit_given_up_in_doubt_is_tried_afresh_once_it_is_forgotten() {
     let sandbox = one_person();
     sandbox.fault(on_prereg().cut_before());
     for _ in 0..3 {
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
     }
     sandbox.clear_faults();
     sandbox.forget_requests();
@@ -141,7 +142,7 @@ fn a_visit_given_up_in_doubt_is_tried_afresh_once_it_is_forgotten() {
     assert_eq!(asked, 0, "it was given up");
     let said = prune(&sandbox, &["--appt", "cs_1"]).stderr;
     assert!(said.contains("in doubt"), "it may be registered: {said}");
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_eq!(
         sandbox.expected(),
         [sandbox.visit("21000001", "LibCal Main", 30, 90)]
@@ -158,7 +159,7 @@ fn users_whom_no_booking_named_for_long_go_when_asked() {
     prune(&sandbox, &[]);
     prune(&sandbox, &["--users-unseen-for", "32"]);
     assert_eq!(counts(&sandbox)[1], 2);
-    let pruned = one_json(&prune(&sandbox, &["--users-unseen-for", "30", "--json"]));
+    let pruned = single_json(&prune(&sandbox, &["--users-unseen-for", "30", "--json"]));
     assert_eq!(pruned, serde_json::json!({"appts": 0, "users": 1}));
     assert!(is_known(&sandbox, "lookup-user", "G10000002"));
     assert_eq!(counts(&sandbox)[1], 1);
@@ -169,7 +170,7 @@ fn a_refused_user_and_a_row_that_cannot_be_read_are_remembered_for_a_day() {
     let sandbox = with_ada()
         .booking(Booking::new("cs_1").by("G404"))
         .booking(of_ada("cs_2").with("toDate", "soon".into()));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     for (hours_ago, left, gone) in [(0, [2, 1], 0), (23, [2, 1], 0), (25, [1, 0], 1)] {
         sql(
             &sandbox,
@@ -178,7 +179,7 @@ fn a_refused_user_and_a_row_that_cannot_be_read_are_remembered_for_a_day() {
                  UPDATE appts SET changed_at = clock() - {hours_ago} * 3600"
             ),
         );
-        let pruned = one_json(&prune(&sandbox, &["--json"]));
+        let pruned = single_json(&prune(&sandbox, &["--json"]));
         assert_eq!(pruned, serde_json::json!({"appts": gone, "users": gone}));
         assert_eq!(counts(&sandbox), left, "after {hours_ago} hours");
     }
@@ -192,7 +193,7 @@ fn a_refused_user_and_a_row_that_cannot_be_read_are_remembered_for_a_day() {
 fn a_visit_that_waits_or_is_refused_goes_when_it_is_over() {
     let sandbox = one_person().booking(Booking::new("cs_2").by("G404"));
     sandbox.stop(Service::PassagePoint);
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let states = ["cs_1", "cs_2"].map(|book_id| state_of(&sandbox, book_id));
     assert_eq!(states, ["waiting", "refused"]);
     prune(&sandbox, &[]);
@@ -211,7 +212,7 @@ fn a_visit_that_may_be_registered_for_longer_is_kept_until_that_end() {
     let later = chrono::DateTime::from_timestamp(sandbox.now() + 150 * 60, 0).expect("a time");
     sandbox.edit_rows("cs_1", |row| row["toDate"] = later.to_rfc3339().into());
     sandbox.fault(on_prereg().cut_before());
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     // As it is when the first end is over, and the one last asked for is not.
     sql(
         &sandbox,
@@ -228,7 +229,7 @@ fn a_visit_that_may_be_registered_for_longer_is_kept_until_that_end() {
 #[test]
 fn a_user_whose_refusal_is_forgotten_is_asked_about_afresh() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     sandbox.add_user(User::new("G10000001").barcode("21000001"));
     good_sync(&sandbox);
     assert_eq!(state_of(&sandbox, "cs_1"), "refused", "for an hour");
@@ -242,7 +243,7 @@ fn a_user_whose_refusal_is_forgotten_is_asked_about_afresh() {
 fn appointments_of_the_python_program_go_at_the_first_prune() {
     for args in [&[][..], &["--keep-days", "365"]] {
         let sandbox = Sandbox::new();
-        python_cache(
+        create_python_cache(
             &sandbox,
             "INSERT INTO users VALUES ('g10000001', '21000001', '137'); INSERT INTO appts VALUES ('cs_1', '138');",
         );
@@ -255,7 +256,7 @@ fn appointments_of_the_python_program_go_at_the_first_prune() {
 fn a_dry_run_deletes_nothing_and_prints_how_much_it_would() {
     let sandbox = two_registered();
     ended(&sandbox, "cs_1", 0);
-    let before = bytes(&sandbox);
+    let before = cache_bytes(&sandbox);
     for (args, printed) in [
         (
             &["--dry-run"][..],
@@ -274,14 +275,14 @@ fn a_dry_run_deletes_nothing_and_prints_how_much_it_would() {
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (printed, ""));
     }
     assert_eq!(counts(&sandbox), [2, 2]);
-    assert!(before == bytes(&sandbox), "the file is unchanged");
+    assert!(before == cache_bytes(&sandbox), "the file is unchanged");
 }
 
 #[test]
 fn json_tells_how_much_was_deleted() {
     let sandbox = two_registered();
     ended(&sandbox, "cs_1", 0);
-    let pruned = one_json(&prune(&sandbox, &["--json"]));
+    let pruned = single_json(&prune(&sandbox, &["--json"]));
     assert_eq!(pruned, serde_json::json!({"appts": 1, "users": 0}));
 }
 
@@ -318,13 +319,16 @@ fn what_was_deleted_is_gone_from_the_bytes_of_the_cache() {
             .query_one("SELECT count(*) FROM users", [], |row| row.get(0))
             .unwrap();
         assert_eq!(count, 2);
-        assert!(holds(&bytes(&sandbox), "G10000001") && holds(&bytes(&sandbox), "cs_1"));
+        assert!(
+            contains_text(&cache_bytes(&sandbox), "G10000001")
+                && contains_text(&cache_bytes(&sandbox), "cs_1")
+        );
         prune(&sandbox, args);
-        let bytes = bytes(&sandbox);
+        let bytes = cache_bytes(&sandbox);
         for gone in ["G10000001", "21000001", "cs_1"] {
-            assert!(!holds(&bytes, gone), "{gone} after {args:?}");
+            assert!(!contains_text(&bytes, gone), "{gone} after {args:?}");
         }
-        assert!(holds(&bytes, "G10000002") && holds(&bytes, "cs_2"));
+        assert!(contains_text(&bytes, "G10000002") && contains_text(&bytes, "cs_2"));
     }
 }
 
@@ -354,7 +358,7 @@ fn what_is_deleted_is_gone_from_the_write_ahead_log_too_while_another_program_ha
     let count = || other.query_row("SELECT count(*) FROM users", [], |row| row.get::<_, i64>(0));
     assert_eq!(count(), Ok(2));
     prune(&sandbox, &["--user", "G10000001"]);
-    let left = bytes(&sandbox);
-    assert!(!holds(&left, "G10000001") && holds(&left, "G10000002"));
+    let left = cache_bytes(&sandbox);
+    assert!(!contains_text(&left, "G10000001") && contains_text(&left, "G10000002"));
     assert_eq!(count(), Ok(1));
 }

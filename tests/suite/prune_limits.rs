@@ -3,8 +3,8 @@
 use crate::prune::{DAY, counts, ended, is_known, prune, two_registered};
 use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
 use crate::support::{
-    assert_says, bytes, good_sync, holds, in_doubt, needy_sync, of_ada, one_person, python_cache,
-    sql, with_ada,
+    assert_says, cache_bytes, contains_text, create_python_cache, good_sync, of_ada, one_person,
+    sandbox_in_doubt, sql, sync_needing_attention, with_ada,
 };
 
 /// Makes the last full pass one that ended so many days ago.
@@ -19,7 +19,7 @@ fn last_pass(sandbox: &Sandbox, days: i64) {
 fn a_clock_that_runs_ahead_of_the_last_pass_deletes_nothing_that_was_listed_then() {
     let sandbox = two_registered();
     sandbox.add_booking(of_ada("cs_404").by("G404"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     ended(&sandbox, "cs_1", 5);
     ended(&sandbox, "cs_404", 5);
     sql(
@@ -130,7 +130,7 @@ fn what_is_forgotten_of_a_booking_is_not_the_user_of_that_id_nor_the_other_way()
         .user(User::new("G10000001").barcode("21000001"))
         .booking(Booking::new("G404").by("G404"))
         .booking(Booking::new("G10000002").by("G10000001"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     assert_eq!(counts(&sandbox), [2, 2]);
     prune(&sandbox, &["--appt", "G404"]);
     assert_eq!(counts(&sandbox), [1, 2]);
@@ -160,7 +160,7 @@ fn forgetting_what_the_python_program_registered_is_said_and_how_much() {
         ),
     ] {
         let sandbox = Sandbox::new();
-        python_cache(&sandbox, rows);
+        create_python_cache(&sandbox, rows);
         assert_eq!(prune(&sandbox, args).stderr, says, "{args:?}");
     }
 }
@@ -183,7 +183,10 @@ fn what_a_reader_keeps_in_the_log_is_told_and_goes_with_the_next_prune() {
     ];
     assert_says(&run.stderr, &says);
     assert_eq!(counts(&sandbox), [1, 1]);
-    assert!(holds(&bytes(&sandbox), "G10000001"), "so that it is true");
+    assert!(
+        contains_text(&cache_bytes(&sandbox), "G10000001"),
+        "so that it is true"
+    );
 
     // What only counts leaves nothing behind.
     let dry = prune(&sandbox, &["--dry-run", "--user", "G10000002"]);
@@ -191,8 +194,8 @@ fn what_a_reader_keeps_in_the_log_is_told_and_goes_with_the_next_prune() {
 
     reader.execute_batch("COMMIT").expect("its end");
     prune(&sandbox, &[]);
-    let left = bytes(&sandbox);
-    assert!(!holds(&left, "G10000001") && holds(&left, "G10000002"));
+    let left = cache_bytes(&sandbox);
+    assert!(!contains_text(&left, "G10000001") && contains_text(&left, "G10000002"));
 }
 
 #[test]
@@ -213,7 +216,7 @@ fn forgetting_a_visit_in_doubt_warns_that_it_may_come_to_be_there_twice() {
         ["prune", "--user", "G10000001"],
         ["prune", "--appt", "cs_1"],
     ] {
-        let sandbox = in_doubt();
+        let sandbox = sandbox_in_doubt();
         let run = sandbox.run(&args);
         assert_eq!(run.code, 0, "{run:#?}");
         assert_says(

@@ -9,8 +9,9 @@ use serde_json::json;
 use crate::cache::{assert_cache_refused, version};
 use crate::sandbox::{Booking, Sandbox, Service};
 use crate::support::{
-    assert_right, assert_says, bytes, good_sync, of_ada, one_json, one_person, outage_sync,
-    python_cache, recovered_sync, rows_of, sql, texts, with_ada,
+    assert_no_complaints, assert_says, cache_bytes, count_rows, create_python_cache, good_sync,
+    of_ada, one_person, query_texts, single_json, sql, sync_after_outage, sync_during_outage,
+    with_ada,
 };
 use crate::version_1_migration::day_of_version_1;
 
@@ -20,7 +21,7 @@ fn a_python_cache_is_taken_over_in_place() {
                INSERT INTO appts VALUES ('cs_9', '138');";
     for command in ["sync", "lookup-user g10000001", "lookup-appt cs_9"] {
         let sandbox = one_person();
-        python_cache(&sandbox, old);
+        create_python_cache(&sandbox, old);
         let args: Vec<_> = command.split(' ').collect();
         let run = sandbox.run(&args);
         // Only a pass can tell what LibCal lists.
@@ -31,8 +32,12 @@ fn a_python_cache_is_taken_over_in_place() {
         let appts = "SELECT concat_ws(' ', appt_id, prereg_id, primary_id, lid, starts_at, ends_at, state, reason)
                      FROM appts WHERE appt_id = 'cs_9'";
         let appt = r#"cs_9 138 registered "taken_over""#;
-        assert_eq!(texts(&sandbox, users), ["G10000001 21000001"], "{command}");
-        assert_eq!(texts(&sandbox, appts), [appt], "{command}");
+        assert_eq!(
+            query_texts(&sandbox, users),
+            ["G10000001 21000001"],
+            "{command}"
+        );
+        assert_eq!(query_texts(&sandbox, appts), [appt], "{command}");
         assert_eq!(version(&sandbox), "2", "{command}");
     }
 }
@@ -41,7 +46,7 @@ fn a_python_cache_is_taken_over_in_place() {
 fn a_user_taken_over_keeps_their_visitor() {
     let sandbox = one_person();
     let visitor = sandbox.add_visitor("21000001");
-    python_cache(
+    create_python_cache(
         &sandbox,
         &format!("INSERT INTO users VALUES ('g10000001', '21000001', '{visitor}');"),
     );
@@ -60,7 +65,7 @@ fn an_appointment_taken_over_stands_for_any_visit_of_its_booking_until_the_next_
     let sandbox = one_person()
         .booking(Booking::new("cs_1").by("G10000001").minutes(200, 260))
         .booking(Booking::new("cs_2").by("G10000001").minutes(300, 360));
-    python_cache(&sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
+    create_python_cache(&sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
     good_sync(&sandbox);
     good_sync(&sandbox);
     assert_eq!(
@@ -83,15 +88,18 @@ fn an_appointment_taken_over_stands_for_any_visit_of_its_booking_until_the_next_
 #[test]
 fn rows_that_lack_something_are_not_taken_over() {
     let sandbox = Sandbox::new();
-    python_cache(
+    create_python_cache(
         &sandbox,
         "INSERT INTO users VALUES ('g1', '21', '137'), ('G1 ', '22', '138'), ('', '23', '139'), (NULL, '24', '140'),
              ('g2', NULL, '141'), ('g3', '', '142'), ('g4', '25', NULL), ('g5', '26', ''), ('g6', ' ', ' ');
          INSERT INTO appts VALUES ('cs_1', '1'), ('cs_2', NULL), ('cs_3', ''), ('', '2'), (NULL, '3'), ('cs_4', ' ');",
     );
     sandbox.run(&["lookup-user", "g1"]);
-    assert_eq!(texts(&sandbox, "SELECT primary_id FROM users"), ["G1"]);
-    assert_eq!(texts(&sandbox, "SELECT appt_id FROM appts"), ["cs_1"]);
+    assert_eq!(
+        query_texts(&sandbox, "SELECT primary_id FROM users"),
+        ["G1"]
+    );
+    assert_eq!(query_texts(&sandbox, "SELECT appt_id FROM appts"), ["cs_1"]);
 }
 
 #[test]
@@ -111,13 +119,13 @@ fn a_python_cache_with_several_rows_for_one_booking_is_taken_over_too() {
         "it stands for any visit of the booking"
     );
     let appts = "SELECT DISTINCT appt_id FROM appts ORDER BY appt_id";
-    assert_eq!(texts(&sandbox, appts), ["cs_1", "cs_2"]);
+    assert_eq!(query_texts(&sandbox, appts), ["cs_1", "cs_2"]);
 }
 
 #[test]
 fn a_visit_taken_over_that_is_cancelled_says_that_passagepoint_may_expect_the_person() {
     let sandbox = one_person();
-    python_cache(&sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
+    create_python_cache(&sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
     good_sync(&sandbox);
     sandbox.edit_rows("cs_1", |row| row["status"] = "Cancelled by User".into());
     good_sync(&sandbox);
@@ -140,17 +148,17 @@ fn a_python_cache_of_numbers_is_taken_over_too() {
          INSERT INTO users VALUES (20000001, 21000001, 137505764541173);
          INSERT INTO appts VALUES (77, 137506834088713);",
     );
-    let user = one_json(&sandbox.run(&["lookup-user", "20000001", "--json"]));
+    let user = single_json(&sandbox.run(&["lookup-user", "20000001", "--json"]));
     assert_eq!(user["barcode"], "21000001");
     assert_eq!(user["visitor_id"], "137505764541173");
-    let appt = one_json(&sandbox.run(&["lookup-appt", "77", "--json"]));
+    let appt = single_json(&sandbox.run(&["lookup-appt", "77", "--json"]));
     assert_eq!(appt["prereg_id"], "137506834088713");
 }
 
 #[test]
 fn a_dry_run_tells_what_a_pass_would_do_with_an_older_cache_and_leaves_it_as_it_was() {
     let sandbox = day_of_version_1();
-    let before = bytes(&sandbox);
+    let before = cache_bytes(&sandbox);
     let run = sandbox.run(&["sync", "--dry-run"]);
     assert_eq!(run.code, 1, "{run:#?}");
     let register: Vec<_> = run
@@ -164,9 +172,9 @@ fn a_dry_run_tells_what_a_pass_would_do_with_an_older_cache_and_leaves_it_as_it_
         &["cs_doubt of G10000001", "possibly registered twice"],
     );
     assert_eq!(sandbox.expected(), []);
-    assert!(before == bytes(&sandbox), "the file is unchanged");
+    assert!(before == cache_bytes(&sandbox), "the file is unchanged");
     assert_eq!(version(&sandbox), "1");
-    assert_right(&sandbox);
+    assert_no_complaints(&sandbox);
 }
 
 #[test]
@@ -183,7 +191,7 @@ fn a_take_over_that_breaks_leaves_the_old_cache_as_it_was() {
     );
     let pythons = || {
         let sandbox = one_person();
-        python_cache(
+        create_python_cache(
             &sandbox,
             "INSERT INTO users VALUES ('g10000001', '21000001', '137'); INSERT INTO appts VALUES ('cs_1', '138');",
         );
@@ -195,7 +203,7 @@ fn a_take_over_that_breaks_leaves_the_old_cache_as_it_was() {
         (day_of_version_1(), at_the_end),
     ] {
         sql(&sandbox, obstacle);
-        let before = bytes(&sandbox);
+        let before = cache_bytes(&sandbox);
         for args in [
             &["sync"][..],
             &["sync", "--dry-run"],
@@ -205,21 +213,21 @@ fn a_take_over_that_breaks_leaves_the_old_cache_as_it_was() {
         ] {
             let run = sandbox.run(args);
             assert_cache_refused(&sandbox, &run, &["cache.db"]);
-            assert!(before == bytes(&sandbox), "{args:?} changed the file");
+            assert!(before == cache_bytes(&sandbox), "{args:?} changed the file");
         }
         sql(&sandbox, mend);
         assert_ne!(sandbox.sync().code, 75);
         assert_eq!(version(&sandbox), "2");
         let ada = "users WHERE primary_id = 'G10000001' AND barcode = '21000001'";
-        assert_eq!(rows_of(&sandbox, ada), 1);
-        assert_right(&sandbox);
+        assert_eq!(count_rows(&sandbox, ada), 1);
+        assert_no_complaints(&sandbox);
     }
 }
 
 #[test]
 fn a_python_programs_cache_that_everybody_could_read_is_taken_over_as_a_private_one() {
     let sandbox = with_ada();
-    python_cache(
+    create_python_cache(
         &sandbox,
         "INSERT INTO appts VALUES ('cs_1', '7'), (x'00ff', '8'), ('cs_3', x'ff');
          INSERT INTO users VALUES ('G10000001', '21000001', '9'), ('G2', x'00ff', '9');",
@@ -233,8 +241,8 @@ fn a_python_programs_cache_that_everybody_could_read_is_taken_over_as_a_private_
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(rows_of(&sandbox, "appts"), 1, "bytes are no booking id");
-    assert_eq!(rows_of(&sandbox, "users"), 1, "nor a barcode");
+    assert_eq!(count_rows(&sandbox, "appts"), 1, "bytes are no booking id");
+    assert_eq!(count_rows(&sandbox, "users"), 1, "nor a barcode");
     good_sync(&sandbox);
 }
 
@@ -244,7 +252,7 @@ fn status_tells_which_imported_bookings_are_still_to_come() {
         .booking(of_ada("cs_1").minutes(200, 260))
         .booking(of_ada("cs_2").minutes(-120, -60))
         .booking(of_ada("cs_3").cancelled());
-    python_cache(
+    create_python_cache(
         &sandbox,
         "INSERT INTO appts VALUES ('cs_1', '138'), ('cs_2', '139'), ('cs_3', '140'), ('cs_old', '141');",
     );
@@ -258,7 +266,7 @@ fn status_tells_which_imported_bookings_are_still_to_come() {
             .to_owned()
     };
     let to_come = || {
-        let found = one_json(&sandbox.run(&["--json", "status"]));
+        let found = single_json(&sandbox.run(&["--json", "status"]));
         assert_eq!(found["imported"]["bookings"], 4);
         found["imported"]["to_come"].clone()
     };
@@ -279,7 +287,7 @@ fn status_tells_which_imported_bookings_are_still_to_come() {
     let visits = sandbox.run(&["--json", "lookup-appt", "cs_1"]).json();
     assert_eq!(to_come(), json!(visits[1..]));
     // What was taken over has no times, and is none of the visits that are counted.
-    let counts = one_json(&sandbox.run(&["--json", "status"]))["states"].take();
+    let counts = single_json(&sandbox.run(&["--json", "status"]))["states"].take();
     assert_eq!(
         (&counts["registered"], &counts["cancelled"]),
         (&json!(2), &json!(1))
@@ -296,19 +304,19 @@ fn status_tells_which_imported_bookings_are_still_to_come() {
         "none of them is still to come: the next `prune` forgets them"
     );
     sandbox.stop(Service::LibCal);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     assert_eq!(
         status(1),
         "LibCal's lists cannot be read, so that others may still be to come"
     );
     sandbox.start(Service::LibCal);
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_eq!(sandbox.run(&["prune"]).code, 0);
     let run = sandbox.run(&["status"]);
     assert!(!run.stdout.contains("imported from"), "{run:#?}");
     let none = json!({"bookings": 0, "to_come": []});
     assert_eq!(
-        one_json(&sandbox.run(&["--json", "status"]))["imported"],
+        single_json(&sandbox.run(&["--json", "status"]))["imported"],
         none
     );
 }

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Seen, Service, User};
 use crate::support::{
-    assert_says, good_sync, needy_sync, of_ada, one_json, one_person, outage_sync, rows_of, sql,
-    state_of, with_ada,
+    assert_says, count_rows, good_sync, of_ada, one_person, single_json, sql, state_of,
+    sync_during_outage, sync_needing_attention, with_ada,
 };
 
 fn preregs(sandbox: &Sandbox) -> usize {
@@ -20,7 +20,7 @@ fn on_prereg() -> Fault {
 }
 
 fn prereg_of(sandbox: &Sandbox, book_id: &str) -> serde_json::Value {
-    one_json(&sandbox.run(&["--json", "lookup-appt", book_id]))["prereg_id"].take()
+    single_json(&sandbox.run(&["--json", "lookup-appt", book_id]))["prereg_id"].take()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_later_pass_takes_over_what_an_earlier_one_registered() {
     sandbox.add_booking(of_ada("cs_2").minutes(40, 80));
     let run = sandbox.run(&["--json", "sync"]);
     assert_eq!(run.code, 0, "{run:#?}");
-    let summary = one_json(&run);
+    let summary = single_json(&run);
     assert_eq!(
         (&summary["registered"], &summary["already_registered"]),
         (&json!(0), &json!(2))
@@ -104,7 +104,7 @@ fn one_person_under_several_ids_is_registered_once_however_many_threads_there_ar
             let is_new = |earlier: &crate::sandbox::Expected| !crate::day::covers(earlier, later);
             assert!(made[..n].iter().all(is_new), "{made:#?}");
         }
-        assert_eq!(rows_of(&sandbox, "appts WHERE state = 'registered'"), 4);
+        assert_eq!(count_rows(&sandbox, "appts WHERE state = 'registered'"), 4);
     }
 }
 
@@ -160,7 +160,7 @@ fn a_cancelled_booking_whose_prereg_serves_another_is_reported_once_so_that_it_i
     let sandbox = one_person().booking(of_ada("cs_2").minutes(40, 80));
     good_sync(&sandbox);
     sandbox.edit_rows("cs_1", |row| row["status"] = "Cancelled by User".into());
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     let says = "1 booking cancelled, its pre-registration also covers booking cs_2: leave it in PassagePoint (cs_1 of G10000001)";
     assert_eq!(said, format!("warning: {says}\n"));
     good_sync(&sandbox);
@@ -194,11 +194,11 @@ fn a_covered_booking_that_becomes_longer_is_registered_by_itself() {
 fn what_lies_within_a_visit_in_doubt_waits_for_it_and_is_covered_then() {
     let sandbox = one_person().booking(of_ada("cs_2").minutes(40, 80));
     sandbox.fault(on_prereg().cut_after().times(1));
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
     assert_eq!(state_of(&sandbox, "cs_2"), "waiting");
     assert_eq!(preregs(&sandbox), 1);
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_says(&said, &["possibly registered twice: 1 visit", "cs_1"]);
     assert_eq!(preregs(&sandbox), 2);
     assert_eq!(state_of(&sandbox, "cs_2"), "registered");
@@ -210,7 +210,7 @@ fn what_lies_within_a_visit_that_was_given_up_is_registered_and_named_first() {
     let sandbox = one_person();
     sandbox.fault(on_prereg().cut_after());
     for _ in 0..3 {
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
     }
     sandbox.clear_faults();
     sandbox.add_booking(of_ada("cs_2").minutes(40, 80));
@@ -317,11 +317,11 @@ fn what_may_be_covered_by_a_visit_of_a_pass_that_was_killed_comes_after_it_under
     good_sync(&sandbox);
     sandbox.add_booking(of_ada("cs_1"));
     sandbox.fault(on_prereg().cut_before().times(1));
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     // As a pass leaves it that was killed before there was an answer.
     sql(&sandbox, "UPDATE appts SET failures = 0");
     sandbox.add_booking(Booking::new("cs_2").by("21000001").minutes(30, 80));
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_says(&said, &["possibly registered twice: 1 visit", "cs_1"]);
     assert!(!said.contains("cs_2"), "{said}");
     assert_eq!(state_of(&sandbox, "cs_2"), "registered");
@@ -331,7 +331,7 @@ fn what_may_be_covered_by_a_visit_of_a_pass_that_was_killed_comes_after_it_under
 #[test]
 fn a_visit_that_a_longer_one_covers_ends_from_then_on_when_that_one_does() {
     let sandbox = one_person().booking(of_ada("cs_2").minutes(40, 80));
-    let look_up = || one_json(&sandbox.run(&["--json", "lookup-appt", "cs_2"]));
+    let look_up = || single_json(&sandbox.run(&["--json", "lookup-appt", "cs_2"]));
     good_sync(&sandbox);
     let before = look_up();
     good_sync(&sandbox);

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
 use crate::support::{
-    an_hour_later, assert_says, good_sync, needy_sync, of_ada, one_person, outage_sync,
-    recovered_sync, sql, state_of, texts, with_ada,
+    age_by_an_hour, assert_says, good_sync, of_ada, one_person, query_texts, sql, state_of,
+    sync_after_outage, sync_during_outage, sync_needing_attention, with_ada,
 };
 
 fn on_prereg() -> Fault {
@@ -22,7 +22,7 @@ fn on_list(parameter: &'static str, value: &'static str) -> Fault {
 fn visits(sandbox: &Sandbox) -> Vec<String> {
     let columns = "appt_id, ifnull(primary_id, ''), ifnull(lid, ''), ifnull(starts_at, ''), ifnull(ends_at, ''),
         ifnull(status, ''), state, ifnull(reason, ''), ifnull(prereg_id, ''), changed_at, ifnull(reported_at, '')";
-    texts(
+    query_texts(
         sandbox,
         &format!("SELECT concat_ws('|', {columns}) FROM appts ORDER BY 1"),
     )
@@ -36,7 +36,7 @@ fn fill_a_page(sandbox: &Sandbox) {
 }
 
 /// Every kind of trouble that a booking can be in, with two reasons for some of them.
-fn troubled() -> Sandbox {
+fn with_trouble() -> Sandbox {
     let sandbox = with_ada()
         .user(User::new("G10000002").inactive_barcode("20999999"))
         .booking(of_ada("cs_good").seat(1))
@@ -59,8 +59,8 @@ fn troubled() -> Sandbox {
 
 #[test]
 fn reasons_of_one_booking_are_each_told_once_and_do_not_take_turns() {
-    let sandbox = troubled();
-    let said = needy_sync(&sandbox);
+    let sandbox = with_trouble();
+    let said = sync_needing_attention(&sandbox);
     assert_eq!(said.lines().count(), 5, "{said}");
     for part in [
         "the primary ID on the booking form is not valid: correct it in LibCal (cs_people)",
@@ -75,15 +75,15 @@ fn reasons_of_one_booking_are_each_told_once_and_do_not_take_turns() {
         let before = visits(&sandbox);
         good_sync(&sandbox);
         assert_eq!(visits(&sandbox), before, "{hour}");
-        an_hour_later(&sandbox);
+        age_by_an_hour(&sandbox);
         good_sync(&sandbox);
     }
 }
 
 #[test]
 fn the_order_of_the_rows_changes_nothing_between_two_passes() {
-    let sandbox = troubled();
-    needy_sync(&sandbox);
+    let sandbox = with_trouble();
+    sync_needing_attention(&sandbox);
     let before = visits(&sandbox);
     let expected = sandbox.expected();
     sandbox.forget_requests();
@@ -100,7 +100,7 @@ fn the_order_of_the_rows_changes_nothing_between_two_passes() {
 #[test]
 fn the_order_of_the_rows_changes_nothing_in_a_first_pass() {
     let first_pass = |reversed: bool| {
-        let sandbox = troubled()
+        let sandbox = with_trouble()
             .user(User::new("G10000003").barcode("21000003"))
             .booking(
                 Booking::new("cs_names")
@@ -118,7 +118,7 @@ fn the_order_of_the_rows_changes_nothing_in_a_first_pass() {
                     .person("Bob", "Yew", ""),
             );
         sandbox.world().reversed = reversed;
-        let said = needy_sync(&sandbox);
+        let said = sync_needing_attention(&sandbox);
         let world = sandbox.world();
         let visitor = world
             .visitors
@@ -126,7 +126,7 @@ fn the_order_of_the_rows_changes_nothing_in_a_first_pass() {
             .find(|one| one.unique_id == "21000003");
         let visitor = visitor.expect("a visitor").clone();
         drop(world);
-        let states = texts(
+        let states = query_texts(
             &sandbox,
             "SELECT concat_ws('|', appt_id, primary_id, lid, starts_at - (SELECT min(starts_at) FROM appts), state, reason)
              FROM appts ORDER BY 1",
@@ -139,17 +139,17 @@ fn the_order_of_the_rows_changes_nothing_in_a_first_pass() {
 
 #[test]
 fn a_list_that_failed_in_between_makes_no_news_of_a_refusal() {
-    let sandbox = troubled();
-    needy_sync(&sandbox);
+    let sandbox = with_trouble();
+    sync_needing_attention(&sandbox);
     let before = visits(&sandbox);
     for lid in ["8827", "10332"] {
         sandbox.fault(on_list("lid", lid));
-        let said = outage_sync(&sandbox);
+        let said = sync_during_outage(&sandbox);
         assert_eq!(said.lines().count(), 1, "{said}");
         assert_says(&said, &["not all bookings of "]);
         assert_eq!(visits(&sandbox), before, "{lid}");
         sandbox.clear_faults();
-        recovered_sync(&sandbox);
+        sync_after_outage(&sandbox);
         assert_eq!(visits(&sandbox), before, "{lid}");
     }
 }
@@ -176,7 +176,7 @@ fn a_list_that_ended_early_says_nothing_against_a_visit_of_which_it_may_lack_row
     sandbox.add_booking(Booking::new("cs_2").by("G10000002"));
     sandbox.add_booking(Booking::new("cs_3").by("G10000003"));
     sandbox.add_booking(Booking::new("cs_4").by(".."));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let before = visits(&sandbox);
     sandbox.fault(on_list("page", "2"));
     let run = sandbox.run(&["-v", "sync"]);
@@ -191,7 +191,7 @@ fn a_list_that_ended_early_says_nothing_against_a_visit_of_which_it_may_lack_row
     assert!(!run.stderr.contains("was cancelled"), "{run:#?}");
     assert_eq!(visits(&sandbox), before);
     sandbox.clear_faults();
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_eq!(visits(&sandbox), before);
 }
 
@@ -204,17 +204,17 @@ fn what_a_list_that_ended_early_says_for_a_visit_counts() {
     sandbox.edit_rows("cs_1", |row| row["status"] = "Confirmed".into());
     sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
     sandbox.world().rows.rotate_right(1);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     for book_id in ["cs_1", "cs_2"] {
         assert_eq!(state_of(&sandbox, book_id), "registered");
     }
     // And of another location's visits, whose list was read, all is known.
     sandbox.clear_faults();
     sandbox.add_booking(of_ada("cs_3").at(10332).minutes(200, 260));
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     sandbox.fault(on_list("lid", "8827"));
     sandbox.edit_rows("cs_3", |row| row["status"] = "Cancelled by User".into());
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     assert_eq!(state_of(&sandbox, "cs_3"), "cancelled");
 }
 
@@ -233,16 +233,19 @@ fn a_visit_refused_by_turns_for_its_own_and_for_its_users_sake_is_told_of_each_o
         });
     };
     let refused = "PassagePoint refused the pre-registration (422)";
-    assert_says(&needy_sync(&sandbox), &[refused]);
+    assert_says(&sync_needing_attention(&sandbox), &[refused]);
     for is_first in [true, false] {
-        an_hour_later(&sandbox);
+        age_by_an_hour(&sandbox);
         set_card(false);
         if is_first {
-            assert_says(&needy_sync(&sandbox), &["no active barcode in Alma"]);
+            assert_says(
+                &sync_needing_attention(&sandbox),
+                &["no active barcode in Alma"],
+            );
         }
         good_sync(&sandbox);
         assert_eq!(state_of(&sandbox, "cs_1"), "refused");
-        an_hour_later(&sandbox);
+        age_by_an_hour(&sandbox);
         set_card(true);
         good_sync(&sandbox);
         let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
@@ -252,19 +255,22 @@ fn a_visit_refused_by_turns_for_its_own_and_for_its_users_sake_is_told_of_each_o
     let later = "UPDATE users SET reported_at = reported_at - 86400;
                  UPDATE appts SET reported_at = reported_at - 86400;";
     sql(&sandbox, later);
-    assert_says(&needy_sync(&sandbox), &[refused]);
-    an_hour_later(&sandbox);
+    assert_says(&sync_needing_attention(&sandbox), &[refused]);
+    age_by_an_hour(&sandbox);
     set_card(false);
-    assert_says(&needy_sync(&sandbox), &["no active barcode in Alma"]);
+    assert_says(
+        &sync_needing_attention(&sandbox),
+        &["no active barcode in Alma"],
+    );
 }
 
 #[test]
 fn a_new_reason_of_a_user_or_a_visit_that_was_reported_is_told_at_once() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1"));
-    assert_says(&needy_sync(&sandbox), &["not in Alma"]);
+    assert_says(&sync_needing_attention(&sandbox), &["not in Alma"]);
     sandbox.add_user(User::new("G10000001").inactive_barcode("21000001"));
-    an_hour_later(&sandbox);
-    assert_says(&needy_sync(&sandbox), &["no active barcode"]);
+    age_by_an_hour(&sandbox);
+    assert_says(&sync_needing_attention(&sandbox), &["no active barcode"]);
     good_sync(&sandbox);
 
     let sandbox = one_person();
@@ -272,15 +278,15 @@ fn a_new_reason_of_a_user_or_a_visit_that_was_reported_is_told_at_once() {
         sandbox.clear_faults();
         sandbox.fault(on_prereg().answer(status, "text/plain", "no"));
         let says = format!("refused the pre-registration ({status})");
-        assert_says(&needy_sync(&sandbox), &[&says]);
+        assert_says(&sync_needing_attention(&sandbox), &[&says]);
         good_sync(&sandbox);
-        an_hour_later(&sandbox);
+        age_by_an_hour(&sandbox);
     }
 
     let sandbox = with_ada().booking(of_ada("cs_1").by(" "));
-    assert_says(&needy_sync(&sandbox), &["no primary ID"]);
+    assert_says(&sync_needing_attention(&sandbox), &["no primary ID"]);
     sandbox.edit_rows("cs_1", |row| row["q12505"] = json!(".."));
-    assert_says(&needy_sync(&sandbox), &["is not valid"]);
+    assert_says(&sync_needing_attention(&sandbox), &["is not valid"]);
     good_sync(&sandbox);
 }
 
@@ -294,16 +300,16 @@ fn a_cancelled_booking_whose_prereg_serves_two_others_is_told_once_though_a_list
     assert_eq!(sandbox.expected().len(), 1);
     sandbox.edit_rows("cs_1", |row| row["status"] = "Cancelled by User".into());
     assert_says(
-        &needy_sync(&sandbox),
+        &sync_needing_attention(&sandbox),
         &["also covers booking cs_", "(cs_1 of"],
     );
     let before = visits(&sandbox);
     sandbox.fault(on_list("lid", "10332"));
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(visits(&sandbox), before);
     sandbox.clear_faults();
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_eq!(visits(&sandbox), before);
 }
 
@@ -318,7 +324,7 @@ fn a_booking_is_named_once_in_a_line_however_many_visits_it_has() {
     let times = |line: &str| line.matches("cs_1").count();
     // An outage.
     sandbox.fault(on_prereg().cut_after());
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     let [line] = said.lines().collect::<Vec<_>>()[..] else {
         panic!("{said}");
     };
@@ -326,7 +332,7 @@ fn a_booking_is_named_once_in_a_line_however_many_visits_it_has() {
     assert_eq!(times(line), 1, "{line}");
     // Two in doubt.
     sandbox.clear_faults();
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     let line = said.lines().next().unwrap_or_default();
     assert_says(line, &["possibly registered twice: 2 visits", "(cs_1 of"]);
     assert_eq!(times(line), 1, "{line}");
@@ -336,7 +342,7 @@ fn a_booking_is_named_once_in_a_line_however_many_visits_it_has() {
         sandbox.add_booking(Booking::new("cs_1").by("G404").minutes(from, from + 60));
         sandbox.add_booking(Booking::new("cs_1").by(" ").minutes(from, from + 60));
     }
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_eq!(said.lines().count(), 2, "{said}");
     assert!(said.lines().all(|line| times(line) == 1), "{said}");
     assert_says(&said, &["1 user refused", "1 booking refused"]);
@@ -346,7 +352,7 @@ fn a_booking_is_named_once_in_a_line_however_many_visits_it_has() {
         sandbox.add_booking(Booking::new(book_id).by("G404"));
     }
     assert_says(
-        &needy_sync(&sandbox),
+        &sync_needing_attention(&sandbox),
         &["1 user refused", "(G404 with cs_1)"],
     );
 }
@@ -378,7 +384,7 @@ fn a_cache_that_had_not_kept_what_was_reported_is_taken_over_and_tells_nothing_a
                 .minutes(100, 160)
                 .status("Blessed by the Dean"),
         );
-    assert_eq!(needy_sync(&sandbox).lines().count(), 2);
+    assert_eq!(sync_needing_attention(&sandbox).lines().count(), 2);
     sql(
         &sandbox,
         "ALTER TABLE users DROP COLUMN reported; ALTER TABLE appts DROP COLUMN reported;",
@@ -387,5 +393,5 @@ fn a_cache_that_had_not_kept_what_was_reported_is_taken_over_and_tells_nothing_a
     assert_eq!(sandbox.expected().len(), 1);
     let reported = "SELECT reported FROM users WHERE reported IS NOT NULL UNION ALL
                     SELECT reported FROM appts WHERE reported IS NOT NULL";
-    assert_eq!(texts(&sandbox, reported).len(), 2);
+    assert_eq!(query_texts(&sandbox, reported).len(), 2);
 }

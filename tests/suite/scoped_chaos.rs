@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::sandbox::{Booking, Expected, Fault, Run, Sandbox, Seen, Service, User};
-use crate::support::{an_hour_later, assert_right};
+use crate::support::{age_by_an_hour, assert_no_complaints};
 
 /// What is struck.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,10 +31,10 @@ const SCOPES: [Scope; 6] = [
 ];
 
 /// What happens to a request that is struck.
-type Way = fn(Fault) -> Fault;
+type FaultKind = fn(Fault) -> Fault;
 
 /// The last takes a second each time.
-const WAYS: [Way; 9] = [
+const FAULT_KINDS: [FaultKind; 9] = [
     |fault| fault.answer(500, "text/plain", "oh no"),
     |fault| fault.answer_after(500, "text/plain", "oh no"),
     |fault| fault.answer(401, "text/plain", "who?"),
@@ -126,7 +126,7 @@ impl Storm {
     }
 
     /// Begins the storm: of the requests that it strikes so many in a hundred go wrong, each in one of these ways.
-    fn begin(&self, seed: u64, percent: u64, ways: &'static [Way]) {
+    fn begin(&self, seed: u64, percent: u64, fault_kinds: &'static [FaultKind]) {
         let key = match self.scope {
             Scope::Zone(zone) => self.sandbox.world().alma_keys[zone].clone(),
             _ => String::new(),
@@ -136,7 +136,7 @@ impl Storm {
             Scope::Person | Scope::Visits => self.sandbox.add_visitor("BCSTRUCK").to_string(),
             _ => String::new(),
         };
-        for (nth, break_it) in ways.iter().enumerate() {
+        for (nth, break_it) in fault_kinds.iter().enumerate() {
             let (scope, key, visitor) = (self.scope, key.clone(), visitor.clone());
             let requests = Cell::new(0_u64);
             let fault = Fault::any().when(move |seen| {
@@ -147,7 +147,7 @@ impl Storm {
                 let mut hasher = DefaultHasher::new();
                 (seed, requests.get()).hash(&mut hasher);
                 let number = hasher.finish();
-                number % 100 < percent && number / 100 % ways.len() as u64 == nth as u64
+                number % 100 < percent && number / 100 % fault_kinds.len() as u64 == nth as u64
             });
             self.sandbox.fault(break_it(fault));
         }
@@ -159,7 +159,7 @@ impl Storm {
         for visit in &self.others {
             assert!(made.contains(visit), "{case}: {visit:?} waits: {runs:#?}");
         }
-        assert_right(&self.sandbox);
+        assert_no_complaints(&self.sandbox);
     }
 }
 
@@ -179,18 +179,18 @@ fn is_struck(scope: Scope, seen: &Seen, key: &str, visitor: &str) -> bool {
 }
 
 /// A storm of four passes, and what comes after it.
-fn weather(seed: u64, scope: Scope, percent: u64, ways: &'static [Way]) {
+fn random_faults(seed: u64, scope: Scope, percent: u64, fault_kinds: &'static [FaultKind]) {
     let concurrency = if seed.is_multiple_of(2) { "1" } else { "3" };
     let case = format!("seed {seed}, {scope:?}, {percent}%, concurrency {concurrency}");
     let mut storm = Storm::new(scope, concurrency);
-    storm.begin(seed, percent, ways);
+    storm.begin(seed, percent, fault_kinds);
     let mut runs: Vec<_> = (0..2).map(|_| storm.sandbox.run(&["-v", "sync"])).collect();
     storm.assert_others_stand(&case, &runs);
     storm.add_others(OTHERS, 150);
     runs.extend((0..2).map(|_| storm.sandbox.run(&["-v", "sync"])));
     storm.assert_others_stand(&case, &runs);
     storm.sandbox.clear_faults();
-    an_hour_later(&storm.sandbox);
+    age_by_an_hour(&storm.sandbox);
     runs.push(storm.sandbox.sync());
     for n in 0..STRUCK {
         let book_id = format!("cs_struck{n}");
@@ -210,17 +210,17 @@ fn weather(seed: u64, scope: Scope, percent: u64, ways: &'static [Way]) {
 }
 
 /// Each scope in each of these storms, several at once.
-fn storms(percent: u64, each: &'static [&'static [Way]]) {
+fn run_chaos(percent: u64, each: &'static [&'static [FaultKind]]) {
     let all: Vec<_> = SCOPES
         .into_iter()
-        .flat_map(|scope| each.iter().map(move |ways| (scope, *ways)))
+        .flat_map(|scope| each.iter().map(move |fault_kinds| (scope, *fault_kinds)))
         .collect();
     thread::scope(|threads| {
         for first in 0..6 {
             let mine = all.iter().enumerate().skip(first).step_by(6);
             threads.spawn(move || {
-                for (n, (scope, ways)) in mine {
-                    weather(n as u64, *scope, percent, ways);
+                for (n, (scope, fault_kinds)) in mine {
+                    random_faults(n as u64, *scope, percent, fault_kinds);
                 }
             });
         }
@@ -229,26 +229,26 @@ fn storms(percent: u64, each: &'static [&'static [Way]]) {
 
 #[test]
 fn a_storm_of_one_kind_that_strikes_one_thing_keeps_nobody_else_out() {
-    let each: &[&[Way]] = const {
+    let each: &[&[FaultKind]] = const {
         &[
-            &[WAYS[0]],
-            &[WAYS[1]],
-            &[WAYS[2]],
-            &[WAYS[3]],
-            &[WAYS[4]],
-            &[WAYS[6]],
-            &[WAYS[7]],
+            &[FAULT_KINDS[0]],
+            &[FAULT_KINDS[1]],
+            &[FAULT_KINDS[2]],
+            &[FAULT_KINDS[3]],
+            &[FAULT_KINDS[4]],
+            &[FAULT_KINDS[6]],
+            &[FAULT_KINDS[7]],
         ]
     };
-    storms(100, each);
+    run_chaos(100, each);
 }
 
 #[test]
 fn a_storm_of_hanging_requests_that_strikes_one_thing_keeps_nobody_else_out() {
-    storms(100, const { &[&[WAYS[8]]] });
+    run_chaos(100, const { &[&[FAULT_KINDS[8]]] });
 }
 
 #[test]
 fn a_storm_of_all_kinds_that_strikes_one_thing_keeps_nobody_else_out() {
-    storms(60, const { &[&WAYS, &WAYS, &WAYS] });
+    run_chaos(60, const { &[&FAULT_KINDS, &FAULT_KINDS, &FAULT_KINDS] });
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User};
-use crate::support::{an_hour_later, good_sync, outage_sync, recovered_sync, rows_of, sql};
+use crate::support::{
+    age_by_an_hour, count_rows, good_sync, sql, sync_after_outage, sync_during_outage,
+};
 
 /// So many people with a booking each at this location, from so many minutes on; their IDs begin with this.
 fn add_people(sandbox: &Sandbox, prefix: &str, number: usize, lid: i64, from: i64) {
@@ -16,7 +18,7 @@ fn add_people(sandbox: &Sandbox, prefix: &str, number: usize, lid: i64, from: i6
 }
 
 fn registered(sandbox: &Sandbox, lid: i64) -> i64 {
-    rows_of(
+    count_rows(
         sandbox,
         &format!("appts WHERE state = 'registered' AND lid = {lid}"),
     )
@@ -43,9 +45,9 @@ fn a_destination_that_answers_500_does_not_keep_the_visits_of_the_other_out() {
     for concurrency in ["1", "8"] {
         let sandbox = two_destinations(concurrency);
         sandbox.fault(on_main().answer(500, "text/plain", "oh no"));
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
         assert_eq!(registered(&sandbox, 10332), 12, "{concurrency}");
-        let in_doubt = rows_of(&sandbox, "appts WHERE state = 'in doubt'");
+        let in_doubt = count_rows(&sandbox, "appts WHERE state = 'in doubt'");
         assert!((3..=10).contains(&in_doubt), "{in_doubt} in doubt");
     }
 }
@@ -55,8 +57,8 @@ fn a_destination_that_hangs_does_not_keep_the_visits_of_the_other_out_for_more_t
     for concurrency in ["1", "8"] {
         let sandbox = two_destinations(concurrency);
         sandbox.fault(on_main().hang(Duration::from_secs(60)));
-        outage_sync(&sandbox);
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
+        sync_during_outage(&sandbox);
         assert_eq!(registered(&sandbox, 10332), 12, "{concurrency}");
     }
 }
@@ -76,10 +78,10 @@ fn a_destination_that_hangs_does_not_keep_known_users_out_of_the_other_for_more_
             }
         }
         sandbox.fault(on_main().hang(Duration::from_secs(60)));
-        outage_sync(&sandbox);
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
+        sync_during_outage(&sandbox);
         let again = "appts WHERE appt_id LIKE 'cs_againS%' AND state = 'registered'";
-        assert_eq!(rows_of(&sandbox, again), 12, "{concurrency}");
+        assert_eq!(count_rows(&sandbox, again), 12, "{concurrency}");
     }
 }
 
@@ -96,12 +98,12 @@ fn ids_that_make_alma_answer_500_do_not_keep_the_others_out_for_more_than_a_pass
                 .path("BAD")
                 .answer(500, "text/plain", "oh no"),
         );
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
         if number < 12 {
             assert_eq!(registered(&sandbox, 10332), 60, "in the first pass");
         }
-        outage_sync(&sandbox);
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
+        sync_during_outage(&sandbox);
         assert_eq!(registered(&sandbox, 10332), 60, "{number}");
     }
 }
@@ -126,8 +128,8 @@ fn locations_that_answer_500_do_not_cut_the_list_of_a_good_one_short() {
             .when(|seen| seen.parameter("lid").is_some_and(|lid| lid.len() == 1))
             .answer(500, "text/plain", "oh no"),
     );
-    outage_sync(&sandbox);
-    assert_eq!(rows_of(&sandbox, "appts WHERE lid = 10332"), 250);
+    sync_during_outage(&sandbox);
+    assert_eq!(count_rows(&sandbox, "appts WHERE lid = 10332"), 250);
 }
 
 /// How often it was failed in a row to do something about a booking.
@@ -148,12 +150,12 @@ fn the_passes_in_which_something_failed_about_a_visit_are_counted_until_it_is_re
         let fault = Fault::any().path(path).when(of_bad);
         sandbox.fault(fault.answer(500, "text/plain", "oh no"));
         for passes in 1..=3 {
-            outage_sync(&sandbox);
+            sync_during_outage(&sandbox);
             assert_eq!(failures(&sandbox, "cs_BAD000"), passes, "{path}");
             assert_eq!(failures(&sandbox, "cs_G000"), 0, "{path}");
         }
         sandbox.clear_faults();
-        an_hour_later(&sandbox);
+        age_by_an_hour(&sandbox);
         sandbox.sync();
         assert_eq!(registered(&sandbox, 8827), 1, "{path}");
         assert_eq!(failures(&sandbox, "cs_BAD000"), 0, "{path}");
@@ -165,10 +167,10 @@ fn an_outage_that_left_nobody_asked_about_counts_for_nobody() {
     let sandbox = Sandbox::new().config("Network.tries", "1");
     add_people(&sandbox, "G", 3, 8827, 30);
     sandbox.stop(Service::PassagePoint);
-    outage_sync(&sandbox);
-    assert_eq!(rows_of(&sandbox, "appts WHERE failures > 0"), 0);
+    sync_during_outage(&sandbox);
+    assert_eq!(count_rows(&sandbox, "appts WHERE failures > 0"), 0);
     sandbox.start(Service::PassagePoint);
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
 }
 
 #[test]
@@ -186,7 +188,7 @@ fn who_failed_in_fewer_passes_comes_first_and_then_the_soonest_start() {
         add_people(&sandbox, id, 1, 8827, from);
     }
     sandbox.stop(Service::PassagePoint);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     for (id, _, failures) in visits {
         sql(
             &sandbox,
@@ -194,7 +196,7 @@ fn who_failed_in_fewer_passes_comes_first_and_then_the_soonest_start() {
         );
     }
     sandbox.start(Service::PassagePoint);
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     let made = sandbox.world().in_order();
     let order: Vec<_> = made.iter().map(|one| one.barcode.as_str()).collect();
     assert_eq!(order, ["BCC000", "BCA000", "BCD000", "BCE000", "BCB000"]);
@@ -205,12 +207,12 @@ fn a_service_of_which_nothing_answers_is_asked_little_and_leaves_nothing_in_doub
     for service in Service::ALL {
         let sandbox = two_destinations("4");
         sandbox.fault(Fault::on(service).hang(Duration::from_secs(60)));
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
         // Of Alma's two zones each is a service, and each of the four threads may be asking when
         // the third failure in a row comes.
         let asked = sandbox.count(service);
         assert!((1..=2 * (2 + 4)).contains(&asked), "{service:?}: {asked}");
-        assert_eq!(rows_of(&sandbox, "appts WHERE state = 'in doubt'"), 0);
+        assert_eq!(count_rows(&sandbox, "appts WHERE state = 'in doubt'"), 0);
     }
 }
 
@@ -223,11 +225,11 @@ fn destinations_that_all_hang_leave_few_in_doubt_however_many_passes_there_are()
     let most = 2 * (2 + 2);
     for _ in 0..2 {
         sandbox.forget_requests();
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
         let asked = sandbox.count_of(Service::PassagePoint, "createPreReg");
         assert!((1..=most).contains(&asked), "{asked}");
     }
-    let in_doubt = rows_of(&sandbox, "appts WHERE state = 'in doubt'");
+    let in_doubt = count_rows(&sandbox, "appts WHERE state = 'in doubt'");
     assert!((1..=8).contains(&in_doubt), "{in_doubt}");
 }
 
@@ -251,7 +253,7 @@ fn a_refusal_begins_the_count_of_failures_anew() {
     let on = |path| Fault::on(Service::PassagePoint).path(path);
     sandbox.fault(on("createVisitor").answer(500, "text/plain", "oh no"));
     for passes in 1..=2 {
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
         assert_eq!(failures(&sandbox, "cs_G000"), passes);
     }
     sandbox.clear_faults();

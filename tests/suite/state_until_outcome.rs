@@ -5,8 +5,8 @@ use chrono::DateTime;
 use crate::sandbox::{Fault, Sandbox, Service};
 use crate::states::assert_state;
 use crate::support::{
-    assert_says, good_sync, in_doubt, needy_sync, of_ada, one_person, outage_sync, recovered_sync,
-    with_ada,
+    assert_says, good_sync, of_ada, one_person, sandbox_in_doubt, sync_after_outage,
+    sync_during_outage, sync_needing_attention, with_ada,
 };
 
 /// The only visit of `cs_1` is in that state, for a reason that begins so.
@@ -27,12 +27,12 @@ fn set_end(sandbox: &Sandbox, minutes: i64) {
 fn a_visit_that_waits_for_an_outage_keeps_it_as_its_reason_while_no_pass_comes_to_it() {
     let sandbox = one_person();
     sandbox.stop(Service::Alma);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     sandbox.start(Service::Alma);
     let pass = sandbox.hold(Fault::on(Service::Alma), true);
     is(&sandbox, "waiting", "Alma is not responding");
     pass.kill();
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     is(&sandbox, "registered", "");
 }
 
@@ -40,26 +40,26 @@ fn a_visit_that_waits_for_an_outage_keeps_it_as_its_reason_while_no_pass_comes_t
 fn a_visit_that_was_refused_for_its_row_waits_once_that_is_mended() {
     let sandbox = one_person();
     set_status(&sandbox, "Blessed by the Dean");
-    assert_says(&needy_sync(&sandbox), &["is not known", "cs_1"]);
+    assert_says(&sync_needing_attention(&sandbox), &["is not known", "cs_1"]);
     set_status(&sandbox, "Confirmed");
     sandbox.stop(Service::PassagePoint);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     is(&sandbox, "waiting", "PassagePoint is not responding");
     sandbox.start(Service::PassagePoint);
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     is(&sandbox, "registered", "");
 }
 
 #[test]
 fn a_visit_in_doubt_stays_so_with_its_cause_while_it_is_not_tried_again_though_it_was_cancelled() {
-    let sandbox = in_doubt();
+    let sandbox = sandbox_in_doubt();
     sandbox.stop(Service::PassagePoint);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     is(&sandbox, "in doubt", "PassagePoint is not responding");
     set_status(&sandbox, "Cancelled by User");
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     set_status(&sandbox, "Confirmed");
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     is(&sandbox, "in doubt", "the last attempt was interrupted");
 }
 
@@ -81,7 +81,7 @@ fn a_visit_that_was_over_too_soon_waits_once_libcal_made_it_longer() {
 #[test]
 fn a_refused_visit_that_libcal_made_so_short_that_it_is_over_needs_nobody() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1").minutes(-20, 60));
-    assert_says(&needy_sync(&sandbox), &["not in Alma", "cs_1"]);
+    assert_says(&sync_needing_attention(&sandbox), &["not in Alma", "cs_1"]);
     assert_eq!(sandbox.run(&["status"]).code, 1);
     set_end(&sandbox, -1);
     good_sync(&sandbox);

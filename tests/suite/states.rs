@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Fault, Sandbox, Service};
 use crate::support::{
-    an_hour_later, assert_says, good_sync, needy_sync, of_ada, one_person, outage_sync,
-    recovered_sync, with_ada,
+    age_by_an_hour, assert_says, good_sync, of_ada, one_person, sync_after_outage,
+    sync_during_outage, sync_needing_attention, with_ada,
 };
 
 /// The visits of a booking as a look-up for a program tells them: state, reason and LibCal's status.
@@ -70,11 +70,11 @@ fn not_approved_then_denied_which_libcal_does_not_list() {
 fn waiting_then_registered() {
     let sandbox = one_person();
     sandbox.stop(Service::Alma);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     let reason = "Alma is not responding: connection refused";
     assert_state(&sandbox, "waiting", reason, "Confirmed");
     sandbox.start(Service::Alma);
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");
 }
 
@@ -82,9 +82,9 @@ fn waiting_then_registered() {
 fn waiting_then_refused() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1"));
     sandbox.stop(Service::Alma);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     sandbox.start(Service::Alma);
-    assert_says(&needy_sync(&sandbox), &["not in Alma", "cs_1"]);
+    assert_says(&sync_needing_attention(&sandbox), &["not in Alma", "cs_1"]);
     assert_state(&sandbox, "refused", "not in Alma", "Confirmed");
 }
 
@@ -92,10 +92,10 @@ fn waiting_then_refused() {
 fn waiting_then_cancelled() {
     let sandbox = one_person();
     sandbox.stop(Service::PassagePoint);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     set_status(&sandbox, "Cancelled by User");
     sandbox.start(Service::PassagePoint);
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_state(&sandbox, "cancelled", "", "Cancelled by User");
     assert_eq!(sandbox.expected(), []);
 }
@@ -122,13 +122,13 @@ fn a_visit_whose_pass_was_killed_before_its_turn_waits() {
 fn refused_then_registered() {
     let sandbox = one_person();
     sandbox.fault(on_prereg().answer(422, "text/plain", "no"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let reason = "PassagePoint refused the pre-registration (422)";
     assert_state(&sandbox, "refused", reason, "Confirmed");
     sandbox.clear_faults();
     good_sync(&sandbox);
     assert_state(&sandbox, "refused", reason, "Confirmed");
-    an_hour_later(&sandbox);
+    age_by_an_hour(&sandbox);
     good_sync(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");
 }
@@ -136,17 +136,17 @@ fn refused_then_registered() {
 #[test]
 fn refused_then_still_refused_while_alma_is_down() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1"));
-    needy_sync(&sandbox);
-    an_hour_later(&sandbox);
+    sync_needing_attention(&sandbox);
+    age_by_an_hour(&sandbox);
     sandbox.stop(Service::Alma);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     assert_state(&sandbox, "refused", "not in Alma", "Confirmed");
 }
 
 #[test]
 fn refused_then_cancelled() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     set_status(&sandbox, "Cancelled by Admin");
     good_sync(&sandbox);
     assert_state(&sandbox, "cancelled", "", "Cancelled by Admin");
@@ -156,7 +156,7 @@ fn refused_then_cancelled() {
 fn one_visit_of_a_booking_that_is_refused_does_not_keep_the_other_from_being_registered() {
     let sandbox = one_person();
     sandbox.fault(on_prereg().answer(422, "text/plain", "no"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     sandbox.clear_faults();
     sandbox.add_booking(of_ada("cs_1").minutes(100, 160));
     good_sync(&sandbox);
@@ -176,7 +176,7 @@ fn a_status_that_nobody_knows_is_refused_by_name_until_it_is_configured() {
                 .status("Blessed by the Dean")
                 .minutes(100, 160),
         );
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     let says = "2 bookings refused, status \"Blessed by the Dean\" is not known: add it to LibCal.statuses";
     assert_says(&said, &[says, "cs_1", "cs_2"]);
     assert_eq!(said.lines().count(), 1, "{said}");
@@ -238,7 +238,7 @@ fn registered_then_lengthened_during_an_outage_waits_and_says_until_when_it_is_r
     let later = chrono::DateTime::from_timestamp(sandbox.now() + 150 * 60, 0).expect("a time");
     sandbox.edit_rows("cs_1", |row| row["toDate"] = later.to_rfc3339().into());
     sandbox.stop(Service::PassagePoint);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     assert_state(
         &sandbox,
         "waiting",
@@ -248,7 +248,7 @@ fn registered_then_lengthened_during_an_outage_waits_and_says_until_when_it_is_r
     let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
     assert_says(&told, &["PassagePoint expects the person until"]);
     sandbox.start(Service::PassagePoint);
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");
     assert_eq!(sandbox.expected().len(), 2);
 }
@@ -263,7 +263,7 @@ fn a_visit_that_became_longer_is_not_over_when_its_first_end_is() {
         "UPDATE appts SET registered_ends_at = clock() - 60, ends_at = clock() - 60",
     );
     sandbox.fault(on_prereg().answer(422, "text/plain", "no"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
     assert_says(&told, &["cs_1 of G10000001: refused\n"]);
     let status = sandbox.run(&["status"]);
@@ -299,7 +299,7 @@ fn a_visit_held_up_by_alma_while_its_visitor_is_looked_for_waits() {
     sandbox.world().preregs.clear();
     sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
     sandbox.stop(Service::Alma);
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     let [visit] = visits(&sandbox, "cs_2").try_into().expect("one visit");
     assert_eq!(visit[0], "waiting");
 }
@@ -309,7 +309,7 @@ fn in_doubt_then_given_up_then_pruned() {
     let sandbox = one_person();
     sandbox.fault(on_prereg().cut_after());
     for _ in 0..2 {
-        outage_sync(&sandbox);
+        sync_during_outage(&sandbox);
         assert_state(
             &sandbox,
             "in doubt",
@@ -317,7 +317,7 @@ fn in_doubt_then_given_up_then_pruned() {
             "Confirmed",
         );
     }
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     assert_state(
         &sandbox,
         "in doubt",
@@ -328,7 +328,7 @@ fn in_doubt_then_given_up_then_pruned() {
     let run = sandbox.run(&["prune", "--appt", "cs_1"]);
     assert_says(&run.stderr, &["in doubt", "registers again"]);
     assert_eq!(visits(&sandbox, "cs_1"), Vec::<[Value; 3]>::new());
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");
 }
 
@@ -336,17 +336,17 @@ fn in_doubt_then_given_up_then_pruned() {
 fn in_doubt_then_cancelled_says_that_it_may_be_registered() {
     let sandbox = one_person();
     sandbox.fault(on_prereg().cut_after());
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     sandbox.clear_faults();
     set_status(&sandbox, "Cancelled by User");
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_state(&sandbox, "cancelled", "", "Cancelled by User");
     let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
     assert_says(&told, &["PassagePoint may still expect the person"]);
     // Booked back, it is what it was.
     set_status(&sandbox, "Confirmed");
     assert_says(
-        &needy_sync(&sandbox),
+        &sync_needing_attention(&sandbox),
         &["possibly registered twice", "cs_1"],
     );
     assert_state(&sandbox, "registered", "", "Confirmed");

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Run, Sandbox, Service, User};
 use crate::support::{
-    assert_says, good_sync, needy_sync, of_ada, one_json, one_person, outage_sync, sql, with_ada,
+    assert_says, good_sync, of_ada, one_person, single_json, sql, sync_during_outage,
+    sync_needing_attention, with_ada,
 };
 
 fn status(sandbox: &Sandbox, args: &[&str], code: i32) -> Run {
@@ -26,10 +27,10 @@ fn mixed_day() -> Sandbox {
                 .minutes(100, 160),
         )
         .booking(Booking::new("cs_404").by("G404").minutes(200, 260));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     sandbox.stop(Service::Alma);
     sandbox.add_booking(Booking::new("cs_wait").by("G10000002").minutes(300, 360));
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     sandbox
 }
 
@@ -41,7 +42,7 @@ fn a_day_on_which_all_is_well_is_two_lines_and_status_0() {
     assert_eq!(run.stderr, "");
     let lines: Vec<_> = run.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{run:#?}");
-    let pass = one_json(&status(&sandbox, &["--json"], 0))["last_pass"].take();
+    let pass = single_json(&status(&sandbox, &["--json"], 0))["last_pass"].take();
     let ended_at = DateTime::parse_from_rfc3339(pass["ended_at"].as_str().expect("a text"));
     let ended_at = ended_at.expect("RFC 3339").format("%a %-d %b %Y %H:%M UTC");
     assert_eq!(lines[0], format!("last full pass: {ended_at}, 0 min ago"));
@@ -100,7 +101,7 @@ fn what_is_waiting_refused_or_not_approved_has_its_lines_and_what_is_over_has_no
 #[test]
 fn the_status_for_a_program_has_these_fields_and_no_other() {
     let sandbox = mixed_day();
-    let mut found = one_json(&status(&sandbox, &["--json"], 1));
+    let mut found = single_json(&status(&sandbox, &["--json"], 1));
     let mut pass = found["last_pass"].take();
     for time in ["started_at", "ended_at"] {
         let time = pass[time].take();
@@ -117,7 +118,7 @@ fn the_status_for_a_program_has_these_fields_and_no_other() {
     assert!(DateTime::parse_from_rfc3339(since.as_str().expect("a text")).is_ok());
     let appts: Vec<Value> = ["cs_tentative", "cs_404", "cs_wait"]
         .iter()
-        .map(|id| one_json(&sandbox.run(&["--json", "lookup-appt", id])))
+        .map(|id| single_json(&sandbox.run(&["--json", "lookup-appt", id])))
         .collect();
     let expected = json!({
         "last_pass": null,
@@ -139,7 +140,7 @@ fn a_visit_that_waits_or_is_not_approved_needs_nobody_and_one_that_is_refused_do
     good_sync(&sandbox);
     status(&sandbox, &[], 0);
     sandbox.add_booking(Booking::new("cs_2").by("G404"));
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     // Though it was reported, and the passes are quiet about it.
     good_sync(&sandbox);
     status(&sandbox, &[], 1);
@@ -158,7 +159,7 @@ fn a_visit_in_doubt_needs_a_person() {
             .path("createPreReg")
             .cut_after(),
     );
-    outage_sync(&sandbox);
+    sync_during_outage(&sandbox);
     sql(&sandbox, "DELETE FROM outages");
     let run = status(&sandbox, &[], 1);
     assert_says(&run.stdout, &["cs_1 of G10000001: in doubt"]);
@@ -199,7 +200,7 @@ fn a_pass_that_began_and_has_not_ended_is_told() {
 #[test]
 fn where_no_full_pass_was_made_the_status_is_1() {
     let sandbox = with_ada().user(User::new("G2"));
-    crate::support::python_cache(&sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
+    crate::support::create_python_cache(&sandbox, "INSERT INTO appts VALUES ('cs_1', '138');");
     let run = status(&sandbox, &[], 1);
     assert_says(&run.stderr, &["no full pass has ended yet"]);
     assert_says(
@@ -209,7 +210,7 @@ fn where_no_full_pass_was_made_the_status_is_1() {
             "imported from the Python program: 1 booking; ",
         ],
     );
-    let found = one_json(&status(&sandbox, &["--json"], 1));
+    let found = single_json(&status(&sandbox, &["--json"], 1));
     assert_eq!(found["last_pass"], Value::Null);
 }
 

@@ -13,34 +13,34 @@ use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 pub fn good_sync(sandbox: &Sandbox) {
     let run = sandbox.sync();
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-    assert_right(sandbox);
+    assert_no_complaints(sandbox);
 }
 
 /// Runs a pass that must need a person, and returns what it said to them.
-pub fn needy_sync(sandbox: &Sandbox) -> String {
+pub fn sync_needing_attention(sandbox: &Sandbox) -> String {
     let run = sandbox.sync();
     assert_eq!(run.code, 1, "{run:#?}");
     assert_ne!(run.stderr, "", "somebody must be told");
-    assert_right(sandbox);
+    assert_no_complaints(sandbox);
     run.stderr
 }
 
 /// Runs a pass that must meet an outage, as somebody does who looks on, and returns the warnings and errors that it
 /// told them.
-pub fn outage_sync(sandbox: &Sandbox) -> String {
+pub fn sync_during_outage(sandbox: &Sandbox) -> String {
     let run = sandbox.run(&["-v", "sync"]);
     assert_eq!(run.code, 1, "{run:#?}");
-    assert_right(sandbox);
+    assert_no_complaints(sandbox);
     warnings(&run)
 }
 
 /// Runs a pass after an outage that was reported: it says no more than that this is over.
-pub fn recovered_sync(sandbox: &Sandbox) {
+pub fn sync_after_outage(sandbox: &Sandbox) {
     let run = sandbox.sync();
     assert_eq!(run.code, 0, "{run:#?}");
     let is_over = |line: &str| line.contains(" again after ");
     assert!(run.stderr.lines().all(is_over), "{run:#?}");
-    assert_right(sandbox);
+    assert_no_complaints(sandbox);
 }
 
 /// The warnings and errors of a run with `-v`, without the time that each begins with.
@@ -57,12 +57,12 @@ pub fn day(days: i64) -> String {
 }
 
 /// No service was asked anything wrong.
-pub fn assert_right(sandbox: &Sandbox) {
+pub fn assert_no_complaints(sandbox: &Sandbox) {
     assert_eq!(sandbox.complaints(), [""; 0]);
 }
 
 /// The one JSON object that a run printed.
-pub fn one_json(run: &Run) -> serde_json::Value {
+pub fn single_json(run: &Run) -> serde_json::Value {
     let mut lines = run.json();
     assert_eq!(lines.len(), 1, "{run:#?}");
     lines.remove(0)
@@ -92,7 +92,7 @@ pub fn one_person() -> Sandbox {
 }
 
 /// A sandbox with so many people.
-pub fn people(number: usize) -> Sandbox {
+pub fn sandbox_with_people(number: usize) -> Sandbox {
     let sandbox = Sandbox::new();
     add_people(&sandbox, number);
     sandbox
@@ -108,24 +108,24 @@ pub fn add_people(sandbox: &Sandbox, number: usize) {
 }
 
 /// Runs a pass that meets an outage: it says all of this and no secret, and remembers no refusal.
-pub fn outage(sandbox: &Sandbox, says: &[&str]) {
-    let said = outage_sync(sandbox);
+pub fn assert_outage(sandbox: &Sandbox, says: &[&str]) {
+    let said = sync_during_outage(sandbox);
     assert_says(&said, says);
     for secret in sandbox.secrets() {
         assert!(!said.contains(&secret), "{secret:?} is in {said:?}");
     }
-    assert_eq!(refusals(sandbox), 0, "an outage refuses nobody");
+    assert_eq!(count_refusals(sandbox), 0, "an outage refuses nobody");
 }
 
 /// How many users and visits are refused.
-pub fn refusals(sandbox: &Sandbox) -> i64 {
-    rows_of(sandbox, "users WHERE refusal IS NOT NULL")
-        + rows_of(sandbox, "appts WHERE state = 'refused'")
+pub fn count_refusals(sandbox: &Sandbox) -> i64 {
+    count_rows(sandbox, "users WHERE refusal IS NOT NULL")
+        + count_rows(sandbox, "appts WHERE state = 'refused'")
 }
 
 /// Runs a pass that refuses something: it says all of this. The next pass says nothing and asks LibCal only.
-pub fn refusal(sandbox: &Sandbox, says: &[&str]) {
-    let said = needy_sync(sandbox);
+pub fn assert_refusal(sandbox: &Sandbox, says: &[&str]) {
+    let said = sync_needing_attention(sandbox);
     assert_says(&said, says);
     assert_eq!(said.lines().count(), 1, "{said:?}");
     sandbox.forget_requests();
@@ -142,7 +142,7 @@ pub fn assert_says(said: &str, parts: &[&str]) {
 }
 
 /// How many rows a table of the cache has.
-pub fn rows_of(sandbox: &Sandbox, table: &str) -> i64 {
+pub fn count_rows(sandbox: &Sandbox, table: &str) -> i64 {
     let sql = format!("SELECT count(*) FROM {table}");
     let cache = sandbox.cache();
     let number = cache.query_row(&sql, [], |row| row.get(0));
@@ -150,7 +150,7 @@ pub fn rows_of(sandbox: &Sandbox, table: &str) -> i64 {
 }
 
 /// Makes a cache as the Python program does, with these rows.
-pub fn python_cache(sandbox: &Sandbox, rows: &str) {
+pub fn create_python_cache(sandbox: &Sandbox, rows: &str) {
     let tables = "CREATE TABLE users (primary_id text PRIMARY KEY, barcode text, visitor_id text);
                   CREATE TABLE appts (appt_id text PRIMARY KEY, prereg_id text);";
     sql(sandbox, tables);
@@ -158,20 +158,20 @@ pub fn python_cache(sandbox: &Sandbox, rows: &str) {
 }
 
 /// The bytes of the cache and of all that SQLite keeps beside it.
-pub fn bytes(sandbox: &Sandbox) -> Vec<u8> {
+pub fn cache_bytes(sandbox: &Sandbox) -> Vec<u8> {
     let files = ["cache.db", "cache.db-wal", "cache.db-shm", "cache.db.lock"];
     let read = |name| fs::read(sandbox.path(name)).unwrap_or_default();
     files.into_iter().flat_map(read).collect()
 }
 
-pub fn holds(bytes: &[u8], text: &str) -> bool {
+pub fn contains_text(bytes: &[u8], text: &str) -> bool {
     bytes
         .windows(text.len())
         .any(|part| part == text.as_bytes())
 }
 
 /// The texts that a query finds.
-pub fn texts(sandbox: &Sandbox, query: &str) -> Vec<String> {
+pub fn query_texts(sandbox: &Sandbox, query: &str) -> Vec<String> {
     let cache = sandbox.cache();
     let mut statement = cache.prepare(query).expect("the query is right");
     let found = statement.query_map([], |row| row.get(0));
@@ -180,7 +180,7 @@ pub fn texts(sandbox: &Sandbox, query: &str) -> Vec<String> {
 }
 
 /// Makes every refusal one that was given an hour ago, and every doubt one of then.
-pub fn an_hour_later(sandbox: &Sandbox) {
+pub fn age_by_an_hour(sandbox: &Sandbox) {
     sql(
         sandbox,
         "UPDATE users SET checked_at = checked_at - 3700 WHERE refusal IS NOT NULL;
@@ -190,7 +190,7 @@ pub fn an_hour_later(sandbox: &Sandbox) {
 
 /// The state of the only visit of a booking, as a look-up tells it.
 pub fn state_of(sandbox: &Sandbox, book_id: &str) -> String {
-    let appt = one_json(&sandbox.run(&["--json", "lookup-appt", book_id]));
+    let appt = single_json(&sandbox.run(&["--json", "lookup-appt", book_id]));
     appt["state"].as_str().expect("a text").to_owned()
 }
 
@@ -202,7 +202,7 @@ pub fn is_root() -> bool {
 }
 
 /// The program as somebody who is not root: to root, nothing is read-only.
-pub fn as_somebody(sandbox: &Sandbox, args: &[&str]) -> Run {
+pub fn run_unprivileged(sandbox: &Sandbox, args: &[&str]) -> Run {
     let command = sandbox.command(args);
     if !is_root() {
         return Run::of(command);
@@ -232,7 +232,7 @@ pub fn as_somebody(sandbox: &Sandbox, args: &[&str]) -> Run {
 
 /// The most that a line of a process's `/proc/PID/status` said, looked at until the process ends: `VmHWM`, the most
 /// memory in KiB, or `Threads`.
-pub fn peak(pass: &mut Child, line: &str) -> u64 {
+pub fn peak_status(pass: &mut Child, line: &str) -> u64 {
     let mut peak = 0;
     while pass
         .try_wait()
@@ -251,7 +251,7 @@ pub fn peak(pass: &mut Child, line: &str) -> u64 {
 }
 
 /// A visit of which nobody knows whether it is registered.
-pub fn in_doubt() -> Sandbox {
+pub fn sandbox_in_doubt() -> Sandbox {
     let sandbox = one_person();
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg.cut_after().times(1));

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::sandbox::{Booking, Run, Sandbox, User};
-use crate::support::{assert_says, good_sync, needy_sync, one_person};
+use crate::support::{assert_says, good_sync, one_person, sync_needing_attention};
 
 /// Runs the program on a pseudo-terminal, whose output comes as standard output, with these variables.
 pub fn on_terminal(sandbox: &Sandbox, args: &[&str], variables: &[(&str, &str)]) -> Run {
@@ -58,12 +58,12 @@ fn a_pass_tells_each_registration_as_it_happens_and_ends_with_a_summary() {
 
 #[test]
 fn colours_are_for_a_terminal_that_wants_them() {
-    let ways: [(&[(&str, &str)], bool); 3] = [
+    let fault_kinds: [(&[(&str, &str)], bool); 3] = [
         (&[], true),
         (&[("NO_COLOR", "1")], false),
         (&[("TERM", "dumb")], false),
     ];
-    for (variables, coloured) in ways {
+    for (variables, coloured) in fault_kinds {
         let sandbox = day();
         let run = on_terminal(&sandbox, &["sync"], variables);
         assert_says(&run.stdout, &["warning:", "G404 with cs_404"]);
@@ -111,7 +111,7 @@ fn each_visit_of_a_person_is_a_block_that_fits_the_terminal() {
             .minutes(200, 260)
             .status("Blessed by the Dean"),
     );
-    needy_sync(&sandbox);
+    sync_needing_attention(&sandbox);
     let run = on_terminal(&sandbox, &["lookup-user", "G10000001"], &[]);
     assert_eq!(run.code, 0, "{run:#?}");
     let told = run.stdout.replace("\r\n", "\n");

@@ -1,7 +1,7 @@
 //! Certificates: the system's store decides, or the file that `SSL_CERT_FILE` names; over real TLS.
 
 use crate::sandbox::{Campus, Run, Sandbox};
-use crate::support::{assert_says, needy_sync, of_ada, warnings, with_ada};
+use crate::support::{assert_says, of_ada, sync_needing_attention, warnings, with_ada};
 
 /// A day whose services are all behind TLS.
 fn behind_tls(campus: &Campus) -> Sandbox {
@@ -14,7 +14,7 @@ fn an_authority_that_the_system_does_not_know_is_refused_and_gets_nothing() {
     let first = sandbox.sync();
     assert_eq!((first.code, first.stderr.as_str()), (1, ""));
     // It is told by the second pass in a row.
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_says(&said, &["LibCal", "certificate"]);
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(sandbox.arrived(), 0, "nothing was sent");

@@ -7,8 +7,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::sandbox::{Fault, Sandbox, Service};
 use crate::support::{
-    assert_says, good_sync, of_ada, one_json, one_person, outage, outage_sync, people,
-    recovered_sync, rows_of, state_of, warnings,
+    assert_outage, assert_says, count_rows, good_sync, of_ada, one_person, sandbox_with_people,
+    single_json, state_of, sync_after_outage, sync_during_outage, warnings,
 };
 
 const IN_DOUBT: &str = "appts WHERE asked_ends_at IS NOT NULL";
@@ -36,12 +36,12 @@ fn a_connection_refused_to_the_request_for_a_visit_leaves_nothing_in_doubt() {
         "cs_2",
     ];
     assert_says(&warnings(&run), &says);
-    let counted = one_json(&run);
+    let counted = single_json(&run);
     assert_eq!([&counted["in_doubt"], &counted["failed"]], [0, 1]);
     assert_eq!(state_of(&sandbox, "cs_2"), "waiting");
-    assert_eq!(rows_of(&sandbox, IN_DOUBT), 0);
+    assert_eq!(count_rows(&sandbox, IN_DOUBT), 0);
     sandbox.clear_faults();
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_eq!(sandbox.expected().len(), 2, "each once");
 }
 
@@ -53,13 +53,13 @@ fn a_connection_refused_while_a_visit_is_lengthened_leaves_it_registered_until_i
         sandbox.add_booking(end);
     });
     let before = sandbox.expected();
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     assert_says(&said, &["connection refused; 1 visit waits", "cs_1"]);
-    assert_eq!(rows_of(&sandbox, IN_DOUBT), 0);
+    assert_eq!(count_rows(&sandbox, IN_DOUBT), 0);
     let kept = "appts WHERE prereg_id IS NOT NULL AND attempts = 0";
-    assert_eq!(rows_of(&sandbox, kept), 1, "the old one still stands");
+    assert_eq!(count_rows(&sandbox, kept), 1, "the old one still stands");
     sandbox.clear_faults();
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     let longer = sandbox.visit("21000001", "LibCal Main", 30, 150);
     let mut expected = before;
     expected.push(longer);
@@ -84,27 +84,31 @@ fn half_an_answer_and_then_silence_is_no_answer_within_the_time() {
         let fault = Fault::on(service).path(path);
         sandbox.fault(fault.half_answer_and_hang(MINUTE));
         let says = format!("{service:?} is not responding: no response within 1 s");
-        outage(&sandbox, &[&says]);
-        assert_eq!(rows_of(&sandbox, IN_DOUBT), i64::from(is_known), "{path}");
+        assert_outage(&sandbox, &[&says]);
+        assert_eq!(
+            count_rows(&sandbox, IN_DOUBT),
+            i64::from(is_known),
+            "{path}"
+        );
     }
 }
 
 #[test]
 fn a_login_that_failed_is_not_tried_again_for_each_person() {
     type BreakIt = fn(Fault) -> Fault;
-    let ways: [(BreakIt, usize); 4] = [
+    let fault_kinds: [(BreakIt, usize); 4] = [
         (|fault| fault.answer(500, "text/plain", "oh no"), 1),
         (Fault::cut_before, 1),
         (|fault| fault.answer(401, "text/plain", "no"), 1),
         (|fault| fault.answer(200, "text/plain", "no token"), 1),
     ];
     for concurrency in ["1", "8"] {
-        for (break_it, logins) in ways {
-            let sandbox = people(9)
+        for (break_it, logins) in fault_kinds {
+            let sandbox = sandbox_with_people(9)
                 .config("Network.tries", "1")
                 .config("Network.concurrency", concurrency);
             sandbox.fault(break_it(Fault::on(Service::PassagePoint).path("login")));
-            outage(&sandbox, &["9 visits wait"]);
+            assert_outage(&sandbox, &["9 visits wait"]);
             assert_eq!(
                 sandbox.count(Service::PassagePoint),
                 logins,
@@ -117,10 +121,10 @@ fn a_login_that_failed_is_not_tried_again_for_each_person() {
 #[test]
 fn a_fresh_token_that_was_turned_away_is_given_up_for_everybody() {
     for path in ["createVisitor", "createPreReg"] {
-        let sandbox = people(9).config("Network.concurrency", "1");
+        let sandbox = sandbox_with_people(9).config("Network.concurrency", "1");
         let fault = Fault::on(Service::PassagePoint).path(path);
         sandbox.fault(fault.answer(401, "application/json", r#"{"error":"no"}"#));
-        outage(&sandbox, &["rejected a new token", "9 visits wait"]);
+        assert_outage(&sandbox, &["rejected a new token", "9 visits wait"]);
         // Three people, and a fresh token for each: one of them might have been the only one.
         let logins = sandbox.count_of(Service::PassagePoint, "login");
         assert_eq!(logins, 4, "{path}");
@@ -141,7 +145,7 @@ fn an_answer_that_is_larger_than_is_read_is_told_with_how_much_that_is() {
         let body = " ".repeat((mib << 20) + 1);
         sandbox.fault(fault.answer(200, "application/json", body));
         let why = format!("sent an unexpected response (larger than {mib} MiB)");
-        outage(&sandbox, &[&format!("{service:?} {why}")]);
+        assert_outage(&sandbox, &[&format!("{service:?} {why}")]);
     }
 }
 
@@ -153,7 +157,7 @@ fn assert_not_reached(address: &str, why: &str) {
     sandbox.set_config("Network.tries", "1");
     sandbox.set_config("Network.timeout_seconds", "1");
     sandbox.set_config("PassagePoint.pp_api_root", address);
-    outage(&sandbox, &[&format!("PassagePoint {why}")]);
+    assert_outage(&sandbox, &[&format!("PassagePoint {why}")]);
     assert_eq!(state_of(&sandbox, "cs_2"), "waiting");
 }
 

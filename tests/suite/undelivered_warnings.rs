@@ -4,11 +4,13 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 
 use crate::sandbox::{Booking, Sandbox, Service};
-use crate::support::{assert_says, good_sync, in_doubt, needy_sync, of_ada, one_json, state_of};
+use crate::support::{
+    assert_says, good_sync, of_ada, sandbox_in_doubt, single_json, state_of, sync_needing_attention,
+};
 
 /// A visit in doubt, and a new one beside it.
 fn in_doubt_and_new() -> Sandbox {
-    let sandbox = in_doubt();
+    let sandbox = sandbox_in_doubt();
     sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
     sandbox.forget_requests();
     sandbox
@@ -39,7 +41,7 @@ fn a_visit_in_doubt_is_not_tried_with_a_closed_or_full_standard_error_or_with_er
         assert_put_off(&sandbox, status.code(), how);
         // Where somebody can be told, it is tried.
         assert_says(
-            &needy_sync(&sandbox),
+            &sync_needing_attention(&sandbox),
             &["possibly registered twice", "cs_1"],
         );
         good_sync(&sandbox);
@@ -71,7 +73,7 @@ fn it_counts_as_in_doubt() {
             .stderr(full)
             .output()
             .expect("the program can be started");
-        let summary = one_json(&output.into());
+        let summary = single_json(&output.into());
         let counts = ["visits", "in_doubt", "registered", "already_registered"];
         let counts = counts.map(|count| summary[count].as_u64());
         assert_eq!(counts, [2, 1, registered, already].map(Some), "{summary}");
@@ -80,7 +82,7 @@ fn it_counts_as_in_doubt() {
 
 #[test]
 fn under_q_too_it_is_said_that_a_visit_is_possibly_registered_twice() {
-    let sandbox = in_doubt();
+    let sandbox = sandbox_in_doubt();
     let run = sandbox.run(&["-q", "sync"]);
     assert_eq!(run.code, 1, "{run:#?}");
     assert_says(
@@ -95,6 +97,6 @@ fn a_refusal_that_could_not_be_told_for_a_full_disk_is_told_by_the_next_pass() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let status = sandbox.command(&["sync"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(1));
-    assert_says(&needy_sync(&sandbox), &["not in Alma", "cs_1"]);
+    assert_says(&sync_needing_attention(&sandbox), &["not in Alma", "cs_1"]);
     good_sync(&sandbox);
 }

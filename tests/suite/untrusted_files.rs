@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use crate::cache::assert_cache_refused;
 use crate::sandbox::Sandbox;
 use crate::support::{
-    NOBODY, as_somebody, good_sync, is_root, one_person, python_cache, rows_of, sql,
+    NOBODY, count_rows, create_python_cache, good_sync, is_root, one_person, run_unprivileged, sql,
 };
 
 const SYNCS: [&[&str]; 2] = [&["sync"], &["sync", "--dry-run"]];
@@ -122,7 +122,7 @@ fn a_lock_that_others_could_read_is_for_its_owner_only_after_a_pass() {
 #[test]
 fn a_cache_may_be_a_link_to_a_file_of_the_same_account() {
     let sandbox = one_person();
-    python_cache(
+    create_python_cache(
         &sandbox,
         "INSERT INTO users VALUES ('g10000009', '21000009', '7');",
     );
@@ -132,7 +132,7 @@ fn a_cache_may_be_a_link_to_a_file_of_the_same_account() {
     sandbox.set_config("Cache.path", "link.db");
     good_sync(&sandbox);
     assert_eq!(mode(&file), 0o600, "as it is ours from now on");
-    assert_eq!(rows_of(&sandbox, "users"), 2);
+    assert_eq!(count_rows(&sandbox, "users"), 2);
     let link = fs::symlink_metadata(sandbox.path("link.db")).unwrap();
     assert!(link.is_symlink(), "and the link is still one");
 }
@@ -141,7 +141,7 @@ fn a_cache_may_be_a_link_to_a_file_of_the_same_account() {
 fn what_belongs_to_another_account_does_not_become_our_cache() {
     type Make = fn(&Sandbox);
     let makes: [Make; 2] = [
-        |sandbox| python_cache(sandbox, "INSERT INTO appts VALUES ('cs_9', '138');"),
+        |sandbox| create_python_cache(sandbox, "INSERT INTO appts VALUES ('cs_9', '138');"),
         |sandbox| fs::write(sandbox.path("cache.db"), "").unwrap(),
     ];
     for make in makes {
@@ -275,7 +275,7 @@ fn what_an_older_read_only_cache_left_beside_it_is_made_writable_again() {
             fs::set_permissions(sandbox.path("config.yml"), Permissions::from_mode(0o644)).unwrap();
             fs::set_permissions(sandbox.path(""), Permissions::from_mode(0o777)).unwrap();
         }
-        let run = as_somebody(&sandbox, &["sync"]);
+        let run = run_unprivileged(&sandbox, &["sync"]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{leftover:?}");
         assert!(!leftover.exists(), "{leftover:?}");
     }

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::cache::assert_cache_refused;
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    NOBODY, as_somebody, assert_says, good_sync, is_root, of_ada, one_person, sql,
+    NOBODY, assert_says, good_sync, is_root, of_ada, one_person, run_unprivileged, sql,
 };
 
 /// A registered visit and one that is to be registered, and the cache locked by another process.
@@ -72,11 +72,11 @@ fn a_cache_that_is_read_only_is_named_and_nothing_is_registered() {
         allow(&sandbox.path("cache.db"), file);
         allow(&sandbox.path(""), 0o755);
         // The copy of the program is made before the folder is closed.
-        as_somebody(&sandbox, &["--version"]);
+        run_unprivileged(&sandbox, &["--version"]);
         allow(&sandbox.path(""), folder);
-        let run = as_somebody(&sandbox, &["sync"]);
+        let run = run_unprivileged(&sandbox, &["sync"]);
         assert_cache_refused(&sandbox, &run, &["cache.db", "permission"]);
-        let checked = as_somebody(&sandbox, &["check"]);
+        let checked = run_unprivileged(&sandbox, &["check"]);
         allow(&sandbox.path(""), 0o755);
         assert_eq!(checked.code, 1, "{checked:#?}");
         assert!(
@@ -110,7 +110,7 @@ fn a_cache_that_is_read_only_is_left_with_nothing_beside_it_that_cannot_be_writt
         &["check"],
         &["prune"],
     ] {
-        let run = as_somebody(&sandbox, args);
+        let run = run_unprivileged(&sandbox, args);
         assert_eq!(run.code, 1, "{run:#?}");
         let said = run.stdout + &run.stderr;
         assert_says(&said, &["cache.db", "is read-only"]);
@@ -119,9 +119,9 @@ fn a_cache_that_is_read_only_is_left_with_nothing_beside_it_that_cannot_be_writt
         }
     }
     allow(&sandbox.path("cache.db"), 0o600);
-    let run = as_somebody(&sandbox, &["sync"]);
+    let run = run_unprivileged(&sandbox, &["sync"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-    assert_eq!(as_somebody(&sandbox, &["check"]).code, 0);
+    assert_eq!(run_unprivileged(&sandbox, &["check"]).code, 0);
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn check_finds_what_keeps_a_pass_from_writing() {
     fs::write(sandbox.path("cache.db-wal"), "").expect("root may");
     allow(&sandbox.path("cache.db-wal"), 0o444);
     sandbox.forget_requests();
-    let run = as_somebody(&sandbox, &["sync"]);
+    let run = run_unprivileged(&sandbox, &["sync"]);
     assert_cache_refused(&sandbox, &run, &["cache.db", "is read-only"]);
-    let checked = as_somebody(&sandbox, &["check"]);
+    let checked = run_unprivileged(&sandbox, &["check"]);
     assert_eq!(checked.code, 1, "{checked:#?}");
     assert!(
         checked.stdout.contains("FAIL  cache: the cache "),
@@ -173,15 +173,15 @@ fn a_lock_or_a_folder_that_may_not_be_written_is_named() {
         allow(&sandbox.path("config.yml"), 0o644);
         allow(&sandbox.path(""), 0o755);
         // The copy of the program is made before the folder is closed.
-        as_somebody(&sandbox, &["--version"]);
+        run_unprivileged(&sandbox, &["--version"]);
         allow(&sandbox.path(""), folder);
-        let run = as_somebody(&sandbox, &["sync"]);
+        let run = run_unprivileged(&sandbox, &["sync"]);
         assert_cache_refused(&sandbox, &run, &says);
         if lock == 0 {
-            let run = as_somebody(&sandbox, &["sync", "--dry-run"]);
+            let run = run_unprivileged(&sandbox, &["sync", "--dry-run"]);
             assert_cache_refused(&sandbox, &run, &says);
         }
-        let checked = as_somebody(&sandbox, &["check"]);
+        let checked = run_unprivileged(&sandbox, &["check"]);
         allow(&sandbox.path(""), 0o755);
         assert_eq!(checked.code, 1, "{checked:#?}");
         assert!(checked.stdout.contains("FAIL  cache: "), "{checked:#?}");

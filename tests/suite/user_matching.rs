@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Fault, Sandbox, Service, User};
 use crate::support::{
-    assert_says, good_sync, needy_sync, of_ada, one_json, one_person, outage_sync, refusal, sql,
+    assert_refusal, assert_says, good_sync, of_ada, one_person, single_json, sql,
+    sync_during_outage, sync_needing_attention,
 };
 
 /// The barcode of somebody who has barcodes of two types, with these types configured.
@@ -71,13 +72,13 @@ fn users_whom_the_configuration_would_have_refused_are_and_the_reason_names_whic
     ] {
         let only = format!("[\"{kind}\"]");
         let sandbox = refused_for(&only, field, value.clone());
-        let said = needy_sync(&sandbox);
+        let said = sync_needing_attention(&sandbox);
         assert_says(&said, &["1 user refused, ", says, "G10000001 with cs_1"]);
         assert!(
             !said.contains("Wilhelmina") && !said.contains("SECRET"),
             "{said}"
         );
-        let user = one_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
+        let user = single_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
         let refusal = user["refusal"].as_str().expect("a text");
         assert!(refusal.starts_with(says), "{refusal}");
         // By default nobody is, nor for another reason.
@@ -155,7 +156,7 @@ fn of_several_visitors_it_is_the_one_with_the_barcode_or_else_the_only_one_or_no
                 "PassagePoint has the barcode but does not return exactly one visitor",
                 "search for the barcode",
             ];
-            refusal(&sandbox, &says);
+            assert_refusal(&sandbox, &says);
             assert_eq!(sandbox.expected(), []);
         }
     }
@@ -221,8 +222,8 @@ fn a_visitor_whose_visits_are_answered_5xx_is_looked_for_again_by_the_next_pass(
         let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
         let about_the_old = prereg.when(move |seen| seen.body.contains(&gone));
         sandbox.fault(about_the_old.answer(500, "text/plain", "no such visitor"));
-        outage_sync(&sandbox);
-        let said = needy_sync(&sandbox);
+        sync_during_outage(&sandbox);
+        let said = sync_needing_attention(&sandbox);
         assert_says(&said, &["possibly registered twice", "cs_2"]);
         let expected =
             [100, 200].map(|from| sandbox.visit("21000001", "LibCal Main", from, from + 60));
@@ -239,7 +240,7 @@ fn an_outage_met_while_the_visitor_is_looked_for_is_no_refusal() {
     sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
     let by_id = Fault::on(Service::PassagePoint).path("byUniqueId");
     sandbox.fault(by_id.answer(503, "text/plain", ""));
-    crate::support::outage(&sandbox, &["PassagePoint", "503", "cs_2"]);
+    crate::support::assert_outage(&sandbox, &["PassagePoint", "503", "cs_2"]);
     assert_eq!(crate::support::state_of(&sandbox, "cs_2"), "waiting");
 }
 
@@ -284,13 +285,13 @@ fn a_known_visitor_is_looked_for_again_only_if_it_may_be_gone_and_asked_for_agai
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg.answer(422, "text/plain", "no"));
     sandbox.forget_requests();
-    assert_says(&needy_sync(&sandbox), &["(422)", "cs_2"]);
+    assert_says(&sync_needing_attention(&sandbox), &["(422)", "cs_2"]);
     assert_eq!(asked(), (1, 1));
     sandbox.clear_faults();
     // It is the destination that is not there.
     sandbox.add_booking(of_ada("cs_3").minutes(200, 260));
     sandbox.set_config("PassagePoint.location_mapping.8827", "LibCal Attic");
     sandbox.forget_requests();
-    assert_says(&needy_sync(&sandbox), &["LibCal Attic", "cs_3"]);
+    assert_says(&sync_needing_attention(&sandbox), &["LibCal Attic", "cs_3"]);
     assert_eq!(asked(), (0, 1));
 }

@@ -4,15 +4,15 @@ use serde_json::json;
 
 use crate::sandbox::{Booking, Sandbox, Service, User};
 use crate::support::{
-    an_hour_later, assert_says, good_sync, needy_sync, of_ada, one_json, outage_sync,
-    recovered_sync, refusals, sql, state_of, with_ada,
+    age_by_an_hour, assert_says, count_refusals, good_sync, of_ada, single_json, sql, state_of,
+    sync_after_outage, sync_during_outage, sync_needing_attention, with_ada,
 };
 use crate::version_1_migration::{NOT_IN_ALMA, appt_1, refused_1, version_1};
 
 #[test]
 fn a_refusal_is_reported_once_in_a_day_and_asked_again_after_an_hour() {
     let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert!(
         said.contains("not in Alma") && said.contains("G404") && said.contains("cs_1"),
         "{said}"
@@ -23,7 +23,7 @@ fn a_refusal_is_reported_once_in_a_day_and_asked_again_after_an_hour() {
     good_sync(&sandbox);
     assert_eq!(sandbox.count(Service::Alma), 0);
 
-    an_hour_later(&sandbox);
+    age_by_an_hour(&sandbox);
     good_sync(&sandbox);
     assert_eq!(
         sandbox.count(Service::Alma),
@@ -35,7 +35,7 @@ fn a_refusal_is_reported_once_in_a_day_and_asked_again_after_an_hour() {
         &sandbox,
         "UPDATE users SET reported_at = reported_at - 90000",
     );
-    assert!(needy_sync(&sandbox).contains("G404"));
+    assert!(sync_needing_attention(&sandbox).contains("G404"));
     good_sync(&sandbox);
 }
 
@@ -44,25 +44,25 @@ fn a_user_who_was_refused_is_let_in_once_the_cause_is_mended() {
     let sandbox = Sandbox::new()
         .user(User::new("G10000001").inactive_barcode("20999999"))
         .booking(of_ada("cs_1"));
-    assert!(needy_sync(&sandbox).contains("no active barcode"));
+    assert!(sync_needing_attention(&sandbox).contains("no active barcode"));
     sandbox.edit_user("G10000001", |user| {
         *user = User::new("G10000001").barcode("21000001");
     });
-    an_hour_later(&sandbox);
+    age_by_an_hour(&sandbox);
     good_sync(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
-    let user = one_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
+    let user = single_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
     assert_eq!(
         (&user["refusal"], &user["barcode"]),
         (&json!(null), &json!("21000001"))
     );
-    assert_eq!(refusals(&sandbox), 0);
+    assert_eq!(count_refusals(&sandbox), 0);
 }
 
 #[test]
 fn a_blank_id_is_let_in_as_soon_as_it_is_filled_in() {
     let sandbox = with_ada().booking(Booking::new("cs_1").by("  "));
-    assert!(needy_sync(&sandbox).contains("no primary ID on the booking form"));
+    assert!(sync_needing_attention(&sandbox).contains("no primary ID on the booking form"));
     good_sync(&sandbox);
     sandbox.edit_rows("cs_1", |row| row["q12505"] = json!("G10000001"));
     good_sync(&sandbox);
@@ -75,7 +75,7 @@ fn refusals_with_one_reason_are_one_line() {
     for n in 1..=7 {
         sandbox.add_booking(Booking::new(&format!("cs_{n}")).by(&format!("G40{n}")));
     }
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
         said.contains("7 users refused") && said.contains("and 2 more"),
@@ -144,18 +144,18 @@ fn known_users_get_in_while_alma_is_down() {
     sandbox.stop(Service::Alma);
     sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
     sandbox.add_booking(Booking::new("cs_new").by("G10000002"));
-    let said = outage_sync(&sandbox);
+    let said = sync_during_outage(&sandbox);
     let unchecked = "1 known user could not be checked; the stored barcode was used (G10000001)";
     let waits = "1 visit waits for the next pass (bookings cs_new)";
     assert_says(&said, &["Alma is not responding", unchecked, waits]);
     assert_eq!(sandbox.expected().len(), 2);
 
     // An outage refuses nobody.
-    assert_eq!(refusals(&sandbox), 0);
+    assert_eq!(count_refusals(&sandbox), 0);
     assert_eq!(state_of(&sandbox, "cs_new"), "waiting");
     sandbox.start(Service::Alma);
     sandbox.add_user(User::new("G10000002").barcode("21000002"));
-    recovered_sync(&sandbox);
+    sync_after_outage(&sandbox);
     assert_eq!(sandbox.expected().len(), 3);
 }
 
@@ -171,14 +171,17 @@ fn a_known_user_whom_alma_refused_since_does_not_get_in_while_alma_is_down() {
         "UPDATE users SET checked_at = checked_at - 8 * 86400",
     );
     sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
-    assert!(needy_sync(&sandbox).contains("no active barcode"));
-    an_hour_later(&sandbox);
+    assert!(sync_needing_attention(&sandbox).contains("no active barcode"));
+    age_by_an_hour(&sandbox);
     sandbox.stop(Service::Alma);
-    assert_says(&outage_sync(&sandbox), &["Alma is not responding", "cs_2"]);
+    assert_says(
+        &sync_during_outage(&sandbox),
+        &["Alma is not responding", "cs_2"],
+    );
     assert_eq!(sandbox.expected().len(), 1);
     // It says nothing about them: they are refused as before.
     assert_eq!(state_of(&sandbox, "cs_2"), "refused");
-    let user = one_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
+    let user = single_json(&sandbox.run(&["--json", "lookup-user", "G10000001"]));
     assert_eq!(user["barcode"], json!(null));
     let refusal = user["refusal"].as_str().unwrap_or_default();
     assert!(refusal.starts_with("no active barcode"), "{user}");
@@ -187,7 +190,7 @@ fn a_known_user_whom_alma_refused_since_does_not_get_in_while_alma_is_down() {
 #[test]
 fn a_form_that_was_mended_is_no_longer_told_of() {
     let sandbox = with_ada().booking(of_ada("cs_1").by(" "));
-    assert!(needy_sync(&sandbox).contains("no primary ID"));
+    assert!(sync_needing_attention(&sandbox).contains("no primary ID"));
     sandbox.edit_rows("cs_1", |row| row["q12505"] = "g10000001".into());
     good_sync(&sandbox);
     let run = sandbox.run(&["lookup-appt", "cs_1"]);
@@ -215,9 +218,9 @@ fn whom_version_1_refused_is_asked_about_after_an_hour_and_not_reported_again() 
     version_1(&sandbox, &rows.concat());
     good_sync(&sandbox);
     assert_eq!(sandbox.count(Service::Alma), 0);
-    let user = one_json(&sandbox.run(&["--json", "lookup-user", "G10000002"]));
+    let user = single_json(&sandbox.run(&["--json", "lookup-user", "G10000002"]));
     assert_eq!(user["barcode"], json!(null));
-    an_hour_later(&sandbox);
+    age_by_an_hour(&sandbox);
     good_sync(&sandbox);
     assert_eq!(sandbox.count(Service::Alma), 4, "in both zones about each");
     for book_id in ["cs_of_G404", "cs_of_G10000002"] {
@@ -227,7 +230,7 @@ fn whom_version_1_refused_is_asked_about_after_an_hour_and_not_reported_again() 
         &sandbox,
         "UPDATE users SET reported_at = reported_at - 86400",
     );
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     assert_eq!(said.lines().count(), 2, "{said}");
 }
 
@@ -239,7 +242,7 @@ fn an_id_that_version_1_took_with_what_nobody_sees_in_it_is_the_one_without_that
     version_1(&sandbox, &appt.replace("G10000001", typed));
     good_sync(&sandbox);
     assert_eq!(sandbox.expected(), [], "it is registered");
-    let appt = one_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]));
+    let appt = single_json(&sandbox.run(&["--json", "lookup-appt", "cs_1"]));
     assert_eq!(
         [&appt["primary_id"], &appt["prereg_id"]],
         ["G10000001", "901"]

@@ -5,7 +5,8 @@ use std::fs;
 use crate::cache::version;
 use crate::sandbox::{Booking, Sandbox, Service};
 use crate::support::{
-    assert_says, good_sync, needy_sync, of_ada, one_person, rows_of, sql, state_of, texts, with_ada,
+    assert_says, count_rows, good_sync, of_ada, one_person, query_texts, sql, state_of,
+    sync_needing_attention, with_ada,
 };
 
 /// The tables of version 1.
@@ -118,19 +119,23 @@ fn a_cache_of_version_1_is_taken_over_in_place_by_whatever_opens_it_first() {
         // What is in doubt needs a person, which `status` says by how it ends.
         let code = i32::from(command == "status");
         assert_eq!((run.code, run.stderr.as_str()), (code, ""), "{run:#?}");
-        assert_eq!(texts(&sandbox, APPTS), taken_over(&sandbox), "{command}");
+        assert_eq!(
+            query_texts(&sandbox, APPTS),
+            taken_over(&sandbox),
+            "{command}"
+        );
         let users =
             "SELECT concat_ws('|', primary_id, barcode, refusal) FROM users ORDER BY primary_id";
         let known = ["G10000001|21000001", r#"G404|"not_in_alma""#];
-        assert_eq!(texts(&sandbox, users), known, "{command}");
+        assert_eq!(query_texts(&sandbox, users), known, "{command}");
         let pass =
             "SELECT concat_ws('|', number, ended_at > started_at, rows, seconds) FROM last_pass";
-        assert_eq!(texts(&sandbox, pass), ["1|1|5|1.5"], "{command}");
+        assert_eq!(query_texts(&sandbox, pass), ["1|1|5|1.5"], "{command}");
         let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
         let ours = ["appts", "last_pass", "outages", "users"];
-        assert_eq!(texts(&sandbox, tables), ours, "{command}");
+        assert_eq!(query_texts(&sandbox, tables), ours, "{command}");
         assert_eq!(version(&sandbox), "2", "{command}");
-        assert_eq!(texts(&sandbox, "PRAGMA integrity_check"), ["ok"]);
+        assert_eq!(query_texts(&sandbox, "PRAGMA integrity_check"), ["ok"]);
     }
 }
 
@@ -157,7 +162,7 @@ fn the_look_ups_tell_what_version_1_knew() {
 #[test]
 fn after_version_1_nothing_is_registered_again_but_what_is_in_doubt_and_that_is_named() {
     let sandbox = day_of_version_1();
-    let said = needy_sync(&sandbox);
+    let said = sync_needing_attention(&sandbox);
     let lines: Vec<_> = said.lines().collect();
     // Neither who was given up nor who was refused is told of again.
     assert_eq!(lines.len(), 1, "{said}");
@@ -209,7 +214,7 @@ fn what_version_1_marked_as_cancelled_is_still_there_if_it_is_booked_back() {
     assert_eq!(state_of(&sandbox, "cs_cancelled"), "registered");
     assert_eq!(sandbox.expected(), [], "no other was asked for");
     assert_eq!(
-        rows_of(&sandbox, "appts WHERE asked_ends_at IS NOT NULL"),
+        count_rows(&sandbox, "appts WHERE asked_ends_at IS NOT NULL"),
         2,
         "what LibCal does not list is in doubt as before"
     );

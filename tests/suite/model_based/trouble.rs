@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::chaos::WAYS;
+use crate::chaos::FAULT_KINDS;
 use crate::sandbox::{Fault, Sandbox, Service};
 
 /// So many in a hundred requests of these kinds go wrong.
@@ -42,7 +42,7 @@ const HANG: usize = 3;
 const SILENT: [usize; 3] = [1, 2, 5];
 
 pub fn any_trouble() -> impl Strategy<Value = Trouble> {
-    let quick: Vec<_> = (0..WAYS.len()).filter(|way| *way != HANG).collect();
+    let quick: Vec<_> = (0..FAULT_KINDS.len()).filter(|way| *way != HANG).collect();
     let way = prop_oneof![40 => select(quick), 1 => Just(HANG)];
     let at = prop_oneof![2 => select(PLACES.to_vec()), 1 => Just(PREREG)];
     let bad = prop_oneof![
@@ -86,7 +86,7 @@ impl Trouble {
                 (salt, number.get()).hash(&mut hasher);
                 hasher.finish() % 100 < percent
             });
-            sandbox.fault(WAYS[bad.way](fault));
+            sandbox.fault(FAULT_KINDS[bad.way](fault));
         }
     }
 }
