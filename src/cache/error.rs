@@ -43,8 +43,21 @@ pub(super) fn error_message(path: &Path, error: &rusqlite::Error) -> String {
                 "the cache {path} is damaged: remove {path}-wal and {path}-shm if they exist, then restore a backup, or move it away"
             )
         }
+        None if is_bad_value(error) => format!(
+            "the cache {path} has a value in it that libcal-pp never writes: restore a backup, or move it away"
+        ),
         _ => format!("the cache {path} cannot be used: {error}"),
     }
+}
+
+/// Whether what was read is of another kind or size than what is written.
+fn is_bad_value(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+    )
 }
 
 #[cfg(test)]

@@ -42,10 +42,10 @@ impl Address {
             Some("https") => Ok(Self(text)),
             Some("http") if is_loopback(host) => Ok(Self(text)),
             Some("http") => Err(
-                "http: would send secrets unencrypted and is accepted only for this machine: use https:"
+                "http:// would send secrets unencrypted and is accepted only for this machine: use https://"
                     .into(),
             ),
-            _ => Err(not_an_address("it does not begin with https:")),
+            _ => Err(not_an_address("it does not begin with https://")),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn line(text: &str, error: &serde_yaml::Error) -> String {
                 ", line {}: `---` starts a second document: keep only one",
                 at + 1
             ),
-            None => ": is nested too deeply: start from config.yml.example".into(),
+            None => ": has too many references (`*`): start from config.yml.example".into(),
         };
     };
     let (line, column) = (location.line(), location.column());

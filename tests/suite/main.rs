@@ -41,6 +41,7 @@ mod limits;
 mod lookup_permissions;
 mod lookups;
 mod lost_cache;
+mod messages;
 mod model_based;
 mod moved_bookings;
 mod outage_reports;

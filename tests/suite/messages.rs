@@ -1,0 +1,261 @@
+//! Every message that the program can print is one line, names what it is about, and has no word of Rust.
+//!
+//! Each module below has the messages of a part of the sources: a list of runs with what they must name. A part is only
+//! passed if its runs print every message that stands in its source files, but for those of a short list, which says of
+//! each why no run prints it.
+
+mod bookings;
+mod cache;
+mod check;
+mod commands;
+mod config;
+mod network;
+mod rows;
+mod services;
+mod sources;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::sandbox::Run;
+
+/// What a run must name, and the run.
+type Case = (&'static [&'static str], fn() -> Run);
+
+/// The messages of some source files.
+struct Part {
+    /// The modules within `src`, with those below them; what is nearest to a module has it.
+    sources: &'static [&'static str],
+    cases: &'static [Case],
+    /// The messages, or their beginnings, that none of the cases prints, and why.
+    unseen: &'static [(&'static str, &'static str)],
+}
+
+const PARTS: [&Part; 8] = [
+    &bookings::PART,
+    &cache::PART,
+    &check::PART,
+    &commands::PART,
+    &config::PART,
+    &network::PART,
+    &rows::PART,
+    &services::PART,
+];
+
+/// What comes from the language or its packages and means nothing to those who read.
+const WORDS_OF_RUST: [&str; 24] = [
+    "::",
+    "Error {",
+    "Os {",
+    "Some(",
+    "None",
+    "Ok(",
+    "Err(",
+    "panicked",
+    "unwrap",
+    "expect(",
+    "backtrace",
+    "rustls",
+    "ureq",
+    "serde",
+    "anyhow",
+    "rusqlite",
+    "clap",
+    "called `",
+    "io error",
+    "os error",
+    "invalid type",
+    "UnknownIssuer",
+    "InvalidCertificate",
+    "src/",
+];
+
+/// What a message begins with, if that is no lower-case word and no number.
+const NAMES: [&str; 10] = [
+    "LibCal",
+    "Alma",
+    "PassagePoint",
+    "Main Library",
+    "HTTPS_PROXY",
+    "G4",
+    "DOOR",
+    "/",
+    "*",
+    "-",
+];
+
+/// Runs all cases of a part, looks at each line, and compares the messages seen with the sources.
+fn assert_part(part: &Part) {
+    let runs = run_all(part.cases);
+    let mut not_named = Vec::new();
+    for ((says, _), run) in part.cases.iter().zip(&runs) {
+        assert_lines(run);
+        let all = format!("{}{}", run.stdout, run.stderr);
+        let missing = says.iter().filter(|name| !all.contains(**name));
+        not_named.extend(missing.map(|name| format!("{name:?} in {run:#?}")));
+    }
+    assert!(not_named.is_empty(), "{}", not_named.join("\n"));
+    // What a look-up breaks into lines that fit a terminal is one message.
+    let unbroken = |run: &Run| run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut printed: Vec<_> = runs.iter().map(unbroken).collect();
+    let lines = runs.iter().flat_map(|run| run.stderr.lines());
+    printed.extend(lines.map(str::to_owned));
+    let is_printed = |message: &String| {
+        let parts = sources::fixed_parts(message);
+        printed.iter().any(|line| has_in_order(line, &parts))
+    };
+    let files = sources::files();
+    let own = files
+        .iter()
+        .filter(|file| owner(file).is_some_and(|owner| std::ptr::eq(owner, part)));
+    let messages: BTreeSet<_> = own.flat_map(|file| sources::messages(file)).collect();
+    let (seen, unseen): (BTreeSet<_>, BTreeSet<_>) = messages.into_iter().partition(is_printed);
+    let reason_for = |message: &str| {
+        part.unseen
+            .iter()
+            .find(|(text, _)| message.starts_with(text))
+    };
+    let missing: Vec<_> = unseen
+        .iter()
+        .filter(|one| reason_for(one).is_none())
+        .collect();
+    assert!(missing.is_empty(), "no run prints {missing:#?}");
+    for (text, why) in part.unseen {
+        assert!(!why.is_empty(), "{text}");
+        let is_one = |message: &String| message.starts_with(text);
+        assert!(unseen.iter().any(is_one), "no longer needed: {text:?}");
+        assert!(!seen.iter().any(is_one), "a run prints {text:?}");
+    }
+}
+
+/// Runs the cases on a few threads; the runs come in the order of the cases.
+fn run_all(cases: &[Case]) -> Vec<Run> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let positions = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let own = positions.map_while(|at| Some((at, cases.get(at)?.1())));
+        own.collect::<Vec<_>>()
+    };
+    let mut runs: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.flat_map(|runs| runs.expect("no panic")).collect()
+    });
+    runs.sort_by_key(|(at, _)| *at);
+    runs.into_iter().map(|(_, run)| run).collect()
+}
+
+/// Each line of standard error is a message of its own; nothing that is printed has a word of Rust.
+fn assert_lines(run: &Run) {
+    for line in run.stdout.lines().chain(run.stderr.lines()) {
+        for word in WORDS_OF_RUST {
+            assert!(!line.contains(word), "{word:?}: {line}");
+        }
+    }
+    // What clap says of wrong usage has lines of its own.
+    if run.code == 2 {
+        return assert!(run.stderr.starts_with("error: "), "{run:#?}");
+    }
+    for line in run.stderr.lines() {
+        // Under -v each line begins with the time, and a step of the pass has no word before it.
+        let (text, is_verbose) = match line.split_at_checked(20) {
+            Some((time, text)) if is_time(time) => (text, true),
+            _ => (line, false),
+        };
+        let told = ["error: ", "warning: "];
+        let told = told.iter().find_map(|word| text.strip_prefix(word));
+        assert!(is_verbose || told.is_some(), "not one line: {run:#?}");
+        assert!(
+            !text.ends_with(['.', ' ', ':']) && !text.contains("  "),
+            "{text:?}"
+        );
+        let Some(told) = told else { continue };
+        let begins_well = told.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            || NAMES.iter().any(|name| told.starts_with(name));
+        assert!(begins_well, "{told:?}");
+    }
+}
+
+fn is_time(text: &str) -> bool {
+    chrono::NaiveDateTime::parse_from_str(text, "%F %T ").is_ok()
+}
+
+fn has_in_order(line: &str, parts: &[String]) -> bool {
+    let rest = parts.iter().try_fold(line, |rest, part| {
+        let (_, rest) = rest.split_once(part.as_str())?;
+        Some(rest)
+    });
+    rest.is_some()
+}
+
+#[test]
+fn each_message_about_a_connection_is_one_line_that_names_the_service() {
+    assert_part(&network::PART);
+}
+
+#[test]
+fn each_message_about_a_service_is_one_line_that_names_it() {
+    assert_part(&services::PART);
+}
+
+#[test]
+fn each_message_about_rows_and_refusals_is_one_line_that_names_them() {
+    assert_part(&rows::PART);
+}
+
+#[test]
+fn each_message_about_bookings_is_one_line_that_names_them() {
+    assert_part(&bookings::PART);
+}
+
+#[test]
+fn each_line_of_check_names_what_it_is_about() {
+    assert_part(&check::PART);
+}
+
+#[test]
+fn each_message_of_status_prune_and_the_look_ups_is_one_line_that_names_what_it_is_about() {
+    assert_part(&commands::PART);
+}
+
+#[test]
+fn each_message_about_the_configuration_is_one_line_that_names_its_place() {
+    assert_part(&config::PART);
+}
+
+#[test]
+fn each_message_about_the_cache_and_its_lock_is_one_line_that_names_the_file() {
+    assert_part(&cache::PART);
+}
+
+/// It writes the man pages, which `generated` looks at.
+const MAN_PAGES: &str = "command/generate/man.rs";
+
+/// The part that has the messages of a source file.
+fn owner(file: &str) -> Option<&'static Part> {
+    let module = file.trim_end_matches(".rs");
+    let nearness = |source: &str| {
+        let below = module.strip_prefix(source)?;
+        (below.is_empty() || below.starts_with('/')).then_some(source.len())
+    };
+    let of = |part: &Part| {
+        part.sources
+            .iter()
+            .filter_map(|source| nearness(source))
+            .max()
+    };
+    let parts = PARTS.into_iter().filter(|part| of(part).is_some());
+    parts
+        .max_by_key(|part| of(part))
+        .filter(|_| file != MAN_PAGES)
+}
+
+#[test]
+fn every_source_file_with_a_message_belongs_to_a_part() {
+    for file in sources::files() {
+        let messages = sources::messages(&file);
+        let is_known = owner(&file).is_some() || file == MAN_PAGES;
+        assert!(is_known || messages.is_empty(), "{file}: {messages:#?}");
+    }
+}
