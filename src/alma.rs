@@ -22,7 +22,7 @@ use response::{ErrorKind, ParsedUser, error_kind, parse_user};
 /// The header with the calls that Alma leaves for the day.
 const CALLS_LEFT: &str = "X-Exl-Api-Remaining";
 /// The key of the configuration that is the address.
-const USERS: &str = "Alma.users_endpt";
+const USERS_KEY: &str = "Alma.users_endpt";
 
 /// Alma as one run talks to it.
 pub struct Alma<'a> {
@@ -167,7 +167,7 @@ impl<'a> Alma<'a> {
         }
         let request = Request::get(
             format!("{}/{}", self.config.users_endpt.as_str(), encode(id)),
-            USERS,
+            USERS_KEY,
         )
         .header(
             "Authorization",
@@ -244,14 +244,16 @@ fn classify(response: &Response) -> Disposition {
 
 fn unexpected(response: &Response) -> String {
     match response.status {
-        200..=299 => format!("Alma sent an unexpected response (not a user record): check {USERS}"),
+        200..=299 => {
+            format!("Alma sent an unexpected response (not a user record): check {USERS_KEY}")
+        }
         // It took exception to what was asked, so that the address is right.
         400 => format!(
             "Alma could not look up the user ({})",
             status_text(response.status)
         ),
         status => format!(
-            "Alma could not look up the user ({}): check {USERS}",
+            "Alma could not look up the user ({}): check {USERS_KEY}",
             status_text(status)
         ),
     }

@@ -316,7 +316,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_that_is_none_is_an_error_and_not_another_time() {
+    fn a_value_that_is_not_a_time_is_an_error() {
         let connection = Connection::open_in_memory().unwrap();
         let read = |sql: &str| {
             connection.query_one(sql, [], |row| {

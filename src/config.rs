@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn another_programs_file_is_told_in_no_more_lines_than_one_reads() {
+    fn another_programs_file_is_reported_in_fifty_lines_at_most() {
         let lines: Vec<_> = (0..2000).map(|n| format!("x{n}: 1")).collect();
         assert_eq!(read(&lines.join("\n")).unwrap_err().len(), 50);
     }

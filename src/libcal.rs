@@ -33,8 +33,8 @@ const MAX_PAGE_MIB: u32 = 8;
 const MAX_PAGE_ROWS: usize = 10_000;
 
 // The keys of the configuration that are the addresses.
-const TOKEN: &str = "LibCal.credentials_endpt";
-const BOOKINGS: &str = "LibCal.bookings_endpt";
+const TOKEN_KEY: &str = "LibCal.credentials_endpt";
+const BOOKINGS_KEY: &str = "LibCal.bookings_endpt";
 
 /// LibCal as one run talks to it.
 pub struct LibCal<'a> {
@@ -170,11 +170,12 @@ impl<'a> LibCal<'a> {
             query.push(("date", date));
         }
         let ask = |token: &str| {
-            let request = Request::get(self.config.bookings_endpt.as_str().to_owned(), BOOKINGS)
-                .query(&query)
-                .max_body_mib(MAX_PAGE_MIB)
-                .about(location.to_string())
-                .header("Authorization", format!("Bearer {token}"));
+            let request =
+                Request::get(self.config.bookings_endpt.as_str().to_owned(), BOOKINGS_KEY)
+                    .query(&query)
+                    .max_body_mib(MAX_PAGE_MIB)
+                    .about(location.to_string())
+                    .header("Authorization", format!("Bearer {token}"));
             self.client.send(&request)
         };
         let response = self
@@ -183,7 +184,7 @@ impl<'a> LibCal<'a> {
         if response.status == 401 {
             // Perhaps we have no access to this location alone.
             return Err(Failure::not_processed(format!(
-                "LibCal rejected a new token (401 Unauthorized): check that {TOKEN} and {BOOKINGS} belong to the same system"
+                "LibCal rejected a new token (401 Unauthorized): check that {TOKEN_KEY} and {BOOKINGS_KEY} belong to the same system"
             )));
         }
         if response.is_success() && is_list(&response) {
@@ -198,8 +199,8 @@ impl<'a> LibCal<'a> {
 
     /// Gets a token: `POST {credentials_endpt}`.
     fn login(&self) -> Result<String, Failure> {
-        let request =
-            Request::post(self.config.credentials_endpt.as_str().to_owned(), TOKEN).form(&[
+        let request = Request::post(self.config.credentials_endpt.as_str().to_owned(), TOKEN_KEY)
+            .form(&[
                 ("client_id", self.config.client_id.expose_secret()),
                 ("client_secret", self.config.client_secret.expose_secret()),
                 ("grant_type", "client_credentials"),
@@ -221,7 +222,7 @@ impl<'a> LibCal<'a> {
         match token {
             Some(token) if response.is_success() && !token.is_empty() => Ok(token),
             _ => Err(Failure::not_processed(format!(
-                "LibCal did not issue a token ({}): check {TOKEN}",
+                "LibCal did not issue a token ({}): check {TOKEN_KEY}",
                 describe_response(&response)
             ))),
         }
@@ -242,7 +243,7 @@ fn what_to_check(response: &Response) -> String {
         }
         // LibCal answers a bad id like that, with an error of its own.
         200..=299 if error_field(response).is_some() => "check the ids in LibCal.locations".into(),
-        _ => format!("check {BOOKINGS}"),
+        _ => format!("check {BOOKINGS_KEY}"),
     }
 }
 

@@ -21,11 +21,12 @@ use response::{
 };
 
 // The keys of the configuration that make up each address.
-const LOGIN: &str = "PassagePoint.pp_api_root and PassagePoint.login_endpt";
-const CREATE_VISITOR: &str = "PassagePoint.pp_api_root and PassagePoint.create_visitor_endpt";
-const UNIQUE_ID: &str = "PassagePoint.pp_api_root and PassagePoint.uniqueId_endpt";
-const CREATE_PREREG: &str = "PassagePoint.pp_api_root and PassagePoint.create_prereg_endpt";
-const GET_DESTINATIONS: &str = "PassagePoint.pp_api_root and PassagePoint.get_destinations_endpt";
+const LOGIN_KEYS: &str = "PassagePoint.pp_api_root and PassagePoint.login_endpt";
+const CREATE_VISITOR_KEYS: &str = "PassagePoint.pp_api_root and PassagePoint.create_visitor_endpt";
+const UNIQUE_ID_KEYS: &str = "PassagePoint.pp_api_root and PassagePoint.uniqueId_endpt";
+const CREATE_PREREG_KEYS: &str = "PassagePoint.pp_api_root and PassagePoint.create_prereg_endpt";
+const GET_DESTINATIONS_KEYS: &str =
+    "PassagePoint.pp_api_root and PassagePoint.get_destinations_endpt";
 
 /// The category of a visitor whose user group has none of its own.
 pub const DEFAULT_CATEGORY: &str = "Visitor";
@@ -116,7 +117,7 @@ impl<'a> PassagePoint<'a> {
         let response = self.send_with_token(|| {
             Request::post(
                 self.address(&self.config.create_visitor_endpt),
-                CREATE_VISITOR,
+                CREATE_VISITOR_KEYS,
             )
             .query(&query)
             .header("Content-Type", "application/json")
@@ -126,7 +127,7 @@ impl<'a> PassagePoint<'a> {
         if response.text().contains(ALREADY_EXISTS) {
             return Ok(None);
         }
-        read_created(&response, CREATE_VISITOR, VisitorId).map(Some)
+        read_created(&response, CREATE_VISITOR_KEYS, VisitorId).map(Some)
     }
 
     /// Finds a visitor by barcode: `GET {root}{uniqueId_endpt}`. Of several records it is the
@@ -140,12 +141,12 @@ impl<'a> PassagePoint<'a> {
         barcode: &Barcode,
     ) -> Result<Option<Answer<VisitorId>>, Failure> {
         let response = self.send_with_token(|| {
-            Request::get(self.address(&self.config.unique_id_endpt), UNIQUE_ID)
+            Request::get(self.address(&self.config.unique_id_endpt), UNIQUE_ID_KEYS)
                 .query(&[("uniqueId", &barcode.0)])
                 .about(&barcode.0)
                 .classify(classify)
         })?;
-        read_visitor(&response, barcode, UNIQUE_ID)
+        read_visitor(&response, barcode, UNIQUE_ID_KEYS)
     }
 
     /// Creates a pre-registration: `POST {root}{create_prereg_endpt}`. Each call that
@@ -163,14 +164,14 @@ impl<'a> PassagePoint<'a> {
         let response = self.send_with_token(|| {
             Request::post(
                 self.address(&self.config.create_prereg_endpt),
-                CREATE_PREREG,
+                CREATE_PREREG_KEYS,
             )
             .json(&body)
             .retry_policy(RetryPolicy::OnlyIfNotProcessed)
             .about(prereg.destination)
             .classify(classify)
         })?;
-        read_created(&response, CREATE_PREREG, PreregId)
+        read_created(&response, CREATE_PREREG_KEYS, PreregId)
     }
 
     /// The names of the destinations that are set up: `GET {root}{get_destinations_endpt}`.
@@ -182,13 +183,16 @@ impl<'a> PassagePoint<'a> {
         let response = self.send_with_token(|| {
             Request::get(
                 self.address(&self.config.get_destinations_endpt),
-                GET_DESTINATIONS,
+                GET_DESTINATIONS_KEYS,
             )
             .classify(classify)
         })?;
         let body = response.json().unwrap_or_default();
         if !response.is_success() || body.is_null() || has_error(&body) {
-            return Err(response::unexpected_response(&response, GET_DESTINATIONS));
+            return Err(response::unexpected_response(
+                &response,
+                GET_DESTINATIONS_KEYS,
+            ));
         }
         let mut names = Vec::new();
         collect_texts(&body, &mut names);
@@ -212,7 +216,7 @@ impl<'a> PassagePoint<'a> {
     /// [`Failure`] if it has failed too often, or the address, or the whole service.
     pub fn check_destination(&self, destination: &str) -> Result<(), Failure> {
         self.client.check_breaker(destination)?;
-        self.client.check_breaker(CREATE_PREREG)
+        self.client.check_breaker(CREATE_PREREG_KEYS)
     }
 
     /// Why nothing more can be asked in this run, if that is already known.
@@ -247,7 +251,7 @@ impl<'a> PassagePoint<'a> {
 
     /// Gets a token: `POST {root}{login_endpt}`.
     fn login(&self) -> Result<String, Failure> {
-        let request = Request::post(self.address(&self.config.login_endpt), LOGIN)
+        let request = Request::post(self.address(&self.config.login_endpt), LOGIN_KEYS)
             .classify(classify_login)
             .json(&json!({
                 "username": self.config.username.expose_secret(),
@@ -265,7 +269,7 @@ impl<'a> PassagePoint<'a> {
         match body["token"].as_str() {
             Some(token) if response.is_success() && !token.is_empty() => Ok(token.to_owned()),
             _ => Err(Failure::not_processed(format!(
-                "PassagePoint did not issue a token ({}): check {LOGIN}",
+                "PassagePoint did not issue a token ({}): check {LOGIN_KEYS}",
                 status_text(response.status)
             ))),
         }

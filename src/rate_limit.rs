@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_allowance_is_used_as_long_as_there_is_work() {
+    fn the_limit_is_used_in_full_as_long_as_there_is_work() {
         let rate_limiter = RateLimiter::new(25);
         let start = Instant::now();
         let slots: Vec<_> = (0..200).map(|_| rate_limiter.reserve_slot(start)).collect();
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_go_at_once() {
+    fn the_first_requests_do_not_wait() {
         let rate_limiter = RateLimiter::new(3);
         let now = Instant::now();
         assert_eq!([now; 3], [0; 3].map(|_| rate_limiter.reserve_slot(now)));

@@ -14,7 +14,7 @@ const COLUMNS: &str = "appt_id, primary_id, lid, starts_at, ends_at, status, sta
      visitor_id, destination, prereg_id, attempts, asked_ends_at, changed_at, reported, reported_at,
      registered_ends_at, failures";
 /// Finds one visit, in the form that its index has.
-const IS_VISIT: &str = "appt_id = ?1 AND ifnull(primary_id, '') = ifnull(?2, '')
+const WHERE_VISIT: &str = "appt_id = ?1 AND ifnull(primary_id, '') = ifnull(?2, '')
      AND ifnull(lid, '') = ifnull(?3, '') AND ifnull(starts_at, '') = ifnull(?4, '')";
 /// The index of the appointments by visit, as a conflict names it.
 pub(super) const VISIT_COLUMNS: &str =
@@ -90,7 +90,7 @@ impl Cache {
             return Ok(());
         }
         let saved = self.connection.transaction().and_then(|transaction| {
-            let sql = format!("DELETE FROM appts WHERE {IS_VISIT}");
+            let sql = format!("DELETE FROM appts WHERE {WHERE_VISIT}");
             for key in forgotten {
                 transaction
                     .prepare_cached(&sql)?
@@ -144,7 +144,7 @@ impl Cache {
 }
 
 fn find(connection: &Connection, key: &VisitKey) -> rusqlite::Result<Option<Appt>> {
-    let sql = format!("SELECT {COLUMNS} FROM appts WHERE {IS_VISIT}");
+    let sql = format!("SELECT {COLUMNS} FROM appts WHERE {WHERE_VISIT}");
     let mut statement = connection.prepare_cached(&sql)?;
     statement
         .query_row(params_from_iter(key_of(key)), appt_of)
@@ -202,7 +202,7 @@ pub(super) fn mark_reported(
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
     let sql = format!(
-        "UPDATE appts SET reported = reason, reported_at = {} WHERE {IS_VISIT}",
+        "UPDATE appts SET reported = reason, reported_at = {} WHERE {WHERE_VISIT}",
         now.timestamp()
     );
     for key in visits {

@@ -10,7 +10,7 @@ use crate::model::{Appt, Barcode, Card, PrimaryId, User, VisitorId};
 use crate::output::{format_time, print_json, rfc3339};
 
 /// All that the cache has under one primary ID.
-struct Found {
+struct UserData {
     primary_id: PrimaryId,
     user: Option<User>,
     appts: Vec<Appt>,
@@ -29,7 +29,7 @@ pub(super) fn run(cli: &Cli, args: &LookupUser) -> Result<Exit> {
                 continue;
             }
         };
-        let found = Found {
+        let found = UserData {
             user: lookup.cache.user(&primary_id)?,
             appts: lookup.cache.appts_of_user(&primary_id)?,
             primary_id,
@@ -58,7 +58,7 @@ struct UserJson<'a> {
     appts: Vec<ApptJson<'a>>,
 }
 
-fn to_json(found: &Found) -> UserJson<'_> {
+fn to_json(found: &UserData) -> UserJson<'_> {
     let user = found.user.as_ref();
     let card = user.and_then(User::card);
     UserJson {
@@ -71,7 +71,7 @@ fn to_json(found: &Found) -> UserJson<'_> {
     }
 }
 
-fn to_lines(found: &Found, lookup: &Lookup) -> Vec<String> {
+fn to_lines(found: &UserData, lookup: &Lookup) -> Vec<String> {
     let mut lines = vec![found.primary_id.to_string()];
     if let Some(user) = &found.user {
         if let Some(Card {

@@ -27,7 +27,7 @@ const LISTED_STATES: [State; 4] = [
 ];
 
 /// All that is told.
-struct Found {
+struct StatusData {
     last_pass: Option<LastPass>,
     outages: Vec<OngoingOutage>,
     /// The visits that are not over.
@@ -39,7 +39,7 @@ pub(super) fn run(cli: &Cli, args: &cli::Status) -> Result<Exit> {
     let cache = Cache::open_existing(&cache_path(cli)?)?;
     let now = clock::now();
     let mut appts = cache.current_appts(now)?;
-    let found = Found {
+    let found = StatusData {
         last_pass: cache.last_pass()?,
         outages: cache.outages()?,
         imported: Imported::split_off(&mut appts),
@@ -60,7 +60,7 @@ pub(super) fn run(cli: &Cli, args: &cli::Status) -> Result<Exit> {
 }
 
 /// Whether there was no full pass, or none in the last so many minutes; if so, logs it.
-fn is_too_old(found: &Found, max_age: Option<u32>, now: DateTime<Utc>) -> bool {
+fn is_too_old(found: &StatusData, max_age: Option<u32>, now: DateTime<Utc>) -> bool {
     let ended = found
         .last_pass
         .as_ref()
@@ -80,18 +80,18 @@ fn is_too_old(found: &Found, max_age: Option<u32>, now: DateTime<Utc>) -> bool {
     is_old
 }
 
-fn listed_appts(found: &Found) -> impl Iterator<Item = &Appt> {
+fn listed_appts(found: &StatusData) -> impl Iterator<Item = &Appt> {
     let appts = found.appts.iter();
     appts.filter(|appt| LISTED_STATES.contains(&appt.state))
 }
 
-fn count_in_state(found: &Found, state: State) -> usize {
+fn count_in_state(found: &StatusData, state: State) -> usize {
     let appts = found.appts.iter();
     appts.filter(|appt| appt.state == state).count()
 }
 
 /// What the last pass could find out about the imported bookings.
-fn knowledge(found: &Found) -> Knowledge {
+fn knowledge(found: &StatusData) -> Knowledge {
     let is_libcal = |ongoing: &OngoingOutage| ongoing.outage.service.starts_with("LibCal");
     let last_pass = found.last_pass.as_ref();
     if last_pass.is_none_or(|pass| pass.ended.is_none()) {
@@ -128,7 +128,7 @@ struct OutageJson<'a> {
     cause: &'a str,
 }
 
-fn to_json(found: &Found) -> StatusJson<'_> {
+fn to_json(found: &StatusData) -> StatusJson<'_> {
     let last_pass = found.last_pass.as_ref().map(|pass| LastPassJson {
         started_at: pass.started_at.map(rfc3339),
         ended_at: pass.ended.as_ref().map(|(at, _)| rfc3339(*at)),
@@ -149,7 +149,7 @@ fn to_json(found: &Found) -> StatusJson<'_> {
     }
 }
 
-fn to_lines(found: &Found, location_names: &LocationNames, now: DateTime<Utc>) -> Vec<String> {
+fn to_lines(found: &StatusData, location_names: &LocationNames, now: DateTime<Utc>) -> Vec<String> {
     let mut lines = view::last_pass_lines(found.last_pass.as_ref(), now);
     for OngoingOutage { outage, since, .. } in &found.outages {
         let lasts = duration(now - *since);

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_error_of_the_transport_has_words_that_say_what_to_look_at() {
+    fn each_transport_error_has_a_message_that_says_what_to_check() {
         let io = |kind: ErrorKind| Error::Io(kind.into());
         let tls = |error: rustls::Error| Error::Io(io::Error::new(ErrorKind::InvalidData, error));
         let unreachable = "is not responding: host unreachable";
@@ -184,9 +184,9 @@ mod tests {
                 "sent an unexpected response (not HTTP)",
             ),
         ] {
-            let told = describe(&error, None, 7, 3);
-            assert!(told.contains(says), "{error:?}: {told}");
-            assert_eq!(told.lines().count(), 1, "{error:?}: {told}");
+            let message = describe(&error, None, 7, 3);
+            assert!(message.contains(says), "{error:?}: {message}");
+            assert_eq!(message.lines().count(), 1, "{error:?}: {message}");
         }
     }
 }

@@ -165,7 +165,7 @@ impl Appt {
     /// Whether its pre-registration can be relied upon: if LibCal lists the visit as cancelled,
     /// somebody may have deleted the pre-registration by hand.
     #[must_use]
-    pub fn is_expected(&self) -> bool {
+    pub fn has_reliable_prereg(&self) -> bool {
         self.prereg_id.is_some()
             && (self.state != State::Cancelled
                 || matches!(self.reason, Some(Reason::Moved | Reason::Gone)))

@@ -21,7 +21,7 @@ impl Pass<'_> {
         // Somebody may have deleted a cancelled booking's pre-registration, whatever else it serves.
         let cancelled: Vec<_> = others
             .iter()
-            .filter(|appt| !appt.is_expected())
+            .filter(|appt| !appt.has_reliable_prereg())
             .filter_map(|appt| appt.prereg_id.as_ref())
             .collect();
         for appt in others {

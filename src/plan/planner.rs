@@ -20,7 +20,7 @@ impl Planner<'_> {
         let now = self.rules.now;
         let mut of_booking = self.appts_of(&key.booking_id).iter();
         let before = of_booking.find(|appt| appt.key == *key);
-        if let Some(known) = before.filter(|_| self.may_lack_rows(key, listed)) {
+        if let Some(known) = before.filter(|_| self.may_have_unread_rows(key, listed)) {
             return PlannedVisit {
                 before: Some(known.clone()),
                 after: known.clone(),
@@ -49,7 +49,7 @@ impl Planner<'_> {
 
     /// Whether a row that could not be read may change the picture: another seat may be approved, or
     /// the reason for a refusal may be a different one.
-    fn may_lack_rows(&self, key: &VisitKey, listed: &ListedVisit<'_>) -> bool {
+    fn may_have_unread_rows(&self, key: &VisitKey, listed: &ListedVisit<'_>) -> bool {
         let is_good = listed.approval == Approval::Approved && listed.problem.is_none();
         let is_incomplete = |lid| self.rules.incomplete_locations.contains(&lid);
         !is_good && key.lid.is_some_and(is_incomplete)

@@ -86,7 +86,9 @@ pub fn track_outages(
         }
         let is_over = !met.keys().any(|one| is_related(one, service));
         if is_over && lasting.reported_at.is_some() {
-            report.over.push(over_line(service, now - lasting.since));
+            report
+                .over
+                .push(recovery_line(service, now - lasting.since));
         }
         report.ended.push(lasting);
     }
@@ -103,7 +105,7 @@ fn is_related(one: &str, other: &str) -> bool {
     is_part_of(one, other) || is_part_of(other, one)
 }
 
-fn over_line(service: &str, lasted: TimeDelta) -> String {
+fn recovery_line(service: &str, lasted: TimeDelta) -> String {
     let lasted = duration(lasted);
     match service.strip_prefix("Alma, ") {
         Some(key) => format!("Alma accepts {key} again after {lasted}"),
@@ -182,17 +184,17 @@ mod tests {
     use crate::clock::now;
 
     /// What passes so many minutes apart say of an outage, if `met` says whether each meets it.
-    fn said(met: &[(i64, bool)]) -> Vec<&'static str> {
+    fn reports(met: &[(i64, bool)]) -> Vec<&'static str> {
         let outage = Outage::of("Alma", "Alma is not responding: connection refused");
         let start = now();
         let mut remembered = Vec::new();
-        let mut said = Vec::new();
+        let mut reports = Vec::new();
         for (minutes, is_met) in met {
             let now = start + TimeDelta::minutes(*minutes);
             let met = is_met.then_some(("Alma", &outage)).into_iter().collect();
             let mut report = track_outages(remembered.clone(), &met, false, now);
             report.mark_reported(now);
-            said.push(match (report.due.is_empty(), report.over.is_empty()) {
+            reports.push(match (report.due.is_empty(), report.over.is_empty()) {
                 (false, true) => "out",
                 (true, false) => "over",
                 (true, true) => "",
@@ -201,11 +203,11 @@ mod tests {
             remembered.retain(|_| report.changed.is_empty() && report.ended.is_empty());
             remembered.extend(report.changed);
         }
-        said
+        reports
     }
 
     #[test]
-    fn an_outage_is_said_by_the_second_pass_in_a_row_then_daily_and_when_it_is_over() {
+    fn an_outage_is_reported_by_the_second_pass_in_a_row_then_daily_and_when_it_is_over() {
         let day = 24 * 60;
         let passes = [
             (0, true),
@@ -216,17 +218,17 @@ mod tests {
             (day + 10, false),
             (day + 15, false),
         ];
-        assert_eq!(said(&passes), ["", "out", "", "", "out", "over", ""]);
+        assert_eq!(reports(&passes), ["", "out", "", "", "out", "over", ""]);
     }
 
     #[test]
-    fn an_outage_that_no_two_passes_in_a_row_meet_is_not_said() {
+    fn an_outage_that_no_two_passes_in_a_row_meet_is_not_reported() {
         let passes = [(0, true), (5, false), (10, true), (15, false)];
-        assert_eq!(said(&passes), [""; 4]);
+        assert_eq!(reports(&passes), [""; 4]);
     }
 
     #[test]
-    fn an_outage_that_grows_is_said_at_once_and_one_that_shrinks_is_not_and_neither_is_over() {
+    fn an_outage_that_grows_is_reported_at_once_and_one_that_shrinks_is_not_and_neither_is_over() {
         let lasting = |service, reported| OngoingOutage {
             outage: Outage::of(service, "no"),
             since: now() - TimeDelta::hours(2),
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn where_somebody_looks_on_it_is_said_at_once() {
+    fn if_somebody_is_watching_it_is_reported_at_once() {
         let outage = Outage::of("Alma", "Alma is not responding");
         let met = BTreeMap::from([("Alma", &outage)]);
         let report = track_outages(Vec::new(), &met, true, now());

@@ -84,7 +84,7 @@ pub(super) fn report_refusals(
     now: DateTime<Utc>,
     is_dry_run: bool,
 ) -> Result<bool> {
-    let (due, told): (Vec<_>, Vec<_>) = refusals
+    let (due, reported): (Vec<_>, Vec<_>) = refusals
         .iter()
         .partition(|refusal| is_report_due(refusal.reported_at, now));
     // A visit that was given up needs attention until somebody has dealt with it.
@@ -92,7 +92,10 @@ pub(super) fn report_refusals(
     if is_dry_run {
         return Ok(needs_attention);
     }
-    let waiting: Vec<_> = told.into_iter().filter(|one| one.is_given_up()).collect();
+    let waiting: Vec<_> = reported
+        .into_iter()
+        .filter(|one| one.is_given_up())
+        .collect();
     for line in refusal_lines(&waiting) {
         log::info!("still needs attention: {line}");
     }
