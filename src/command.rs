@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use anyhow::{Error, Result, anyhow};
 
 use crate::cli::{Cli, Command};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, IdPattern};
 use crate::messages::io_reason;
 use crate::model::PrimaryId;
 
@@ -85,7 +85,10 @@ fn cache_path(cli: &Cli) -> Result<PathBuf> {
     }
 }
 
-/// The primary ID that was typed.
-fn parse_id(typed: &str) -> Result<PrimaryId> {
-    PrimaryId::parse(typed).map_err(|_| anyhow!("{typed} is not a primary ID"))
+/// The primary ID in what was typed, parsed like an answer on a booking form: what looks like an ID,
+/// if it is configured what that is.
+fn parse_id(typed: &str, pattern: Option<&IdPattern>) -> Result<PrimaryId> {
+    let found = pattern.and_then(|pattern| pattern.find(typed));
+    let id = found.as_deref().unwrap_or(typed);
+    PrimaryId::parse(id).map_err(|_| anyhow!("{id} is not a primary ID"))
 }

@@ -7,6 +7,7 @@ use super::{Exit, cache_path, parse_id};
 use crate::cache::{Cache, PruneCounts, PruneTarget};
 use crate::cli::{Cli, Prune};
 use crate::clock::now;
+use crate::config::{Config, IdPattern};
 use crate::messages::pluralize;
 use crate::model::{BookingId, REPORT_INTERVAL};
 use crate::output::{print, print_json};
@@ -14,7 +15,9 @@ use crate::output::{print, print_json};
 pub(super) fn run(cli: &Cli, args: &Prune) -> Result<Exit> {
     let mut cache = Cache::open_existing(&cache_path(cli)?)?;
     let now = prune_time(&cache)?;
-    let what = prune_targets(args, now)?;
+    let config = Config::load(&cli.config).ok();
+    let pattern = config.and_then(|config| config.libcal.primary_id_pattern);
+    let what = prune_targets(args, pattern.as_ref(), now)?;
     warn_of_duplicates(&cache, &what, now)?;
     let mut exit = Exit::Done;
     for unknown in unknown(&cache, &what)? {
@@ -57,9 +60,14 @@ fn prune_time(cache: &Cache) -> Result<DateTime<Utc>> {
     Ok(at.map_or_else(now, |at| at.min(now())))
 }
 
-fn prune_targets(args: &Prune, now: DateTime<Utc>) -> Result<Vec<PruneTarget>> {
+fn prune_targets(
+    args: &Prune,
+    pattern: Option<&IdPattern>,
+    now: DateTime<Utc>,
+) -> Result<Vec<PruneTarget>> {
     let mut what = Vec::new();
-    let user = args.user.as_deref().map(parse_id).transpose()?;
+    let user = args.user.as_deref();
+    let user = user.map(|typed| parse_id(typed, pattern)).transpose()?;
     what.extend(user.map(PruneTarget::Person));
     what.extend(args.appt.clone().map(BookingId).map(PruneTarget::Booking));
     if what.is_empty() {

@@ -75,16 +75,12 @@ impl Lookup {
         })
     }
 
-    /// The primary ID in what was typed at the desk, parsed like an answer on a booking form.
+    /// The primary ID in what was typed at the desk.
     ///
     /// # Errors
     /// Where it contains none.
     pub(super) fn parse_id(&self, typed: &str) -> Result<PrimaryId> {
-        let found = self
-            .pattern
-            .as_ref()
-            .and_then(|pattern| pattern.find(typed));
-        parse_id(found.as_deref().unwrap_or(typed))
+        parse_id(typed, self.pattern.as_ref())
     }
 
     /// Logs that nothing is known of a user or a booking.
