@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         [] => show(),
         ["--serve"] => serve::serve(),
         _ => {
-            eprintln!("error: the demo takes no argument but --serve");
+            eprintln!("error: the demo takes no arguments other than --serve");
             return ExitCode::from(2);
         }
     };
@@ -59,11 +59,11 @@ fn show() -> Result<ExitCode> {
 fn first_passes(stage: &mut Stage<'_>, day: &Day<'_>) -> Result<()> {
     say(
         "\
-A library day, on stand-ins of LibCal, Alma and PassagePoint. The program is real, and so is all that it prints below
-a $. RUST_LOG=info is set, so that it tells here what it tells on a terminal, and not only what cron has to mail.",
+A day at the library, with stand-ins for LibCal, Alma and PassagePoint. The program is the real one, and so is all that
+it prints below a $. RUST_LOG=info is set, so that it says what it would on a terminal, and not only what cron would mail.",
     )?;
     say("\
-Whoever installs the program asks first whether all is set up:")?;
+Whoever installs the program first checks that everything is set up:")?;
     stage.run("check", 0)?;
     say(
         "\
@@ -73,22 +73,22 @@ the ID blank. Dan has cancelled, Gil's time is over, and Hal's booking is not ap
     )?;
     stage.run("sync", 1)?;
     stage.show_passagepoint(&day.first())?;
-    say("At the next pass nothing is new, and nobody is told of the same refusals again:")?;
+    say("The next pass finds nothing new, and does not report the same refusals again:")?;
     stage.run("sync", 0)
 }
 
 fn desk(stage: &mut Stage<'_>) -> Result<()> {
     say(
         "\
-Five people stand at the desk and are not let in. One look-up each says why: Hal's booking is not approved, Dan has
-cancelled, Fin is not in Alma, the booking form of the next one had no ID, and the last one never booked.",
+Five people come to the desk because they were not let in. One look-up each says why: Hal's booking is not approved, Dan
+has cancelled, Fin is not in Alma, the next one's booking form had no ID, and the last one never booked.",
     )?;
     stage.run(&format!("lookup-user {}", HAL.id), 0)?;
     stage.run(&format!("lookup-user {}", DAN.id), 0)?;
     stage.run(&format!("lookup-user {}", FIN.id), 0)?;
     stage.run("lookup-appt cs_Blank", 0)?;
     stage.run("lookup-user G10000099", 1)?;
-    say("All that waits, is refused or is not approved:")?;
+    say("Everything that is waiting, refused or not approved:")?;
     stage.run("status", 1)
 }
 
@@ -96,19 +96,19 @@ fn changes(stage: &mut Stage<'_>, day: &Day<'_>) -> Result<()> {
     day.change();
     say(
         "\
-Ada stays an hour longer, Ben cancels his second time, Hal's booking is approved, and Eve gets a new card. Alma would
-be asked about Eve again an hour after it was last; she stands at the desk, so her refusal is forgotten at once:",
+Ada stays an hour longer, Ben cancels his second time, Hal's booking is approved, and Eve gets a new card. Eve would
+be looked up in Alma again an hour after the last time; she is at the desk now, so her refusal is forgotten at once:",
     )?;
     stage.run(&format!("prune --user {}", EVE.id), 0)?;
     stage.run("sync", 0)?;
     say("\
-A pre-registration can be neither changed nor cancelled: Ada has a second, longer one, and Ben's second time stays.")?;
+A pre-registration can be neither changed nor cancelled: Ada now has a second, longer one, and Ben's second time stays.")?;
     stage.show_passagepoint(&day.changed())
 }
 
 fn look_ups(stage: &mut Stage<'_>) -> Result<()> {
     say("\
-Ada, who gets in; Ben's booking, of which one time was cancelled; and Eve, asked about by another program.")?;
+Ada, who gets in; Ben's booking, one time of which was cancelled; and Eve, as another program looks her up.")?;
     stage.run(&format!("lookup-user {}", ADA.id), 0)?;
     stage.run("lookup-appt cs_Twice", 0)?;
     stage.run(&format!("--json lookup-user {}", EVE.id), 0)
@@ -117,7 +117,7 @@ Ada, who gets in; Ben's booking, of which one time was cancelled; and Eve, asked
 fn dry_runs(stage: &mut Stage<'_>, day: &Day<'_>) -> Result<()> {
     day.change_again();
     say(
-        "Ada books a room too, and Hal stays longer. What would be done, and what could be deleted?",
+        "Ada books a room too, and Hal stays longer. What would a sync do, and what would prune delete?",
     )?;
     stage.run("sync --dry-run", 0)?;
     stage.run("prune --dry-run", 0)?;

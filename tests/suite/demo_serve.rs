@@ -61,7 +61,7 @@ impl Served {
         let out = served.demo.stdout.take().expect("its output is piped");
         for line in BufReader::new(out).lines() {
             let line = line.expect("it speaks UTF-8");
-            if line.starts_with("Ctrl-C") {
+            if line.starts_with("Press Ctrl-C") {
                 return served;
             }
             served.note(&line);

@@ -307,7 +307,7 @@ fn status_tells_which_imported_bookings_are_still_to_come() {
     sync_during_outage(&sandbox);
     assert_eq!(
         status(1),
-        "LibCal's lists cannot be read, so that others may still be to come"
+        "LibCal's lists could not be read, so others may still be to come"
     );
     sandbox.start(Service::LibCal);
     sync_after_outage(&sandbox);

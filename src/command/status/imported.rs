@@ -68,7 +68,7 @@ impl Imported {
             }
             (_, Some(last)) => self.describe_to_come(last),
             (Knowledge::Partial, None) => {
-                "LibCal's lists cannot be read, so that others may still be to come".to_owned()
+                "LibCal's lists could not be read, so others may still be to come".to_owned()
             }
             (Knowledge::Full, None) => {
                 "none of them is still to come: the next `prune` forgets them".to_owned()

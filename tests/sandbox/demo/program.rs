@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 /// If it cannot be built, or is not where cargo puts it.
 pub fn build(kind: &str, name: &str) -> Result<PathBuf> {
     // We are TARGET/PROFILE/examples/demo or TARGET/PROFILE/deps/suite.
-    let our_own = env::current_exe().context("cannot tell where we are ourselves")?;
+    let our_own = env::current_exe().context("cannot find the path of this program")?;
     let profile_dir = our_own.ancestors().nth(2);
     let target_dir = profile_dir.and_then(|dir| dir.parent());
     let (Some(profile_dir), Some(target_dir)) = (profile_dir, target_dir) else {

@@ -26,9 +26,9 @@ pub fn serve() -> Result<ExitCode> {
     let program = format!("{} --config {}", quoted(&program), quoted(&config));
     say(&format!(
         "\
-Stand-ins of LibCal, Alma and PassagePoint are running, with the bookings of a small library day.
-The configuration is {config}. The cache will be in the same folder, which stays behind
-when you end this: it may be deleted then.
+Stand-ins for LibCal, Alma and PassagePoint are running, with the bookings of a small library day.
+The configuration is {config}. The cache will be in the same folder, which remains
+when you stop this: you can delete it then.
 
 In another terminal:
 
@@ -45,7 +45,7 @@ In another terminal:
     say(&worth_looking_up())?;
     let controls = Controls::open(&sandbox)?;
     say(&what_to_change(&controls))?;
-    say("Ctrl-C ends it.")?;
+    say("Press Ctrl-C to stop.")?;
     thread::scope(|scope| {
         scope.spawn(|| keep_time(&sandbox));
         controls.serve()

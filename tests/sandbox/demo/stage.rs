@@ -47,7 +47,7 @@ impl<'a> Stage<'a> {
     pub fn run(&mut self, args: &str, status: i32) -> Result<()> {
         say(&format!("    $ libcal-pp {args}"))?;
         let (said, code) = self.result_of(args)?;
-        let code = code.map_or("none, a signal ended it".into(), |code| code.to_string());
+        let code = code.map_or("none (ended by a signal)".into(), |code| code.to_string());
         indented(said.lines())?;
         indented([format!("[exit status {code}]")])?;
         self.commands += 1;
@@ -116,12 +116,12 @@ impl<'a> Stage<'a> {
         self.mistakes.extend(complaints);
         if self.mistakes.is_empty() {
             say(&format!(
-                "All is as it should be: {} exit statuses, the pre-registrations in PassagePoint, every request.",
+                "Everything is as expected: {} exit statuses, the pre-registrations in PassagePoint, every request.",
                 self.commands
             ))?;
             return Ok(ExitCode::SUCCESS);
         }
-        say("Not as it should be:\n")?;
+        say("Not as expected:\n")?;
         indented(&self.mistakes)?;
         Ok(ExitCode::FAILURE)
     }

@@ -178,7 +178,7 @@ const CASES: &[Case] = &[
         },
     ),
     (
-        &["LibCal's lists cannot be read, so that others may still be to come"],
+        &["LibCal's lists could not be read, so others may still be to come"],
         || {
             let sandbox = imported(&["cs_1"]);
             sandbox.remove_rows("cs_1");
