@@ -146,7 +146,7 @@ fn the_next_zone_is_asked_only_if_the_first_does_not_have_the_user() {
 }
 
 #[test]
-fn a_single_key_will_do() {
+fn a_single_key_is_enough() {
     let sandbox = one_person();
     let key = sandbox.world().alma_keys[0].clone();
     sandbox.set_config("Alma.apikeys", &json!([key]).to_string());
@@ -328,7 +328,7 @@ fn no_second_sees_more_requests_than_the_configuration_allows() {
 }
 
 #[test]
-fn each_zone_has_a_pace_of_its_own() {
+fn each_zone_has_its_own_rate_limit() {
     let sandbox = Sandbox::new().config("Alma.requests_per_second", "4");
     for n in 1..=5 {
         let id = format!("G1000000{n}");

@@ -147,7 +147,7 @@ fn an_outage_of_the_first_zone_does_not_make_a_user_unknown() {
 }
 
 #[test]
-fn a_key_that_is_turned_away_is_named_by_its_place_and_asked_with_once() {
+fn a_key_that_is_rejected_is_named_by_its_place_and_asked_with_once() {
     for (status, code) in REJECTIONS {
         let sandbox = sandbox_with_people(3).config("Network.concurrency", "1");
         let fault = with_key(&sandbox, 0);
@@ -165,7 +165,7 @@ fn a_key_that_is_turned_away_is_named_by_its_place_and_asked_with_once() {
 }
 
 #[test]
-fn a_key_that_is_turned_away_without_a_word_is_rejected_too() {
+fn a_key_rejected_without_an_error_code_counts_as_rejected_too() {
     for status in [401, 403] {
         for body in ["", "{}"] {
             let sandbox = one_person();
@@ -200,7 +200,7 @@ fn a_wrong_second_key_is_named_by_its_place() {
 }
 
 #[test]
-fn a_user_of_the_second_zone_gets_in_while_the_first_key_is_turned_away() {
+fn a_user_of_the_second_zone_gets_in_while_the_first_key_is_rejected() {
     for (status, code) in REJECTIONS {
         let sandbox = one_person()
             .user(User::new("G10000002").barcode("21000002").zone(1))
@@ -219,7 +219,7 @@ fn a_user_of_the_second_zone_gets_in_while_the_first_key_is_turned_away() {
 }
 
 #[test]
-fn a_key_that_is_turned_away_is_told_by_the_second_pass_even_if_everybody_was_found() {
+fn a_key_that_is_rejected_is_reported_by_the_second_pass_even_if_everybody_was_found() {
     let sandbox = Sandbox::new()
         .user(User::new("G10000002").barcode("21000002").zone(1))
         .booking(Booking::new("cs_2").by("G10000002"));
@@ -243,7 +243,7 @@ fn a_key_that_is_turned_away_is_told_by_the_second_pass_even_if_everybody_was_fo
 }
 
 #[test]
-fn too_many_requests_in_a_second_are_asked_again() {
+fn too_many_requests_in_a_second_are_retried() {
     let answers = [
         ("application/json", error("PER_SECOND_THRESHOLD")),
         ("text/plain", "PER_SECOND_THRESHOLD".to_owned()),
@@ -295,7 +295,7 @@ fn a_day_with_too_many_requests_ends_the_asking_with_that_key_in_every_shape_of_
 }
 
 #[test]
-fn a_question_without_an_answer_is_asked_again_and_then_an_outage() {
+fn a_question_without_an_answer_is_retried_and_then_an_outage() {
     let broken: [fn(Fault) -> Fault; 3] = [Fault::cut_before, Fault::cut_after, Fault::half_answer];
     for break_off in broken {
         let sandbox = one_person();

@@ -241,7 +241,7 @@ fn a_cache_of_a_later_version_is_left_alone() {
 }
 
 #[test]
-fn what_is_no_cache_is_named_and_left_alone() {
+fn a_file_that_is_not_a_cache_is_named_and_left_alone() {
     type Make = fn(&PathBuf);
     let make: [(&str, Make); 4] = [
         ("other.db", |path| {
@@ -273,7 +273,7 @@ fn what_is_no_cache_is_named_and_left_alone() {
 }
 
 #[test]
-fn what_is_no_file_is_named_and_left_alone() {
+fn what_is_not_a_regular_file_is_named_and_left_alone() {
     let sandbox = one_person();
     let pipe = sandbox.path("pipe.db");
     let mut mkfifo = Command::new("mkfifo");
@@ -287,7 +287,7 @@ fn what_is_no_file_is_named_and_left_alone() {
 }
 
 #[test]
-fn a_cache_that_takes_no_more_keeps_passagepoint_from_being_asked() {
+fn a_cache_that_cannot_be_written_keeps_passagepoint_from_being_asked() {
     for (table, path) in [
         ("last_pass", ""),
         ("users", "createPreReg"),
@@ -310,7 +310,7 @@ fn a_cache_that_takes_no_more_keeps_passagepoint_from_being_asked() {
 }
 
 #[test]
-fn a_second_sync_leaves_the_field_to_the_first() {
+fn a_second_sync_does_nothing_while_the_first_runs() {
     let sandbox = one_person().config("Network.timeout_seconds", "600");
     let first = sandbox.hold(Fault::at(1), true);
     let arrived = sandbox.arrived();

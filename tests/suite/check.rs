@@ -44,7 +44,7 @@ fn fails(sandbox: &Sandbox, wrong: &[(&str, &[&str])]) -> Run {
 }
 
 #[test]
-fn where_all_is_set_up_each_thing_is_ok() {
+fn if_everything_is_set_up_each_item_is_ok() {
     let sandbox = one_person().booking(of_ada("cs_2").no_answer());
     let run = check(&sandbox);
     assert_eq!(run.code, 0, "{run:#?}");
@@ -260,7 +260,7 @@ fn a_configured_status_that_libcal_does_not_give_fails_unless_a_row_has_it() {
 }
 
 #[test]
-fn an_alma_key_that_is_rejected_is_told_by_its_place() {
+fn an_alma_key_that_is_rejected_is_reported_by_its_place() {
     let sandbox = one_person();
     sandbox.world().alma_keys[1] = "another".to_owned();
     fails(&sandbox, &[("Alma, API key 2", &["check Alma.apikeys"])]);
@@ -284,7 +284,7 @@ fn a_login_that_passagepoint_refuses_fails_with_all_destinations() {
 }
 
 #[test]
-fn a_destination_that_is_not_there_is_told_with_those_that_are() {
+fn a_destination_that_is_not_there_is_reported_with_those_that_are() {
     let sandbox = one_person().config("PassagePoint.location_mapping.10332", "Science");
     let says: &[&str] = &[
         "PassagePoint.location_mapping",
@@ -302,7 +302,7 @@ fn a_destination_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[test]
-fn a_list_of_destinations_that_is_an_error_is_told_without_its_words() {
+fn a_list_of_destinations_that_is_an_error_is_reported_without_its_words() {
     let unreadable = "PassagePoint sent an unexpected response";
     for (status, body, says) in [
         (200, r#"{"error": "Wilhelmina"}"#, unreadable),
@@ -326,7 +326,7 @@ fn a_list_of_destinations_that_is_an_error_is_told_without_its_words() {
 }
 
 #[test]
-fn services_that_are_down_fail_soon_and_each_is_told() {
+fn services_that_are_down_fail_soon_and_each_is_reported() {
     let sandbox = one_person().config("Network.tries", "3");
     for service in Service::ALL {
         sandbox.stop(service);

@@ -166,7 +166,7 @@ fn categories_that_cannot_be_verified_are_named_in_one_line() {
 }
 
 #[test]
-fn the_calls_that_alma_leaves_for_the_day_are_told_for_each_key() {
+fn the_calls_that_alma_leaves_for_the_day_are_reported_for_each_key() {
     let sandbox = one_person();
     sandbox.world().alma_calls_left = vec![1235, 1];
     let run = sandbox.run(&["check"]);

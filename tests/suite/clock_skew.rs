@@ -99,7 +99,7 @@ fn a_refusal_of_a_user_or_a_visit_is_reported_once_in_24_hours() {
 }
 
 #[test]
-fn a_known_user_is_good_for_refresh_days() {
+fn a_known_user_is_looked_up_again_after_refresh_days() {
     let day = 24 * 60;
     for (days, minutes, is_asked) in [
         (3, day + 1, 0),

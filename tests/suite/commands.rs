@@ -120,7 +120,7 @@ fn the_file_is_found_here_or_by_variable_or_by_option_the_last_before_all() {
 }
 
 #[test]
-fn where_no_one_looks_a_pass_and_a_prune_print_nothing() {
+fn if_nobody_is_watching_a_pass_and_a_prune_print_nothing() {
     let sandbox = one_person();
     for command in ["sync", "sync", "prune"] {
         let run = sandbox.run(&[command]);
@@ -163,7 +163,7 @@ fn under_q_a_refusal_is_kept_for_the_next_pass_without_it() {
 }
 
 #[test]
-fn under_q_an_outage_is_told_as_it_is_without() {
+fn under_q_an_outage_is_reported_as_it_is_without() {
     let sandbox = one_person();
     sandbox.stop(Service::LibCal);
     let quiet_pass = || sandbox.run(&["-q", "sync"]);

@@ -59,7 +59,7 @@ fn all_lists_are_asked_for_at_once() {
 }
 
 #[test]
-fn known_users_do_not_wait_for_almas_pace() {
+fn known_users_do_not_wait_for_almas_rate_limit() {
     let sandbox = with_ada().booking(of_ada("cs_known").minutes(300, 360));
     good_sync(&sandbox);
     sandbox.set_config("Alma.requests_per_second", "2");

@@ -233,7 +233,7 @@ fn every_location_is_there_once_and_has_a_destination() {
 }
 
 #[test]
-fn a_file_that_is_no_configuration_is_named() {
+fn a_file_that_is_not_a_configuration_is_named() {
     let sandbox = one_person();
     for (text, line) in [
         ("", ""),

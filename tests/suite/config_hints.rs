@@ -23,7 +23,7 @@ pub fn assert_told(cases: &[(&str, &str, usize, &str)]) {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
     let sandbox = one_person();
     let mut text = file(&sandbox);
     let mut expected = Vec::new();
@@ -83,7 +83,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
-fn all_secrets_that_are_not_there_are_told_at_once_with_line_key_and_mend() {
+fn all_secrets_that_are_not_there_are_reported_at_once_with_line_key_and_mend() {
     let sandbox = one_person();
     let mut text = file(&sandbox);
     let mut expected = Vec::new();
@@ -151,7 +151,7 @@ fn a_secret_that_this_account_may_not_read_says_so() {
 }
 
 #[test]
-fn a_misspelled_key_is_told_with_the_one_that_was_meant() {
+fn a_misspelled_key_is_reported_with_the_one_that_was_meant() {
     assert_told(&[
         (
             "statuses:",
@@ -205,7 +205,7 @@ fn a_misspelled_key_is_told_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn a_key_with_a_wrong_indentation_is_told_with_its_section() {
+fn a_key_with_a_wrong_indentation_is_reported_with_its_section() {
     assert_told(&[
         (
             "days:",
@@ -268,7 +268,7 @@ fn a_key_with_a_wrong_indentation_is_told_with_its_section() {
 }
 
 #[test]
-fn what_is_there_twice_is_told_with_both_lines() {
+fn what_is_there_twice_is_reported_with_both_lines() {
     let sandbox = one_person();
     let good = file(&sandbox);
     for (key, new, further, what) in [

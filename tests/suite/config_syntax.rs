@@ -25,7 +25,7 @@ fn assert_told_with_key(cases: &[(&str, &str, usize, &str)]) {
 }
 
 #[test]
-fn what_is_no_yaml_is_told_with_its_line_and_its_mend() {
+fn what_is_not_yaml_is_reported_with_its_line_and_its_mend() {
     let quotes = |mark: char| format!("a value that begins with {mark} must be in quotes");
     for mark in ['%', '@', '`', '*', '|', '>', ']', '}', ','] {
         assert_told_with_key(&[
@@ -70,7 +70,7 @@ fn what_is_no_yaml_is_told_with_its_line_and_its_mend() {
 }
 
 #[test]
-fn a_quote_or_bracket_that_is_not_closed_is_told_in_the_line_that_opens_it() {
+fn a_quote_or_bracket_that_is_not_closed_is_reported_in_the_line_that_opens_it() {
     let backslash = r"`\` has a special meaning within double quotes: use single quotes";
     assert_told_with_key(&[
         (
@@ -189,7 +189,7 @@ fn a_secret_that_yaml_would_change_must_be_in_quotes() {
 }
 
 #[test]
-fn a_key_indented_wrongly_is_told_in_its_own_line_though_yaml_stumbles_later() {
+fn a_key_indented_wrongly_is_reported_in_its_own_line_though_yaml_stumbles_later() {
     let columns =
         "check the indentation here and above: all keys of a section must start in the same column";
     // In the first column it is a section of its own, and YAML stumbles at the next key.

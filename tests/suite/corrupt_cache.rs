@@ -86,7 +86,7 @@ fn check_finds_damage_that_no_look_up_comes_upon() {
 }
 
 #[test]
-fn a_damaged_header_is_told_and_nobody_is_registered() {
+fn a_damaged_header_is_reported_and_nobody_is_registered() {
     let sandbox = sandbox_with_large_cache();
     let mut bytes = fs::read(sandbox.path("cache.db")).unwrap();
     bytes[..4096].fill(0xa5);

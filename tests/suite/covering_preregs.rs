@@ -237,7 +237,7 @@ fn prune_keeps_a_visit_that_was_made_shorter_until_the_end_of_its_prereg() {
 }
 
 #[test]
-fn what_is_covered_is_told_to_whoever_looks_but_by_no_dry_run_and_ends_with_the_prereg() {
+fn what_is_covered_is_reported_to_whoever_is_watching_but_by_no_dry_run_and_ends_with_the_prereg() {
     let sandbox = one_person();
     good_sync(&sandbox);
     sandbox.add_booking(of_ada("cs_2").minutes(40, 80));

@@ -234,7 +234,7 @@ fn the_served_day_can_be_changed_by_hand() {
 }
 
 #[test]
-fn a_change_that_cannot_be_made_is_told() {
+fn a_change_that_cannot_be_made_is_reported() {
     let served = Served::begin();
     let url = served.changes[0]
         .split(' ')

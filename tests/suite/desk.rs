@@ -97,7 +97,7 @@ fn the_form_has_no_id() {
 }
 
 #[test]
-fn passagepoint_will_not_have_the_visit() {
+fn passagepoint_refuses_the_visit() {
     let sandbox = one_person();
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg.answer(409, "text/plain", "no"));
@@ -140,7 +140,7 @@ fn nobody_knows_whether_it_is_registered() {
 }
 
 #[test]
-fn the_status_is_one_that_nobody_knows() {
+fn the_status_is_unknown() {
     let sandbox = with_ada().booking(of_ada("cs_1").status("Blessed"));
     sync_needing_attention(&sandbox);
     let says = [

@@ -208,7 +208,7 @@ fn what_libcal_answers_in_place_of_a_list_names_what_is_most_likely_wrong() {
 }
 
 #[test]
-fn what_libcal_answered_is_told_by_its_status_and_a_code_but_no_text() {
+fn what_libcal_answered_is_reported_by_its_status_and_a_code_but_no_text() {
     let json = "application/json";
     let sentence = r#"{"error":"No booking of Pat"}"#;
     let capital = r#"{"error":"Pat"}"#;
@@ -278,7 +278,7 @@ fn what_libcal_answered_is_told_by_its_status_and_a_code_but_no_text() {
 }
 
 #[test]
-fn a_redirect_is_told_as_one() {
+fn a_redirect_is_reported_as_one() {
     for (service, path, key) in [
         (Service::LibCal, "token", "LibCal.credentials_endpt"),
         (Service::LibCal, "bookings", "LibCal.bookings_endpt"),
@@ -333,7 +333,7 @@ fn an_answer_that_is_not_almas_names_the_address_of_its_users() {
 }
 
 #[test]
-fn a_wrong_address_of_passagepoint_is_told_by_check_in_the_same_words() {
+fn a_wrong_address_of_passagepoint_is_reported_by_check_in_the_same_words() {
     for (path, key) in [
         ("auth/login", "PassagePoint.login_endpt"),
         ("getDestinations", "PassagePoint.get_destinations_endpt"),
@@ -349,7 +349,7 @@ fn a_wrong_address_of_passagepoint_is_told_by_check_in_the_same_words() {
 }
 
 #[test]
-fn a_right_that_the_passagepoint_user_does_not_have_is_told_with_its_key() {
+fn a_right_that_the_passagepoint_user_does_not_have_is_reported_with_its_key() {
     let sandbox = one_person().booking(of_ada("cs_2").minutes(100, 160));
     sandbox.fault(on("createPreReg").answer(403, "application/json", r#"{"error":"no"}"#));
     assert_outage(

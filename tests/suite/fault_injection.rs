@@ -97,7 +97,7 @@ fn too_many_requests() {
 }
 
 #[test]
-fn a_token_that_ran_out() {
+fn an_expired_token() {
     assert_eq!(break_each_request(|fault| answer(fault, 401, "")), 0);
 }
 

@@ -174,7 +174,7 @@ fn what_is_not_known_is_not_found_by_people_nor_by_programs() {
 }
 
 #[test]
-fn whoever_is_to_be_forgotten_and_is_not_known_needs_a_person() {
+fn whoever_is_to_be_forgotten_and_is_not_known_needs_attention() {
     let sandbox = after_pass(one_person());
     for (args, unknown) in [
         (&["--user", "G404"][..], &["the user G404"][..]),

@@ -217,7 +217,7 @@ fn each_shell_completes_all_commands_and_options_but_not_what_is_hidden() {
 }
 
 #[test]
-fn the_files_written_are_told_and_no_others() {
+fn the_files_written_are_reported_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let run = program(&["-v", "generate", folder.path().to_str().unwrap()]);
     assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run:#?}");

@@ -13,7 +13,7 @@ fn asked_alma(sandbox: &Sandbox) -> Vec<String> {
 }
 
 #[test]
-fn what_cannot_be_seen_in_an_id_is_dropped() {
+fn invisible_characters_in_an_id_are_dropped() {
     for typed in [
         "\u{feff}G10000001",
         "G1000\u{200b}0001",
@@ -35,7 +35,7 @@ fn what_cannot_be_seen_in_an_id_is_dropped() {
 }
 
 #[test]
-fn what_cannot_be_seen_is_written_out_where_it_is_printed() {
+fn invisible_characters_are_escaped_in_output() {
     let sandbox = with_ada().booking(of_ada("cs_\u{200b}1"));
     good_sync(&sandbox);
     let run = sandbox.run(&["lookup-user", "G10000001"]);

@@ -233,7 +233,7 @@ fn a_service_that_keeps_failing_is_left_alone() {
 }
 
 #[test]
-fn several_people_are_seen_to_at_once() {
+fn several_people_are_registered_at_once() {
     let sandbox = sandbox_with_people(8)
         .config("Network.concurrency", "8")
         .config("Network.timeout_seconds", "60");
@@ -278,7 +278,7 @@ fn a_service_that_says_when_to_come_again_is_not_asked_earlier() {
 }
 
 #[test]
-fn a_visit_that_was_given_up_is_named_at_each_pass_to_whoever_looks() {
+fn a_visit_that_was_given_up_is_named_at_each_pass_to_whoever_is_watching() {
     let sandbox = one_person().user(User::new("G10000002").barcode("21000002"));
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg.hang(Duration::from_secs(60)).times(3));

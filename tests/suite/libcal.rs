@@ -53,7 +53,7 @@ fn the_token_is_asked_for_with_a_form_of_three_fields() {
 }
 
 #[test]
-fn credentials_that_libcal_turns_away_are_named_and_nobody_else_is_asked() {
+fn credentials_that_libcal_rejects_are_named_and_nobody_else_is_asked() {
     for denial in [Denial::ByStatus, Denial::ErrorIn200] {
         let sandbox = one_person().config("LibCal.client_secret", "not-the-secret");
         sandbox.world().denial = denial;
@@ -73,7 +73,7 @@ fn credentials_that_libcal_turns_away_are_named_and_nobody_else_is_asked() {
 }
 
 #[test]
-fn an_error_in_the_token_reply_counts_in_its_short_shape_too() {
+fn an_error_in_the_token_response_counts_in_its_short_shape_too() {
     for status in [200, 400] {
         let sandbox = one_person();
         let body = r#"{"error":"The client credentials are invalid"}"#;
@@ -88,7 +88,7 @@ fn an_error_in_the_token_reply_counts_in_its_short_shape_too() {
 }
 
 #[test]
-fn a_reply_without_a_token_is_an_outage() {
+fn a_response_without_a_token_is_an_outage() {
     let replies = [
         ("application/json", "{}"),
         ("application/json", r#"{"access_token":""}"#),
@@ -229,7 +229,7 @@ fn all_locations_share_one_new_token() {
 }
 
 #[test]
-fn a_fresh_token_that_is_turned_away_is_a_failure_and_no_loop() {
+fn a_fresh_token_that_is_rejected_is_a_failure_and_not_a_loop() {
     let answers = [
         (401, "text/plain", "Unauthorized"),
         (200, "application/json", r#"{"error":"expired_token"}"#),
@@ -245,7 +245,7 @@ fn a_fresh_token_that_is_turned_away_is_a_failure_and_no_loop() {
 }
 
 #[test]
-fn a_location_that_turns_every_token_away_leaves_the_other_working() {
+fn a_location_that_rejects_every_token_leaves_the_other_working() {
     let sandbox = Sandbox::new().user(crate::sandbox::User::new("G10000001").barcode("21000001"));
     for n in 0..100 {
         sandbox.add_booking(Booking::new(&format!("cs_no_{n}")).status("Mediated Tentative"));
@@ -319,7 +319,7 @@ fn a_list_that_breaks_off_or_never_comes_fails_its_location_and_no_other() {
 }
 
 #[test]
-fn a_list_is_asked_for_again_after_passing_trouble() {
+fn a_list_is_asked_for_again_after_a_temporary_failure() {
     for status in [429, 500, 503] {
         let sandbox = two_places();
         sandbox.fault(list_of("10332").times(1).answer(status, "text/plain", ""));

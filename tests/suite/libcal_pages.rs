@@ -201,7 +201,7 @@ fn what_a_row_says_when_it_is_read_last_counts() {
 }
 
 #[test]
-fn a_row_that_can_be_read_only_at_the_second_reading_is_told_to_nobody() {
+fn a_row_that_can_be_read_only_at_the_second_reading_is_reported_to_nobody() {
     let sandbox = three_pages();
     sandbox.set_config("Network.concurrency", "1");
     sandbox.edit_rows("cs_moves", |row| row["toDate"] = "soon".into());

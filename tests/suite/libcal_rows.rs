@@ -55,7 +55,7 @@ fn an_id_that_is_a_number_is_found() {
 }
 
 #[test]
-fn a_form_without_an_id_is_told_once_and_stops_nobody_else() {
+fn a_form_without_an_id_is_reported_once_and_stops_nobody_else() {
     let answers = [
         json!(null),
         json!(""),
@@ -138,7 +138,7 @@ fn rows_of_one_visit_in_two_spellings_of_a_time_are_one_visit() {
 }
 
 #[test]
-fn what_is_no_row_at_all_is_told_once_and_spoils_nothing() {
+fn what_is_not_a_row_at_all_is_reported_once_and_spoils_nothing() {
     for row in [
         json!(null),
         json!(7),
@@ -154,7 +154,7 @@ fn what_is_no_row_at_all_is_told_once_and_spoils_nothing() {
 }
 
 #[test]
-fn a_row_that_lacks_what_a_visit_needs_is_told_once_and_spoils_nothing() {
+fn a_row_that_lacks_what_a_visit_needs_is_reported_once_and_spoils_nothing() {
     let bad = || Booking::new("cs_bad").by("G10000002");
     let cases = [
         (bad().without("fromDate"), "fromDate"),
@@ -184,7 +184,7 @@ fn a_row_that_lacks_what_a_visit_needs_is_told_once_and_spoils_nothing() {
 }
 
 #[test]
-fn a_row_without_a_booking_is_told_by_its_number() {
+fn a_row_without_a_booking_is_reported_by_its_number() {
     for row in [
         Booking::new("").without("bookId"),
         Booking::new("").with("bookId", json!(null)),
@@ -231,7 +231,7 @@ fn many_unreadable_rows_are_few_lines() {
 }
 
 #[test]
-fn an_unreadable_row_that_would_make_no_visit_bothers_nobody() {
+fn an_unreadable_row_that_would_make_no_visit_needs_no_attention() {
     for status in [
         "Cancelled",
         "Cancelled by User",
@@ -249,7 +249,7 @@ fn an_unreadable_row_that_would_make_no_visit_bothers_nobody() {
 }
 
 #[test]
-fn an_unreadable_row_with_the_time_of_its_cancellation_bothers_nobody() {
+fn an_unreadable_row_with_the_time_of_its_cancellation_needs_no_attention() {
     let row = Booking::new("cs_bad")
         .with("fromDate", json!("soon"))
         .with("cancelled", json!("2026-08-01 12:00:00"));
@@ -346,7 +346,7 @@ fn each_status_that_libcal_gives_makes_the_state_of_a_new_visit_and_of_one_that_
 }
 
 #[test]
-fn an_unreadable_row_that_was_denied_bothers_nobody() {
+fn an_unreadable_row_that_was_denied_needs_no_attention() {
     let row = Booking::new("cs_bad").with("fromDate", json!("soon"));
     let sandbox = and_a_good_one(Sandbox::new().booking(row.status("STATUS")));
     let list = Fault::on(Service::LibCal).path("space/bookings");

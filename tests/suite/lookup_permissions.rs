@@ -69,7 +69,7 @@ fn look_ups_without_a_cache_say_so_and_make_none() {
 }
 
 #[test]
-fn a_cache_that_may_not_be_read_is_told_as_that_and_not_as_none() {
+fn a_cache_that_may_not_be_read_is_reported_as_unreadable_and_not_as_missing() {
     let sandbox = registered();
     fs::create_dir(sandbox.path("private")).unwrap();
     fs::rename(sandbox.path("cache.db"), sandbox.path("private/cache.db")).unwrap();

@@ -42,7 +42,7 @@ fn by_the_second_pass_in_a_row_then_once_in_24_hours_and_when_it_is_over() {
 }
 
 #[test]
-fn an_outage_of_one_pass_bothers_nobody() {
+fn an_outage_of_one_pass_needs_no_attention() {
     for service in Service::ALL {
         let sandbox = one_person();
         sandbox.stop(service);
@@ -57,7 +57,7 @@ fn an_outage_of_one_pass_bothers_nobody() {
 }
 
 #[test]
-fn on_a_terminal_and_with_v_it_is_always_told() {
+fn on_a_terminal_and_with_v_it_is_always_reported() {
     let sandbox = one_person();
     sandbox.stop(Service::PassagePoint);
     for _ in 0..2 {
@@ -133,7 +133,7 @@ fn one_location_is_an_outage_of_its_own() {
 }
 
 #[test]
-fn a_rejected_key_is_an_outage_of_its_own_and_told_though_nobody_waits_for_it() {
+fn a_rejected_key_is_an_outage_of_its_own_and_reported_though_nobody_waits_for_it() {
     let sandbox = one_person();
     sandbox.world().alma_keys[0] = "another".to_owned();
     sandbox.edit_user("G10000001", |user| user.zone = 1);
@@ -171,7 +171,7 @@ fn a_rejected_key_is_not_said_to_be_accepted_while_alma_is_not_responding() {
 }
 
 #[test]
-fn what_may_be_registered_twice_is_not_told_while_nothing_can_be_tried() {
+fn what_may_be_registered_twice_is_not_reported_while_nothing_can_be_tried() {
     let sandbox = one_person();
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg.cut_after().times(1));
@@ -205,7 +205,7 @@ fn what_was_out_is_asked_whether_it_still_is_if_nobody_waits_for_it() {
 }
 
 #[test]
-fn what_may_be_registered_twice_is_told_at_once() {
+fn what_may_be_registered_twice_is_reported_at_once() {
     let sandbox = one_person();
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg.cut_after().times(1));

@@ -137,7 +137,7 @@ fn alma_down_is_one_line_and_known_users_still_get_in() {
 }
 
 #[test]
-fn a_host_name_that_nobody_knows_is_told_as_such() {
+fn an_unknown_host_name_is_reported_as_such() {
     let sandbox = Sandbox::new().config("Network.timeout_seconds", "2");
     let address = "https://no-such-host.invalid/1.1/oauth/token";
     sandbox.set_config("LibCal.credentials_endpt", address);

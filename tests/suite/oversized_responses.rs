@@ -68,7 +68,7 @@ const ALL: [(Service, &str); 7] = [
 ];
 
 #[test]
-fn a_reply_of_50_mb_is_not_held_in_memory() {
+fn a_response_of_50_mb_is_not_held_in_memory() {
     let huge: Arc<str> = format!("[{}[]]", "[],".repeat(50 * 1024 * 1024 / 3)).into();
     for (service, part) in ALL {
         assert_endures(service, part, &huge);
@@ -76,7 +76,7 @@ fn a_reply_of_50_mb_is_not_held_in_memory() {
 }
 
 #[test]
-fn a_reply_nested_100_000_deep_is_a_failure_like_any_other() {
+fn a_response_nested_100_000_deep_is_a_failure_like_any_other() {
     let deep: Arc<str> = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)).into();
     let deep_fields: Arc<str> =
         format!("{}1{}", r#"{"data":"#.repeat(100_000), "}".repeat(100_000)).into();
@@ -88,7 +88,7 @@ fn a_reply_nested_100_000_deep_is_a_failure_like_any_other() {
 }
 
 #[test]
-fn a_reply_as_large_as_is_read_at_all_is_held_in_little_memory() {
+fn a_response_as_large_as_is_read_at_all_is_held_in_little_memory() {
     let most: Arc<str> = format!("[{}[]]", "[],".repeat(1024 * 1024 / 3 - 2)).into();
     for (service, part) in ALL {
         assert_endures(service, part, &most);

@@ -173,7 +173,7 @@ fn a_booking_that_has_ended_is_left_alone_and_one_that_goes_on_is_not() {
 }
 
 #[test]
-fn an_ended_booking_without_an_id_bothers_nobody() {
+fn an_ended_booking_without_an_id_needs_no_attention() {
     let sandbox = Sandbox::new().booking(Booking::new("cs_1").no_answer().minutes(-120, -60));
     good_sync(&sandbox);
 }

@@ -44,7 +44,7 @@ fn the_login_is_json_and_its_token_a_header_of_all_that_follows() {
 }
 
 #[test]
-fn a_login_that_is_turned_away_names_its_keys_and_leaves_no_intent() {
+fn a_login_that_is_rejected_names_its_keys_and_leaves_no_intent() {
     for (denial, answered) in [
         (Denial::ByStatus, "rejected the login (401 Unauthorized"),
         (
@@ -80,7 +80,7 @@ fn a_login_that_is_turned_away_names_its_keys_and_leaves_no_intent() {
 }
 
 #[test]
-fn a_login_that_is_turned_away_leaves_no_intent_of_a_known_user_either() {
+fn a_login_that_is_rejected_leaves_no_intent_of_a_known_user_either() {
     for denial in [Denial::ByStatus, Denial::ErrorIn200] {
         let sandbox = one_person();
         good_sync(&sandbox);
@@ -146,7 +146,7 @@ fn a_token_that_expires_in_the_middle_is_renewed_once_for_all() {
 }
 
 #[test]
-fn a_fresh_token_that_is_turned_away_is_an_outage_and_no_loop() {
+fn a_fresh_token_that_is_rejected_is_an_outage_and_not_a_loop() {
     for path in ["createVisitor", "createPreReg"] {
         let sandbox = one_person();
         sandbox.fault(on(path).answer(401, "application/json", r#"{"error":"no"}"#));
@@ -358,7 +358,7 @@ fn an_id_that_is_a_text_is_taken_without_the_space_around_it() {
 }
 
 #[test]
-fn a_visitor_that_passagepoint_will_not_make_is_refused_for_an_hour() {
+fn a_visitor_that_passagepoint_refuses_is_refused_for_an_hour() {
     for status in [400, 409, 422] {
         let sandbox = sandbox_with_people(2);
         let first = |seen: &Seen| seen.parameter("uniqueId") == Some("21000001");
@@ -377,7 +377,7 @@ fn a_visitor_that_passagepoint_will_not_make_is_refused_for_an_hour() {
 }
 
 #[test]
-fn what_is_safe_to_repeat_is_asked_again_when_the_connection_is_cut() {
+fn what_is_safe_to_repeat_is_retried_when_the_connection_is_cut() {
     let broken: [fn(Fault) -> Fault; 3] = [Fault::cut_before, Fault::cut_after, Fault::half_answer];
     for path in ["auth/login", "createVisitor", "byUniqueId"] {
         for break_off in broken {

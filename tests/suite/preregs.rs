@@ -34,7 +34,7 @@ fn a_prereg_is_four_strings_with_the_times_in_unix_seconds() {
 }
 
 #[test]
-fn a_prereg_that_passagepoint_will_not_make_is_refused_for_an_hour() {
+fn a_prereg_that_passagepoint_refuses_is_refused_for_an_hour() {
     for status in [400, 409, 422] {
         let sandbox = sandbox_with_people(2);
         // The second booking is of another time, by which the first is known.
@@ -120,7 +120,7 @@ fn a_row_of_a_location_without_a_destination_is_refused_and_named_with_the_key()
 }
 
 #[test]
-fn passagepoint_turning_us_away_is_an_outage() {
+fn passagepoint_rejecting_us_is_an_outage() {
     for path in ["createVisitor", "createPreReg"] {
         let sandbox = one_person();
         let fault = Fault::on(Service::PassagePoint).path(path);
@@ -145,8 +145,7 @@ fn passagepoint_turning_us_away_is_an_outage() {
 }
 
 #[test]
-fn trouble_at_a_prereg_is_not_repeated_and_not_counted_and_after_three_in_a_row_tried_once_an_hour()
-{
+fn a_5xx_for_a_prereg_is_not_retried_and_not_counted_and_after_three_in_a_row_tried_once_an_hour() {
     for status in [500, 502, 503] {
         let sandbox = one_person().config("Network.tries", "3");
         // As a server may that registers, and says otherwise.
@@ -198,7 +197,7 @@ fn trouble_at_a_prereg_is_not_repeated_and_not_counted_and_after_three_in_a_row_
 }
 
 #[test]
-fn trouble_does_not_undo_the_attempts_before_it() {
+fn a_5xx_does_not_undo_the_attempts_before_it() {
     let sandbox = one_person();
     for (broken, counted) in [
         (on_prereg().cut_after(), 1),
@@ -245,7 +244,7 @@ fn a_server_that_is_not_there_leaves_nothing_in_doubt() {
 }
 
 #[test]
-fn a_stored_visitor_that_is_gone_is_found_anew_in_the_same_pass() {
+fn a_stored_visitor_that_is_gone_is_found_again_in_the_same_pass() {
     let sandbox = one_person();
     good_sync(&sandbox);
     sandbox.world().visitors.clear();
@@ -280,7 +279,7 @@ fn a_stored_visitor_that_is_gone_is_found_anew_in_the_same_pass() {
 }
 
 #[test]
-fn a_stored_visitor_that_was_made_anew_by_hand_is_found() {
+fn a_stored_visitor_that_was_recreated_by_hand_is_found() {
     let sandbox = one_person();
     good_sync(&sandbox);
     sandbox.world().visitors.clear();
@@ -292,7 +291,7 @@ fn a_stored_visitor_that_was_made_anew_by_hand_is_found() {
 }
 
 #[test]
-fn a_refused_visit_is_told_though_another_of_its_booking_is_registered() {
+fn a_refused_visit_is_reported_though_another_of_its_booking_is_registered() {
     let sandbox = one_person().booking(Booking::new("cs_1").by("G10000001").minutes(200, 260));
     let start = (sandbox.now() + 1800).to_string();
     let fault = on_prereg().when(move |seen| seen.body.contains(&start));

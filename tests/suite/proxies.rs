@@ -335,7 +335,7 @@ fn a_visit_that_a_proxy_kept_from_being_asked_for_is_not_in_doubt() {
 }
 
 #[test]
-fn a_variable_that_is_no_address_of_a_proxy_is_an_error_that_does_not_show_it() {
+fn a_variable_that_is_not_the_address_of_a_proxy_is_an_error_that_does_not_show_it() {
     for value in [
         "socks5://somebody:ProxyPasswordQ7@proxy.example.edu",
         "http://",

@@ -108,7 +108,7 @@ fn a_user_whom_a_booking_names_again_is_not_one_unseen_for_long() {
 }
 
 #[test]
-fn a_user_seen_by_a_clock_that_ran_ahead_is_seen_anew() {
+fn a_user_seen_by_a_clock_that_ran_ahead_is_seen_again() {
     let sandbox = one_person();
     good_sync(&sandbox);
     sql(
@@ -166,7 +166,7 @@ fn forgetting_what_the_python_program_registered_is_said_and_how_much() {
 }
 
 #[test]
-fn what_a_reader_keeps_in_the_log_is_told_and_goes_with_the_next_prune() {
+fn what_a_reader_keeps_in_the_log_is_reported_and_goes_with_the_next_prune() {
     let sandbox = two_registered();
     ended(&sandbox, "cs_1", 0);
     let reader = sandbox.cache();

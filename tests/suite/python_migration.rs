@@ -16,7 +16,7 @@ use crate::support::{
 use crate::version_1_migration::day_of_version_1;
 
 #[test]
-fn a_python_cache_is_taken_over_in_place() {
+fn a_python_cache_is_migrated_in_place() {
     let old = "INSERT INTO users VALUES (' g10000001', '21000001', '137');
                INSERT INTO appts VALUES ('cs_9', '138');";
     for command in ["sync", "lookup-user g10000001", "lookup-appt cs_9"] {
@@ -43,7 +43,7 @@ fn a_python_cache_is_taken_over_in_place() {
 }
 
 #[test]
-fn a_user_taken_over_keeps_their_visitor() {
+fn an_imported_user_keeps_their_visitor() {
     let sandbox = one_person();
     let visitor = sandbox.add_visitor("21000001");
     create_python_cache(
@@ -86,7 +86,7 @@ fn an_appointment_taken_over_stands_for_any_visit_of_its_booking_until_the_next_
 }
 
 #[test]
-fn rows_that_lack_something_are_not_taken_over() {
+fn rows_that_lack_something_are_not_imported() {
     let sandbox = Sandbox::new();
     create_python_cache(
         &sandbox,
@@ -103,7 +103,7 @@ fn rows_that_lack_something_are_not_taken_over() {
 }
 
 #[test]
-fn a_python_cache_with_several_rows_for_one_booking_is_taken_over_too() {
+fn a_python_cache_with_several_rows_for_one_booking_is_migrated_too() {
     let sandbox = one_person();
     sql(
         &sandbox,
@@ -139,7 +139,7 @@ fn a_visit_taken_over_that_is_cancelled_says_that_passagepoint_may_expect_the_pe
 }
 
 #[test]
-fn a_python_cache_of_numbers_is_taken_over_too() {
+fn a_python_cache_of_numbers_is_migrated_too() {
     let sandbox = Sandbox::new();
     sql(
         &sandbox,
@@ -178,7 +178,7 @@ fn a_dry_run_tells_what_a_pass_would_do_with_an_older_cache_and_leaves_it_as_it_
 }
 
 #[test]
-fn a_take_over_that_breaks_leaves_the_old_cache_as_it_was() {
+fn a_migration_that_fails_leaves_the_old_cache_as_it_was() {
     // An index of this name is in the way of ours, half-way through.
     let half_way = (
         "CREATE INDEX appts_by_visit ON users (barcode);",
@@ -225,7 +225,7 @@ fn a_take_over_that_breaks_leaves_the_old_cache_as_it_was() {
 }
 
 #[test]
-fn a_python_programs_cache_that_everybody_could_read_is_taken_over_as_a_private_one() {
+fn a_python_programs_cache_that_everybody_could_read_is_migrated_as_a_private_one() {
     let sandbox = with_ada();
     create_python_cache(
         &sandbox,

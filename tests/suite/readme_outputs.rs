@@ -93,7 +93,7 @@ fn the_outputs_in_the_readme_are_those_of_the_demos_day() {
 }
 
 #[test]
-fn the_mistakes_in_the_readme_are_told_of_the_example_with_those_mistakes() {
+fn the_mistakes_in_the_readme_are_reported_for_the_example_with_those_mistakes() {
     let text = text_of("config.yml.example").replace("client_secret:", "client-secret:");
     let sandbox = Sandbox::new();
     fs::write(

@@ -58,7 +58,7 @@ fn with_trouble() -> Sandbox {
 }
 
 #[test]
-fn reasons_of_one_booking_are_each_told_once_and_do_not_take_turns() {
+fn reasons_of_one_booking_are_each_reported_once_and_do_not_take_turns() {
     let sandbox = with_trouble();
     let said = sync_needing_attention(&sandbox);
     assert_eq!(said.lines().count(), 5, "{said}");
@@ -219,7 +219,7 @@ fn what_a_list_that_ended_early_says_for_a_visit_counts() {
 }
 
 #[test]
-fn a_visit_refused_by_turns_for_its_own_and_for_its_users_sake_is_told_of_each_once_in_a_day() {
+fn a_visit_refused_by_turns_for_its_own_and_for_its_users_sake_is_reported_of_each_once_in_a_day() {
     let sandbox = one_person();
     sandbox.fault(on_prereg().answer(422, "text/plain", "no"));
     let set_card = |is_active: bool| {
@@ -265,7 +265,7 @@ fn a_visit_refused_by_turns_for_its_own_and_for_its_users_sake_is_told_of_each_o
 }
 
 #[test]
-fn a_new_reason_of_a_user_or_a_visit_that_was_reported_is_told_at_once() {
+fn a_new_reason_of_a_user_or_a_visit_that_was_reported_is_reported_at_once() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1"));
     assert_says(&sync_needing_attention(&sandbox), &["not in Alma"]);
     sandbox.add_user(User::new("G10000001").inactive_barcode("21000001"));
@@ -291,7 +291,7 @@ fn a_new_reason_of_a_user_or_a_visit_that_was_reported_is_told_at_once() {
 }
 
 #[test]
-fn a_cancelled_booking_whose_prereg_serves_two_others_is_told_once_though_a_list_fails() {
+fn a_cancelled_booking_whose_prereg_serves_two_others_is_reported_once_though_a_list_fails() {
     let sandbox = one_person()
         .config("PassagePoint.location_mapping.10332", "LibCal Main")
         .booking(of_ada("cs_2").at(10332).minutes(40, 80))
@@ -358,7 +358,7 @@ fn a_booking_is_named_once_in_a_line_however_many_visits_it_has() {
 }
 
 #[test]
-fn a_cancellation_is_told_to_whoever_looks_once_and_only_where_it_is_one() {
+fn a_cancellation_is_reported_to_whoever_is_watching_once_and_only_where_it_is_one() {
     let says = "was cancelled or moved in LibCal; PassagePoint still expects the person";
     let looks = |sandbox: &Sandbox| sandbox.run(&["-v", "sync"]).stderr;
     let sandbox = one_person().booking(of_ada("cs_2").minutes(100, 160).cancelled());
@@ -376,7 +376,7 @@ fn a_cancellation_is_told_to_whoever_looks_once_and_only_where_it_is_one() {
 }
 
 #[test]
-fn a_cache_that_had_not_kept_what_was_reported_is_taken_over_and_tells_nothing_again() {
+fn a_cache_that_had_not_kept_what_was_reported_is_migrated_and_tells_nothing_again() {
     let sandbox = one_person()
         .booking(Booking::new("cs_404").by("G404"))
         .booking(

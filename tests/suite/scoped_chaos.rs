@@ -228,7 +228,7 @@ fn run_chaos(percent: u64, each: &'static [&'static [FaultKind]]) {
 }
 
 #[test]
-fn a_storm_of_one_kind_that_strikes_one_thing_keeps_nobody_else_out() {
+fn a_storm_of_one_kind_that_hits_one_subject_keeps_nobody_else_out() {
     let each: &[&[FaultKind]] = const {
         &[
             &[FAULT_KINDS[0]],
@@ -244,11 +244,11 @@ fn a_storm_of_one_kind_that_strikes_one_thing_keeps_nobody_else_out() {
 }
 
 #[test]
-fn a_storm_of_hanging_requests_that_strikes_one_thing_keeps_nobody_else_out() {
+fn a_storm_of_hanging_requests_that_hits_one_subject_keeps_nobody_else_out() {
     run_chaos(100, const { &[&[FAULT_KINDS[8]]] });
 }
 
 #[test]
-fn a_storm_of_all_kinds_that_strikes_one_thing_keeps_nobody_else_out() {
+fn a_storm_of_all_kinds_that_hits_one_subject_keeps_nobody_else_out() {
     run_chaos(60, const { &[&FAULT_KINDS, &FAULT_KINDS, &FAULT_KINDS] });
 }

@@ -247,7 +247,7 @@ fn a_person_comes_by_the_soonest_of_their_visits() {
 }
 
 #[test]
-fn a_refusal_begins_the_count_of_failures_anew() {
+fn a_refusal_restarts_the_count_of_failures() {
     let sandbox = Sandbox::new().config("Network.tries", "1");
     add_people(&sandbox, "G", 1, 8827, 30);
     let on = |path| Fault::on(Service::PassagePoint).path(path);

@@ -79,7 +79,7 @@ fn a_visit_that_was_over_too_soon_waits_once_libcal_made_it_longer() {
 }
 
 #[test]
-fn a_refused_visit_that_libcal_made_so_short_that_it_is_over_needs_nobody() {
+fn a_refused_visit_that_libcal_made_so_short_that_it_is_over_needs_no_attention() {
     let sandbox = Sandbox::new().booking(of_ada("cs_1").minutes(-20, 60));
     assert_says(&sync_needing_attention(&sandbox), &["not in Alma", "cs_1"]);
     assert_eq!(sandbox.run(&["status"]).code, 1);

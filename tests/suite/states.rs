@@ -168,7 +168,7 @@ fn one_visit_of_a_booking_that_is_refused_does_not_keep_the_other_from_being_reg
 }
 
 #[test]
-fn a_status_that_nobody_knows_is_refused_by_name_until_it_is_configured() {
+fn an_unknown_status_is_refused_by_name_until_it_is_configured() {
     let sandbox = with_ada()
         .booking(of_ada("cs_1").status("Blessed by the Dean"))
         .booking(

@@ -152,7 +152,7 @@ fn a_visit_that_waits_or_is_not_approved_needs_nobody_and_one_that_is_refused_do
 }
 
 #[test]
-fn a_visit_in_doubt_needs_a_person() {
+fn a_visit_in_doubt_needs_attention() {
     let sandbox = one_person();
     sandbox.fault(
         crate::sandbox::Fault::on(Service::PassagePoint)
@@ -166,7 +166,7 @@ fn a_visit_in_doubt_needs_a_person() {
 }
 
 #[test]
-fn a_last_full_pass_that_is_older_than_max_age_needs_a_person() {
+fn a_last_full_pass_that_is_older_than_max_age_needs_attention() {
     let sandbox = one_person();
     good_sync(&sandbox);
     let ended = |minutes: i64| {
@@ -186,7 +186,7 @@ fn a_last_full_pass_that_is_older_than_max_age_needs_a_person() {
 }
 
 #[test]
-fn a_pass_that_began_and_has_not_ended_is_told() {
+fn a_pass_that_began_and_has_not_ended_is_reported() {
     let sandbox = one_person();
     good_sync(&sandbox);
     sql(&sandbox, "UPDATE last_pass SET started_at = ended_at + 60");

@@ -119,7 +119,7 @@ fn a_login_that_failed_is_not_tried_again_for_each_person() {
 }
 
 #[test]
-fn a_fresh_token_that_was_turned_away_is_given_up_for_everybody() {
+fn a_fresh_token_that_was_rejected_is_given_up_for_everybody() {
     for path in ["createVisitor", "createPreReg"] {
         let sandbox = sandbox_with_people(9).config("Network.concurrency", "1");
         let fault = Fault::on(Service::PassagePoint).path(path);
@@ -133,7 +133,7 @@ fn a_fresh_token_that_was_turned_away_is_given_up_for_everybody() {
 }
 
 #[test]
-fn an_answer_that_is_larger_than_is_read_is_told_with_how_much_that_is() {
+fn an_answer_that_is_larger_than_is_read_is_reported_with_how_much_that_is() {
     for (service, path, mib) in [
         (Service::LibCal, "token", 1),
         (Service::LibCal, "bookings", 8),
@@ -162,7 +162,7 @@ fn assert_not_reached(address: &str, why: &str) {
 }
 
 #[test]
-fn a_host_to_which_no_connection_can_be_made_is_told_as_such() {
+fn a_host_to_which_no_connection_can_be_made_is_reported_as_such() {
     // Takes one connection into its queue, and leaves all others without an answer.
     let full = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));

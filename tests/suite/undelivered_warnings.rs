@@ -92,7 +92,7 @@ fn under_q_too_it_is_said_that_a_visit_is_possibly_registered_twice() {
 }
 
 #[test]
-fn a_refusal_that_could_not_be_told_for_a_full_disk_is_told_by_the_next_pass() {
+fn a_refusal_that_could_not_be_reported_for_a_full_disk_is_reported_by_the_next_pass() {
     let sandbox = Sandbox::new().booking(Booking::new("cs_1").by("G404"));
     let full = File::options().write(true).open("/dev/full").unwrap();
     let status = sandbox.command(&["sync"]).stderr(full).status().unwrap();

@@ -81,7 +81,7 @@ fn a_link_to_nowhere_in_place_of_the_lock_makes_no_file_there() {
 }
 
 #[test]
-fn what_is_no_file_in_place_of_the_lock_is_named_and_left_alone() {
+fn what_is_not_a_regular_file_in_place_of_the_lock_is_named_and_left_alone() {
     let makes: [fn(&Path); 2] = [make_pipe, |path| fs::create_dir(path).unwrap()];
     for make in makes {
         let sandbox = one_person();

@@ -251,7 +251,7 @@ fn a_cache_that_fails_one_who_registers_ends_the_work_of_the_others() {
 }
 
 #[test]
-fn a_cache_whose_name_means_something_to_sqlite_is_a_file_all_the_same() {
+fn a_cache_whose_name_is_special_to_sqlite_is_still_a_file() {
     for name in [":memory:", "file:x.db?mode=memory", "file:y.db"] {
         let sandbox = one_person();
         for _ in 0..2 {
@@ -265,7 +265,7 @@ fn a_cache_whose_name_means_something_to_sqlite_is_a_file_all_the_same() {
 }
 
 #[test]
-fn a_link_to_a_cache_that_is_not_there_is_told_as_such() {
+fn a_link_to_a_cache_that_is_not_there_is_reported_as_such() {
     let sandbox = one_person();
     symlink(sandbox.path("gone.db"), sandbox.path("link.db")).unwrap();
     for command in ["sync", "prune"] {

@@ -189,7 +189,7 @@ fn after_refresh_days_the_visitor_is_looked_for_in_passagepoint_again() {
 }
 
 #[test]
-fn a_user_is_known_for_a_day_by_default() {
+fn a_user_is_looked_up_again_after_a_day_by_default() {
     let sandbox = one_person();
     good_sync(&sandbox);
     for (hours, asked) in [(23, 0), (2, 1)] {

@@ -188,7 +188,7 @@ fn a_known_user_whom_alma_refused_since_does_not_get_in_while_alma_is_down() {
 }
 
 #[test]
-fn a_form_that_was_mended_is_no_longer_told_of() {
+fn a_form_that_was_mended_is_no_longer_reported() {
     let sandbox = with_ada().booking(of_ada("cs_1").by(" "));
     assert!(sync_needing_attention(&sandbox).contains("no primary ID"));
     sandbox.edit_rows("cs_1", |row| row["q12505"] = "g10000001".into());

@@ -106,7 +106,7 @@ const APPTS: &str = "SELECT appt_id || '|' || primary_id || '|' || lid || '|' ||
     ifnull(asked_ends_at, '') FROM appts ORDER BY appt_id";
 
 #[test]
-fn a_cache_of_version_1_is_taken_over_in_place_by_whatever_opens_it_first() {
+fn a_cache_of_version_1_is_migrated_in_place_by_whatever_opens_it_first() {
     for command in [
         "lookup-user G10000001",
         "lookup-appt cs_doubt",
