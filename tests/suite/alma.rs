@@ -1,4 +1,4 @@
-//! Alma: how a user is asked for, and what of the answer is used.
+//! Alma: the requests for a user, and what is used of the response.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Alma's errors: a user who is not there, and everything that says nothing about a user.
+//! Alma's errors: a user who does not exist, and errors that say nothing about a user.
 
 use serde_json::json;
 

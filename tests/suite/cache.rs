@@ -1,4 +1,4 @@
-//! The cache: its file, what it holds, how the Python program's is taken over, and who may use it at once.
+//! The cache: its file, its contents, the migration of the Python program's, and concurrent use.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

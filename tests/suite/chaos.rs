@@ -1,4 +1,4 @@
-//! Storms: many requests go wrong, by chance, over several passes; then calm, and the end of a clean pass.
+//! Chaos: many requests fail at random over several passes; then all is well, and the state is that of a clean pass.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

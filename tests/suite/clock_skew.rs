@@ -1,4 +1,4 @@
-//! How long what is remembered stands, and that a clock that once ran a year ahead silences and blocks nothing.
+//! How long cached facts stand, and that a clock that once ran a year ahead silences and blocks nothing.
 
 use chrono::DateTime;
 

@@ -1,4 +1,4 @@
-//! What a pass does at the same time. How long that takes is for `cargo bench`.
+//! What a pass does concurrently. How long that takes is for `cargo bench`.
 
 use std::sync::mpsc::channel;
 

@@ -1,4 +1,4 @@
-//! The configuration file: what is refused, and how a mistake is told.
+//! The configuration file: what is rejected, and how a mistake is reported.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The configuration file: mistakes that people make by hand, each told with its mend.
+//! The configuration file: mistakes that people make by hand, each reported with what to do.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

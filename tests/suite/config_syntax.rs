@@ -1,4 +1,4 @@
-//! The configuration file: what YAML cannot read, or reads as something else, is told with its mend.
+//! The configuration file: what YAML cannot read, or reads as something else, is reported with what to do.
 
 use crate::config::{file, with_line};
 use crate::config_errors::refused;

@@ -1,4 +1,4 @@
-//! A cache that is damaged, and a backup put in the place of one.
+//! A corrupt cache, and a backup that replaces it.
 
 use std::fs;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! Which pre-registrations can be relied upon to cover another visit, and which cannot.
+//! Which pre-registrations count as covering another visit, and which do not.
 
 use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
 use crate::support::{

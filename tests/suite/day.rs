@@ -1,4 +1,4 @@
-//! A small day, and the end that it must reach whatever happened on the way.
+//! A small day with every kind of booking, and the state that it must reach whatever fails on the way.
 
 use std::collections::BTreeMap;
 

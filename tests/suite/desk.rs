@@ -1,4 +1,4 @@
-//! The desk: somebody is not let in, and one look-up says why.
+//! The desk: somebody cannot get in, and one look-up says why.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `sync --dry-run`: the pass itself is told, and none of it done.
+//! `sync --dry-run`: prints what a pass would do, and does none of it.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Answers that tell of a mistake: which key of the configuration is named, and when somebody is refused.
+//! Error responses: which key of the configuration they name, and when somebody is refused.
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Seen, Service, User};
 use crate::support::{

@@ -1,4 +1,5 @@
-//! Each request of a pass, broken in each way: the passes after it reach the end that a clean pass reaches.
+//! Fault injection: each request of a pass fails in each way, and the passes after it reach the state that a clean pass
+//! reaches.
 
 use std::thread;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A disk that is full at any moment of a pass: nothing is registered that could not be recorded beforehand.
+//! A disk that is full at any moment of a pass: no visit is registered whose intent could not be recorded first.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Passes that do not go well: outages, kills, outcomes that are lost.
+//! Passes that are interrupted: outages, kills, lost outcomes.
 
 use std::time::Duration;
 

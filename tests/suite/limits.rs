@@ -1,4 +1,4 @@
-//! What is not believed, kept or started beyond a bound: rows, bytes, long texts, requests at once, threads.
+//! Limits on what is read, kept or started: rows, bytes, long texts, concurrent requests, threads.
 
 use std::collections::BTreeSet;
 use std::fs;

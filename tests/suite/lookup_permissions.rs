@@ -1,4 +1,4 @@
-//! What the look-ups and `status` need to be run: a cache that may be read, and nothing else.
+//! The permissions that the look-ups and `status` need: a readable cache, and nothing else.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};

@@ -1,4 +1,4 @@
-//! A thousand bookings and a service that is down: the pass ends soon, says it once, and remembers nothing of it.
+//! A thousand bookings and a service that is down: the pass ends soon, reports it once, and refuses nobody.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Replies that are too large, or nested too deeply: bounded memory, short lines, and the good ones go on.
+//! Responses that are too large, or nested too deep: bounded memory, short lines, and the good ones still count.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What no output shows, and what strangers' texts cannot do to it.
+//! What no output contains, and that strangers' texts cannot forge output.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The Python program's cache and how it becomes one of ours; and that taking over is all or nothing.
+//! The migration of the Python program's cache, which is all or nothing.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

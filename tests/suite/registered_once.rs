@@ -1,4 +1,4 @@
-//! Expected once: a pre-registration that covers a visit serves it, whatever booking and whatever ID it was made for.
+//! Registered once: a pre-registration that covers a visit is used for it, whatever booking and ID it was made for.
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! What was told is not told again: neither the order of LibCal's rows nor a list that fails in between makes news of it.
+//! What was reported is not reported again: neither the order of LibCal's rows nor a list that fails in between makes
+//! it news.
 
 use serde_json::json;
 

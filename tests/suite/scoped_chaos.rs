@@ -1,5 +1,5 @@
-//! Storms that strike one destination, one location, one institution zone or one person alone, and those first in the
-//! queue: everybody else stands after two passes, while the storm goes on, and so do people who book later.
+//! Chaos that hits one destination, one location, one institution zone or one person alone, and those first in the
+//! queue: everybody else is registered after two passes, while the faults go on, and so are people who book later.
 
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};

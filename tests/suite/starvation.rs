@@ -1,4 +1,4 @@
-//! Trouble stays where it is: one location, destination or person that fails keeps nobody else out for more than a pass.
+//! No starvation: a location, destination or person that fails keeps nobody else out for more than one pass.
 
 use std::time::Duration;
 

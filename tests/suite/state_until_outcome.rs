@@ -1,4 +1,4 @@
-//! Until there is an outcome, a visit stays what it is if that says more than that it waits.
+//! Until there is an outcome, a visit keeps its state if that says more than that it waits.
 
 use chrono::DateTime;
 

@@ -1,4 +1,4 @@
-//! What several tests set up, and what they ask of a run.
+//! Set-up and assertions that several tests share.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -9,14 +9,14 @@ use std::time::Duration;
 use crate::sandbox::clock::offset_of_suite;
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 
-/// Runs a pass that must find nothing for a person to do, and in which no service was asked anything wrong.
+/// Runs a pass that must succeed with nothing to report, and without a wrong request to any service.
 pub fn good_sync(sandbox: &Sandbox) {
     let run = sandbox.sync();
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert_no_complaints(sandbox);
 }
 
-/// Runs a pass that must need a person, and returns what it said to them.
+/// Runs a pass that must need attention, and returns what it reported.
 pub fn sync_needing_attention(sandbox: &Sandbox) -> String {
     let run = sandbox.sync();
     assert_eq!(run.code, 1, "{run:#?}");
@@ -25,8 +25,7 @@ pub fn sync_needing_attention(sandbox: &Sandbox) -> String {
     run.stderr
 }
 
-/// Runs a pass that must meet an outage, as somebody does who looks on, and returns the warnings and errors that it
-/// told them.
+/// Runs a pass that must meet an outage, with `-v` so that it is reported at once, and returns its warnings and errors.
 pub fn sync_during_outage(sandbox: &Sandbox) -> String {
     let run = sandbox.run(&["-v", "sync"]);
     assert_eq!(run.code, 1, "{run:#?}");
@@ -34,7 +33,7 @@ pub fn sync_during_outage(sandbox: &Sandbox) -> String {
     warnings(&run)
 }
 
-/// Runs a pass after an outage that was reported: it says no more than that this is over.
+/// Runs a pass after an outage that was reported: it reports only that the outage is over.
 pub fn sync_after_outage(sandbox: &Sandbox) {
     let run = sandbox.sync();
     assert_eq!(run.code, 0, "{run:#?}");
@@ -56,7 +55,7 @@ pub fn day(days: i64) -> String {
     (now.date_naive() + chrono::TimeDelta::days(days)).to_string()
 }
 
-/// No service was asked anything wrong.
+/// Asserts that no service received a wrong request.
 pub fn assert_no_complaints(sandbox: &Sandbox) {
     assert_eq!(sandbox.complaints(), [""; 0]);
 }
@@ -107,7 +106,7 @@ pub fn add_people(sandbox: &Sandbox, number: usize) {
     }
 }
 
-/// Runs a pass that meets an outage: it says all of this and no secret, and remembers no refusal.
+/// Runs a pass that meets an outage: it reports all of this and no secret, and refuses nobody.
 pub fn assert_outage(sandbox: &Sandbox, says: &[&str]) {
     let said = sync_during_outage(sandbox);
     assert_says(&said, says);
@@ -123,7 +122,7 @@ pub fn count_refusals(sandbox: &Sandbox) -> i64 {
         + count_rows(sandbox, "appts WHERE state = 'refused'")
 }
 
-/// Runs a pass that refuses something: it says all of this. The next pass says nothing and asks LibCal only.
+/// Runs a pass that refuses something: it reports all of this. The next pass reports nothing and asks only LibCal.
 pub fn assert_refusal(sandbox: &Sandbox, says: &[&str]) {
     let said = sync_needing_attention(sandbox);
     assert_says(&said, says);
@@ -134,7 +133,7 @@ pub fn assert_refusal(sandbox: &Sandbox, says: &[&str]) {
     assert_eq!(asked, 0, "a refusal is remembered: {said:?}");
 }
 
-/// All of this was said.
+/// Asserts that all of this was reported.
 pub fn assert_says(said: &str, parts: &[&str]) {
     for part in parts {
         assert!(said.contains(part), "{part:?} is not in {said:?}");
@@ -149,7 +148,7 @@ pub fn count_rows(sandbox: &Sandbox, table: &str) -> i64 {
     number.expect("the cache has that table")
 }
 
-/// Makes a cache as the Python program does, with these rows.
+/// Creates a cache like the Python program's, with these rows.
 pub fn create_python_cache(sandbox: &Sandbox, rows: &str) {
     let tables = "CREATE TABLE users (primary_id text PRIMARY KEY, barcode text, visitor_id text);
                   CREATE TABLE appts (appt_id text PRIMARY KEY, prereg_id text);";
@@ -179,7 +178,7 @@ pub fn query_texts(sandbox: &Sandbox, query: &str) -> Vec<String> {
     found.collect::<Result<_, _>>().expect("only texts")
 }
 
-/// Makes every refusal one that was given an hour ago, and every doubt one of then.
+/// Makes every refusal and every visit in doubt an hour older.
 pub fn age_by_an_hour(sandbox: &Sandbox) {
     sql(
         sandbox,
@@ -194,14 +193,14 @@ pub fn state_of(sandbox: &Sandbox, book_id: &str) -> String {
     appt["state"].as_str().expect("a text").to_owned()
 }
 
-/// A user that owns nothing.
+/// The id of a user that owns nothing.
 pub const NOBODY: u32 = 65534;
 
 pub fn is_root() -> bool {
     fs::metadata("/proc/self").expect("this process").uid() == 0
 }
 
-/// The program as somebody who is not root: to root, nothing is read-only.
+/// Runs the program as somebody who is not root: to root, nothing is read-only.
 pub fn run_unprivileged(sandbox: &Sandbox, args: &[&str]) -> Run {
     let command = sandbox.command(args);
     if !is_root() {
@@ -250,7 +249,7 @@ pub fn peak_status(pass: &mut Child, line: &str) -> u64 {
     peak
 }
 
-/// A visit of which nobody knows whether it is registered.
+/// A sandbox with a visit in doubt.
 pub fn sandbox_in_doubt() -> Sandbox {
     let sandbox = one_person();
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");

@@ -1,4 +1,4 @@
-//! What a person at a terminal sees, and nobody else: colours, and what is done as it is done.
+//! What only a person at a terminal sees: colours, and each step as it is done.
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,4 @@
-//! Connections that fail, and what that says of the request: surely not processed, or not known.
+//! Connections that fail, and what that says about the request: certainly not processed, or unknown.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Visits in doubt are not tried where nobody can be told that they may come to be registered twice.
+//! Visits in doubt are not retried if the warning that they may be registered twice cannot be delivered.
 
 use std::fs::File;
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! What somebody put where the lock or the cache belongs: nothing but a file of ours is ever touched.
+//! Links, pipes and other accounts' files in place of the lock or the cache: only our own regular files are touched.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};

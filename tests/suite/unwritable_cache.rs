@@ -1,5 +1,5 @@
-//! A cache that cannot be written: locked by another process, or read-only. No pre-registration is made that could
-//! not be recorded beforehand.
+//! A cache that cannot be written: locked by another process, or read-only. No visit is registered whose intent could
+//! not be recorded first.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};

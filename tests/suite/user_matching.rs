@@ -1,4 +1,4 @@
-//! The right person behind an ID: the barcode that counts, who is refused, and the visitor in PassagePoint.
+//! Matching an ID to the right person: which barcode counts, who is refused, and which visitor in PassagePoint it is.
 
 use serde_json::{Value, json};
 

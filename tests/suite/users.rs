@@ -1,4 +1,4 @@
-//! Users: those who are known, those who are refused, and those who no longer are.
+//! Users: known ones, refused ones, and those who are no longer refused.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! A cache of version 1, and how it becomes one of ours.
+//! The migration of a cache of version 1.
 
 use std::fs;
 
