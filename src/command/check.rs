@@ -3,8 +3,9 @@
 //! Nothing is written to any service or to the cache.
 
 mod access;
+mod libcal;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -15,12 +16,11 @@ use crate::alma::Alma;
 use crate::cache::{Cache, Counts, Inspection};
 use crate::cli::Cli;
 use crate::clock;
-use crate::config::{Config, ConfigError, Location, Network, names_key};
+use crate::config::{Config, ConfigError, Network, names_key};
 use crate::http::{self, Agents, Client, Failure, Proxy};
-use crate::libcal::{LibCal, Listing, Row, status};
 use crate::lock;
 use crate::messages::pluralize;
-use crate::model::{InvalidId, Outage};
+use crate::model::Outage;
 use crate::output::{Level, print_check, print_json};
 use crate::passagepoint::{DEFAULT_CATEGORY, PassagePoint};
 
@@ -125,7 +125,7 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
         let detail = proxy_detail(proxy, &agents, &config);
         checklist.print(Level::Ok, "proxy", &detail)?;
     }
-    check_libcal(&mut checklist, &config, &network, &agents)?;
+    libcal::check(&mut checklist, &config, &network, &agents)?;
     check_alma(&mut checklist, &config, &network, &agents)?;
     check_passagepoint(&mut checklist, &config, &network, &agents)?;
     Ok(checklist.exit)
@@ -202,119 +202,6 @@ fn proxy_detail(proxy: &Proxy, agents: &Agents, config: &Config) -> String {
         }
         _ => format!("{proxy} is used for {}", services.join(", ")),
     }
-}
-
-fn check_libcal(
-    checklist: &mut Checklist,
-    config: &Config,
-    network: &Network,
-    agents: &Agents,
-) -> Result<()> {
-    let client = Client::new("LibCal", agents.clone(), network);
-    let libcal = LibCal::new(client, &config.libcal);
-    let token = libcal.ensure_token();
-    let has_token = token.is_ok();
-    checklist.report(
-        "LibCal",
-        "LibCal.credentials_endpt",
-        token
-            .map(|()| "accepted the credentials".into())
-            .map_err(cause),
-    )?;
-    let mut seen = BTreeMap::new();
-    for Location { name, id } in &config.libcal.locations {
-        let (key, found) = if has_token {
-            let listing = libcal.list(*id, None);
-            let by_status = count_by_status(&listing);
-            let found = rows_detail(&listing, &by_status, config);
-            seen.extend(by_status);
-            ("LibCal.bookings_endpt", found)
-        } else {
-            let not_checked = "not checked: LibCal did not issue a token".into();
-            ("LibCal.locations", Err(not_checked))
-        };
-        checklist.report(&format!("LibCal, {name} ({id})"), key, found)?;
-    }
-    let statuses = statuses_detail(config, &seen);
-    checklist.report("LibCal.statuses", "LibCal.statuses", statuses)
-}
-
-fn count_by_status(listing: &Listing) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for row in &listing.rows {
-        *counts.entry(row.status.clone()).or_default() += 1;
-    }
-    counts
-}
-
-/// Whether LibCal is known to give each status that is accepted.
-fn statuses_detail(config: &Config, seen: &BTreeMap<String, usize>) -> Result<String, String> {
-    let accepted = &config.libcal.statuses;
-    let is_given = |one: &String| {
-        status::is_known(one) || seen.keys().any(|status| status::is_same(status, one))
-    };
-    let unknown: Vec<_> = accepted
-        .iter()
-        .filter(|one| !is_given(one))
-        .cloned()
-        .collect();
-    if unknown.is_empty() {
-        return Ok(format!("accepted: {}", accepted.join(", ")));
-    }
-    Err(format!(
-        "LibCal is not known to use {}: correct LibCal.statuses",
-        unknown.join(", ")
-    ))
-}
-
-fn rows_detail(
-    listing: &Listing,
-    by_status: &BTreeMap<String, usize>,
-    config: &Config,
-) -> Result<String, String> {
-    if let Some(cause) = &listing.failure {
-        return Err(cause.clone());
-    }
-    let question = &config.libcal.primary_id_field;
-    let days = match config.libcal.days {
-        0 => "today".into(),
-        days => format!("today and in the next {}", pluralize(days as usize, "day")),
-    };
-    let rows = listing.rows.len() + listing.unreadable.len();
-    if rows == 0 {
-        return Ok(format!(
-            "no rows {days}, so {question} could not be checked"
-        ));
-    }
-    let mut counts: Vec<_> = by_status
-        .iter()
-        .map(|(status, number)| format!("{number} {status}"))
-        .collect();
-    if !listing.unreadable.is_empty() {
-        counts.push(format!("{} unreadable", listing.unreadable.len()));
-    }
-    let is_answered = |row: &&Row| row.primary_id != Err(InvalidId::Blank);
-    let answered = listing.rows.iter().filter(is_answered).count();
-    let found = format!(
-        "{} {days} ({}), {answered} with an answer to {question}",
-        pluralize(rows, "row"),
-        counts.join(", ")
-    );
-    if listing.rows.is_empty() {
-        return Err(format!("{found}: check the bookings in LibCal"));
-    }
-    let is_accepted = |status| status::is_accepted(status, &config.libcal.statuses);
-    if answered == 0 {
-        return Err(format!(
-            "{found}: check LibCal.primary_id_field, and that the booking form asks for the ID"
-        ));
-    }
-    if !by_status.keys().any(|status| is_accepted(status)) {
-        return Err(format!(
-            "{found}, and none with an accepted status: check LibCal.statuses"
-        ));
-    }
-    Ok(found)
 }
 
 fn check_alma(
