@@ -11,12 +11,12 @@ use crate::model::{InvalidId, PrimaryId};
 /// The heading of the options that every command has.
 const GLOBAL: &str = "Global options";
 
-/// Makes PassagePoint expect the people who booked seats and rooms in LibCal.
+/// Pre-registers in PassagePoint the people who booked seats and rooms in LibCal.
 #[derive(Debug, Parser)]
 #[command(
     name = "libcal-pp",
     version,
-    about = "Makes PassagePoint expect the people who booked seats and rooms in LibCal",
+    about = "Pre-registers in PassagePoint the people who booked seats and rooms in LibCal",
     after_help = "\
 Example:
   libcal-pp --config /etc/libcal-pp/config.yml sync
@@ -129,7 +129,7 @@ pub struct LookupUser {
 /// `libcal-pp lookup-appt`
 #[derive(Debug, Args)]
 pub struct LookupAppt {
-    /// Booking ids (LibCal's bookId), such as cs_AbC123
+    /// Booking IDs (LibCal's bookId), such as cs_AbC123
     #[arg(required = true, value_name = "BOOK_ID", value_parser = parse_id)]
     pub book_ids: Vec<String>,
 }

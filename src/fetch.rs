@@ -90,7 +90,7 @@ impl ListFetcher<'_> {
         let wanted: Vec<_> = locations.iter().map(|location| (location, 1)).collect();
         for (location, mut listing) in locations.iter().zip(self.fetch_each(&wanted)) {
             log::debug!(
-                "{} ({}): {}, and {} unreadable",
+                "{} ({}): {}, {} unreadable",
                 location.name,
                 location.id,
                 pluralize(listing.rows.len(), "row"),

@@ -237,12 +237,12 @@ fn is_list(response: &Response) -> bool {
 /// What is most likely wrong where LibCal gives no list.
 fn what_to_check(response: &Response) -> String {
     match response.status {
-        400 => "check the ids in LibCal.locations".into(),
+        400 => "check the IDs in LibCal.locations".into(),
         403 => {
             "check that the API client LibCal.client_id may read space bookings (scope sp_r)".into()
         }
         // LibCal answers a bad id like that, with an error of its own.
-        200..=299 if error_field(response).is_some() => "check the ids in LibCal.locations".into(),
+        200..=299 if error_field(response).is_some() => "check the IDs in LibCal.locations".into(),
         _ => format!("check {BOOKINGS_KEY}"),
     }
 }

@@ -74,7 +74,7 @@ impl fmt::Display for Problem {
             }
             Self::Unknown(Some(key)) => write!(f, "unknown key `{key}`"),
             Self::Unknown(None) => f.write_str(
-                "unknown key (not shown: is a quote or bracket not closed, or a value on the wrong side of its colon?)",
+                "unknown key (not shown: is there an unclosed quote or bracket, or a value on the wrong side of its colon?)",
             ),
             Self::Repeated { key, first } => {
                 write!(f, "`{key}` appears twice, first in line {first}: remove one")

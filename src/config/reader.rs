@@ -153,7 +153,7 @@ impl<'a> Value<'a> {
     /// A location's number.
     pub(super) fn location(&self) -> Option<i64> {
         let id = self.node.location();
-        id.or_else(|| self.reject_kind("a location id"))
+        id.or_else(|| self.reject_kind("a location ID"))
     }
 
     /// A list, with each of its elements.
@@ -227,7 +227,7 @@ impl<'a> Value<'a> {
             return self.record_problem(Problem::Misplaced { key, section });
         }
         let id = self.node.location();
-        id.or_else(|| self.reject("every key must be a location id"))
+        id.or_else(|| self.reject("every key must be a location ID"))
     }
 
     /// A section with known keys.

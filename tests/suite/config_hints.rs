@@ -36,7 +36,7 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
         (
             "id: 8827",
             "id: Main",
-            "LibCal.locations[0].id: must be a location id, not text",
+            "LibCal.locations[0].id: must be a location ID, not text",
         ),
         (
             "id: 10332",

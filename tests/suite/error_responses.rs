@@ -165,7 +165,7 @@ fn failures_of_check(sandbox: &Sandbox) -> String {
 #[test]
 fn what_libcal_answers_in_place_of_a_list_names_what_is_most_likely_wrong() {
     let scope = "check that the API client LibCal.client_id may read space bookings";
-    let ids = "check the ids in LibCal.locations";
+    let ids = "check the IDs in LibCal.locations";
     let address = "check LibCal.bookings_endpt";
     let json = "application/json";
     for (status, content_type, body, says) in [

@@ -170,7 +170,7 @@ const CASES: &[Case] = &[
         || line("days:", "days: 366"),
     ),
     (
-        &["LibCal.locations[0].id: must be a location id, not text"],
+        &["LibCal.locations[0].id: must be a location ID, not text"],
         || line("id:", "id: main"),
     ),
     (&["LibCal.locations: must be a list, not a number"], || {
@@ -196,7 +196,7 @@ const CASES: &[Case] = &[
     (&["location 8827 appears twice"], || {
         line("10332:", "8827: x")
     }),
-    (&["every key must be a location id"], || {
+    (&["every key must be a location ID"], || {
         line("10332:", "main: x")
     }),
     (

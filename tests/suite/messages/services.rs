@@ -74,7 +74,7 @@ const CASES: &[Case] = &[
     (
         &[
             "(400 Bad Request with an error)",
-            "the ids in LibCal.locations",
+            "the IDs in LibCal.locations",
         ],
         || {
             answered(
