@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::sandbox::{Booking, Campus, Run, Sandbox, User};
+use crate::sandbox::{Booking, CertificateAuthority, Run, Sandbox, User};
 use crate::table::{Row, Table, median, milliseconds};
 
 const LATENCY: Duration = Duration::from_millis(50);
@@ -79,10 +79,10 @@ pub fn first_pass(table: &mut Table) {
 
 /// The same over TLS, where each pre-registration has a handshake of its own.
 pub fn first_pass_tls(table: &mut Table) {
-    let campus = Campus::new();
+    let authority = CertificateAuthority::new();
     let times = (0..3).map(|_| {
-        let sandbox = Sandbox::new().behind_tls(&campus);
-        first_pass_of(&with_defaults(sandbox, PACE), Some(&campus)).0
+        let sandbox = Sandbox::new().behind_tls(&authority);
+        first_pass_of(&with_defaults(sandbox, PACE), Some(&authority)).0
     });
     table.add(Row {
         what: "the same over TLS",
@@ -100,12 +100,12 @@ fn limit_of_first_pass() -> f64 {
 }
 
 /// A first pass, its time, and the most memory that it had, in KiB.
-fn first_pass_of(sandbox: &Sandbox, campus: Option<&Campus>) -> (Duration, u32) {
+fn first_pass_of(sandbox: &Sandbox, authority: Option<&CertificateAuthority>) -> (Duration, u32) {
     add_people(sandbox, PEOPLE, &[8827, 10332]);
     sandbox.latency(LATENCY);
     let mut command = sandbox.command(&["sync"]);
-    if let Some(campus) = campus {
-        command.env("SSL_CERT_FILE", campus.file(sandbox));
+    if let Some(authority) = authority {
+        command.env("SSL_CERT_FILE", authority.file(sandbox));
     }
     let measured = watched(command);
     assert_eq!(sandbox.expected().len(), 2 * PEOPLE as usize);

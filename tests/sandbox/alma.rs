@@ -3,14 +3,14 @@
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::http::{Answer, Seen};
+use super::http::{Answer, ReceivedRequest};
 use super::world::{NotFoundShape, World};
 
 /// The path that users stand under.
 pub const USERS_PATH: &str = "/almaws/v1/users";
 
 /// What Alma answers.
-pub fn answer(world: &mut World, seen: &Seen) -> Answer {
+pub fn answer(world: &mut World, seen: &ReceivedRequest) -> Answer {
     let segment = seen.path.strip_prefix(USERS_PATH);
     let Some(segment) = segment.and_then(|rest| rest.strip_prefix('/')) else {
         return world.no_such_path(seen);
@@ -44,7 +44,7 @@ pub fn answer(world: &mut World, seen: &Seen) -> Answer {
     answer
 }
 
-fn check(seen: &Seen, segment: &str) -> Result<(), &'static str> {
+fn check(seen: &ReceivedRequest, segment: &str) -> Result<(), &'static str> {
     if segment.contains(['+', ' ']) {
         return Err("a raw + or space in the id");
     }
@@ -61,7 +61,7 @@ fn check(seen: &Seen, segment: &str) -> Result<(), &'static str> {
 }
 
 /// The zone that the request's key sees.
-fn zone(world: &mut World, seen: &Seen) -> Result<usize, Answer> {
+fn zone(world: &mut World, seen: &ReceivedRequest) -> Result<usize, Answer> {
     let message = "API-key not defined or not configured to allow this API.";
     let error = error("UNAUTHORIZED", message);
     let answer = Answer::json(403, &failure(&json!([error])));

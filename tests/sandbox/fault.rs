@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::http::{Answer, Seen, Service};
+use super::http::{Answer, ReceivedRequest, Service};
 
 /// Something that goes wrong with some requests: first which ones, then an action.
 ///
@@ -20,7 +20,7 @@ pub struct Fault {
     fitted: usize,
 }
 
-type Condition = Box<dyn Fn(&Seen) -> bool + Send>;
+type Condition = Box<dyn Fn(&ReceivedRequest) -> bool + Send>;
 
 /// What is done with a request.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl Fault {
     }
 
     /// Only requests of which this holds. It must not use the sandbox, which is locked meanwhile.
-    pub fn when(mut self, holds: impl Fn(&Seen) -> bool + Send + 'static) -> Self {
+    pub fn when(mut self, holds: impl Fn(&ReceivedRequest) -> bool + Send + 'static) -> Self {
         self.when = Some(Box::new(holds));
         self
     }
@@ -158,7 +158,7 @@ impl Fault {
         self
     }
 
-    fn fits(&self, seen: &Seen) -> bool {
+    fn fits(&self, seen: &ReceivedRequest) -> bool {
         self.service.is_none_or(|service| service == seen.service)
             && self
                 .path
@@ -168,7 +168,7 @@ impl Fault {
     }
 
     /// Counts the request if it fits; whether it is one to go wrong.
-    pub(super) fn takes(&mut self, seen: &Seen) -> bool {
+    pub(super) fn takes(&mut self, seen: &ReceivedRequest) -> bool {
         self.fits(seen) && self.count()
     }
 
@@ -193,8 +193,8 @@ impl Fault {
     }
 }
 
-/// What a request meets: an action, and headers to add to the answer.
-pub(super) struct Met {
+/// The effect of the faults on a request: an action, and headers to add to the response.
+pub(super) struct FaultEffect {
     pub(super) action: Action,
     pub(super) headers: Vec<(String, String)>,
 }
@@ -212,18 +212,18 @@ impl Faults {
         self.0.clear();
     }
 
-    /// What this request meets.
-    pub(super) fn meet(&mut self, seen: &Seen) -> Met {
-        let mut met = None;
+    /// The effect on this request.
+    pub(super) fn effect_on(&mut self, seen: &ReceivedRequest) -> FaultEffect {
+        let mut effect = None;
         for fault in &mut self.0 {
-            if fault.takes(seen) && met.is_none() {
-                met = Some(Met {
+            if fault.takes(seen) && effect.is_none() {
+                effect = Some(FaultEffect {
                     action: fault.action.clone(),
                     headers: fault.headers.clone(),
                 });
             }
         }
-        met.unwrap_or(Met {
+        effect.unwrap_or(FaultEffect {
             action: Action::Pass,
             headers: Vec::new(),
         })

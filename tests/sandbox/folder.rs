@@ -1,4 +1,4 @@
-//! Where the tests' files stand: in memory where that can be had, for the program waits for the disk at each commit.
+//! Where the tests' files are: in memory if possible, because the program waits for the disk at each commit.
 
 use std::path::Path;
 

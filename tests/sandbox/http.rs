@@ -15,7 +15,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
-use super::receive::{Received, read_request};
+use super::request_parser::{Received, read_request};
 use super::run::DEADLINE;
 use super::shared::{Shared, lock};
 
@@ -37,7 +37,7 @@ impl Service {
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct ReceivedRequest {
     /// Whom it was sent to.
     pub service: Service,
     /// `GET`, `POST`, ...
@@ -58,7 +58,7 @@ pub struct Seen {
     pub port: u16,
 }
 
-impl Seen {
+impl ReceivedRequest {
     /// The first header of that name (given in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         value_of(&self.headers, name)

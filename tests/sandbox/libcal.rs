@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, Utc};
 use serde_json::{Value, json};
 
 use super::booking::Row;
-use super::http::{Answer, Seen, Service, decode_form};
+use super::http::{Answer, ReceivedRequest, Service, decode_form};
 use super::world::{Denial, FormSpelling, TokenState, World};
 
 /// The path that issues tokens.
@@ -15,7 +15,7 @@ pub const TOKEN_PATH: &str = "/1.1/oauth/token";
 pub const BOOKINGS_PATH: &str = "/1.1/space/bookings";
 
 /// What LibCal answers.
-pub fn answer(world: &mut World, seen: &Seen) -> Answer {
+pub fn answer(world: &mut World, seen: &ReceivedRequest) -> Answer {
     match (seen.path.as_str(), seen.method.as_str()) {
         (TOKEN_PATH, "POST") => token(world, seen),
         (BOOKINGS_PATH, "GET") => bookings(world, seen),
@@ -24,7 +24,7 @@ pub fn answer(world: &mut World, seen: &Seen) -> Answer {
     }
 }
 
-fn token(world: &mut World, seen: &Seen) -> Answer {
+fn token(world: &mut World, seen: &ReceivedRequest) -> Answer {
     let fields = match token_fields(seen) {
         Ok(fields) => fields,
         Err(why) => {
@@ -53,7 +53,7 @@ fn token(world: &mut World, seen: &Seen) -> Answer {
 }
 
 /// The fields of a token request, which are to be these three and no other.
-fn token_fields(seen: &Seen) -> Result<BTreeMap<String, String>, String> {
+fn token_fields(seen: &ReceivedRequest) -> Result<BTreeMap<String, String>, String> {
     if !seen.query.is_empty() {
         return Err("credentials belong into the body, not into the address".to_owned());
     }
@@ -88,7 +88,7 @@ fn denied(world: &World, status: u16, error: &str) -> Answer {
     )
 }
 
-fn bookings(world: &mut World, seen: &Seen) -> Answer {
+fn bookings(world: &mut World, seen: &ReceivedRequest) -> Answer {
     let bearer = seen.header("authorization").unwrap_or_default();
     let token = bearer.strip_prefix("Bearer ").unwrap_or_default();
     match world.token_state(Service::LibCal, token) {
@@ -126,7 +126,7 @@ struct Question {
 }
 
 impl Question {
-    fn read(seen: &Seen, world: &World) -> Result<Self, String> {
+    fn read(seen: &ReceivedRequest, world: &World) -> Result<Self, String> {
         let now = DateTime::from_timestamp(world.now, 0).unwrap_or_default();
         let mut question = Self {
             lid: 0,

@@ -11,11 +11,11 @@ pub mod clock;
 mod config;
 mod fault;
 mod folder;
-mod held;
 mod http;
 mod libcal;
 mod passagepoint;
-mod receive;
+mod paused_run;
+mod request_parser;
 mod requests;
 mod run;
 mod shared;
@@ -38,10 +38,10 @@ use tempfile::TempDir;
 
 pub use self::booking::{Booking, FORM_FIELD, Row};
 pub use self::fault::Fault;
-pub use self::held::Held;
-pub use self::http::{Answer, Seen, Service};
+pub use self::http::{Answer, ReceivedRequest, Service};
+pub use self::paused_run::PausedRun;
 pub use self::run::{DEADLINE, Run};
-pub use self::tls::Campus;
+pub use self::tls::CertificateAuthority;
 pub use self::user::{Identifier, User};
 pub use self::world::{
     Denial, Expected, FormSpelling, NotFoundShape, PreReg, Visitor, VisitorList, World,
@@ -92,11 +92,12 @@ impl Sandbox {
         self
     }
 
-    /// With its services behind TLS, and a configuration that fits them. They show certificates of this campus, whom
-    /// the program does not know until `SSL_CERT_FILE` names its file.
-    pub fn behind_tls(self, campus: &Campus) -> Self {
-        let servers = Service::ALL
-            .map(|service| Server::open(service, &self.shared, Some(campus.server("localhost"))));
+    /// With its services behind TLS, and a configuration that fits them. They use certificates of this authority, which
+    /// the program does not trust until `SSL_CERT_FILE` names its file.
+    pub fn behind_tls(self, authority: &CertificateAuthority) -> Self {
+        let servers = Service::ALL.map(|service| {
+            Server::open(service, &self.shared, Some(authority.server("localhost")))
+        });
         let fitting = config::fitting(&self.world(), &urls(&servers));
         self.change_config(|config| *config = fitting);
         *lock(&self.servers) = servers;

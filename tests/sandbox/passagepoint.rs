@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::http::{Answer, Seen, Service};
+use super::http::{Answer, ReceivedRequest, Service};
 use super::world::{Denial, PreReg, TokenState, Visitor, VisitorList, World};
 
 const LOGIN: &str = "/pp/api/v2/auth/login";
@@ -12,7 +12,7 @@ const CREATE_PREREG: &str = "/pp/api/v2/visit/createPreReg";
 const GET_DESTINATIONS: &str = "/pp/api/v2/visit/getDestinations";
 
 /// What PassagePoint answers.
-pub fn answer(world: &mut World, seen: &Seen) -> Answer {
+pub fn answer(world: &mut World, seen: &ReceivedRequest) -> Answer {
     let act = match (seen.path.as_str(), seen.method.as_str()) {
         (LOGIN, "POST") => return login(world, seen).unwrap_or_else(|answer| answer),
         (CREATE_VISITOR, "POST") => create_visitor,
@@ -32,7 +32,7 @@ pub fn answer(world: &mut World, seen: &Seen) -> Answer {
 /// The answer to do, or the one to be turned away with.
 type Outcome = Result<Answer, Answer>;
 
-fn login(world: &mut World, seen: &Seen) -> Outcome {
+fn login(world: &mut World, seen: &ReceivedRequest) -> Outcome {
     let fields = json_strings(world, seen, &["password", "username"])?;
     if fields["username"] != world.username || fields["password"] != world.password {
         return Err(denied(world, "Invalid username or password"));
@@ -53,11 +53,11 @@ fn failed(status: u16, error: &str) -> Answer {
     Answer::json(status, &json!({"error": error}))
 }
 
-fn wrong(world: &mut World, seen: &Seen, why: &str) -> Answer {
+fn wrong(world: &mut World, seen: &ReceivedRequest, why: &str) -> Answer {
     world.object(seen, why, failed(400, why))
 }
 
-fn check_token(world: &mut World, seen: &Seen) -> Result<(), Answer> {
+fn check_token(world: &mut World, seen: &ReceivedRequest) -> Result<(), Answer> {
     let token = seen.header("token").unwrap_or_default();
     match world.token_state(Service::PassagePoint, token) {
         TokenState::Live => Ok(()),
@@ -72,7 +72,7 @@ fn check_token(world: &mut World, seen: &Seen) -> Result<(), Answer> {
 /// The body's members, which are to be these and no other, all strings.
 fn json_strings(
     world: &mut World,
-    seen: &Seen,
+    seen: &ReceivedRequest,
     names: &[&str],
 ) -> Result<Map<String, Value>, Answer> {
     if !seen.is_of_type("application/json") {
@@ -95,7 +95,7 @@ fn json_strings(
     Ok(members)
 }
 
-fn create_visitor(world: &mut World, seen: &Seen) -> Outcome {
+fn create_visitor(world: &mut World, seen: &ReceivedRequest) -> Outcome {
     let visitor = read_visitor(world, seen).map_err(|why| wrong(world, seen, &why))?;
     let mut known = world.visitors.iter();
     if known.any(|it| it.unique_id == visitor.unique_id) {
@@ -111,7 +111,7 @@ fn create_visitor(world: &mut World, seen: &Seen) -> Outcome {
 }
 
 /// The visitor a request describes, still without an id.
-fn read_visitor(world: &World, seen: &Seen) -> Result<Visitor, String> {
+fn read_visitor(world: &World, seen: &ReceivedRequest) -> Result<Visitor, String> {
     if !seen.body.is_empty() {
         return Err("a body, where all belongs into the query".to_owned());
     }
@@ -155,7 +155,7 @@ fn read_visitor(world: &World, seen: &Seen) -> Result<Visitor, String> {
     })
 }
 
-fn by_unique_id(world: &mut World, seen: &Seen) -> Outcome {
+fn by_unique_id(world: &mut World, seen: &ReceivedRequest) -> Outcome {
     let barcode = match seen.query.as_slice() {
         [(name, value)] if name == "uniqueId" && !value.trim().is_empty() => value,
         _ => return Err(wrong(world, seen, "the query is not one uniqueId")),
@@ -173,7 +173,7 @@ fn by_unique_id(world: &mut World, seen: &Seen) -> Outcome {
     Ok(Answer::json(200, &reply))
 }
 
-fn create_prereg(world: &mut World, seen: &Seen) -> Outcome {
+fn create_prereg(world: &mut World, seen: &ReceivedRequest) -> Outcome {
     let names = ["startTime", "endTime", "visitorId", "destination"];
     let members = json_strings(world, seen, &names)?;
     let text = |name: &str| members[name].as_str().unwrap_or_default();
@@ -211,7 +211,7 @@ fn time(text: &str) -> Option<i64> {
     digits.then(|| text.parse().ok())?
 }
 
-fn get_destinations(world: &mut World, seen: &Seen) -> Outcome {
+fn get_destinations(world: &mut World, seen: &ReceivedRequest) -> Outcome {
     if !seen.query.is_empty() {
         return Err(wrong(world, seen, "a query, where none is known"));
     }

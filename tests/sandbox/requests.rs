@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::http::Server;
 use super::shared::lock;
-use super::{Fault, Sandbox, Seen, Service};
+use super::{Fault, ReceivedRequest, Sandbox, Service};
 
 impl Sandbox {
     /// The requests that arrived, in their order, also those a fault made an end of.
-    pub fn requests(&self) -> Vec<Seen> {
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.shared.requests()
     }
 
@@ -34,7 +34,7 @@ impl Sandbox {
     }
 
     /// The requests that a service got whose path contains this.
-    pub fn requests_to(&self, service: Service, part: &str) -> Vec<Seen> {
+    pub fn requests_to(&self, service: Service, part: &str) -> Vec<ReceivedRequest> {
         let mut requests = self.requests();
         requests.retain(|seen| seen.service == service && seen.path.contains(part));
         requests

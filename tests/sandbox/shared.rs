@@ -5,8 +5,8 @@ use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::fault::{Action, Fault, Faults, Met};
-use super::http::{Answer, Reply, Seen, Service};
+use super::fault::{Action, Fault, FaultEffect, Faults};
+use super::http::{Answer, ReceivedRequest, Reply, Service};
 use super::world::World;
 use super::{alma, libcal, passagepoint};
 
@@ -18,15 +18,15 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The state behind the listeners.
 pub struct Shared {
     world: Mutex<World>,
-    desk: Mutex<Desk>,
+    intake: Mutex<Intake>,
     over: Mutex<bool>,
     ended: Condvar,
 }
 
-/// What is looked at when a request arrives. It has one lock, so that all count requests in the same order.
+/// What is consulted when a request arrives. It has one lock, so that all count requests in the same order.
 #[derive(Default)]
-struct Desk {
-    seen: Vec<Seen>,
+struct Intake {
+    seen: Vec<ReceivedRequest>,
     arrived: usize,
     faults: Faults,
     callbacks: Vec<Callback>,
@@ -46,7 +46,7 @@ impl Shared {
     pub(super) fn new(world: World) -> Self {
         Self {
             world: Mutex::new(world),
-            desk: Mutex::default(),
+            intake: Mutex::default(),
             over: Mutex::new(false),
             ended: Condvar::new(),
         }
@@ -56,33 +56,33 @@ impl Shared {
         lock(&self.world)
     }
 
-    pub(super) fn requests(&self) -> Vec<Seen> {
-        lock(&self.desk).seen.clone()
+    pub(super) fn requests(&self) -> Vec<ReceivedRequest> {
+        lock(&self.intake).seen.clone()
     }
 
     pub(super) fn forget_requests(&self) {
-        lock(&self.desk).seen.clear();
+        lock(&self.intake).seen.clear();
     }
 
     pub(super) fn arrived(&self) -> usize {
-        lock(&self.desk).arrived
+        lock(&self.intake).arrived
     }
 
     pub(super) fn add_fault(&self, fault: Fault) {
-        lock(&self.desk).faults.add(fault);
+        lock(&self.intake).faults.add(fault);
     }
 
     pub(super) fn clear_faults(&self) {
-        lock(&self.desk).faults.clear();
+        lock(&self.intake).faults.clear();
     }
 
     pub(super) fn set_latency(&self, latency: Duration) {
-        lock(&self.desk).latency = latency;
+        lock(&self.intake).latency = latency;
     }
 
     /// Calls back at that request, before or after it is acted upon.
     pub(super) fn call_back(&self, request: Fault, before: bool, call: Box<dyn FnOnce() + Send>) {
-        lock(&self.desk).callbacks.push(Callback {
+        lock(&self.intake).callbacks.push(Callback {
             request,
             number: None,
             before,
@@ -92,7 +92,7 @@ impl Shared {
 
     /// Calls nobody back any more.
     pub(super) fn forget_callbacks(&self) {
-        lock(&self.desk).callbacks.clear();
+        lock(&self.intake).callbacks.clear();
     }
 
     /// Ends every wait, now and from now on.
@@ -103,7 +103,7 @@ impl Shared {
 
     /// Whether a connection just made to this service is to be closed at once.
     pub(super) fn refuses(&self, service: Service) -> bool {
-        lock(&self.desk).faults.refuse(service)
+        lock(&self.intake).faults.refuse(service)
     }
 
     /// Remembers what was wrong with something that could not be read as a request.
@@ -113,13 +113,13 @@ impl Shared {
     }
 
     /// Does with a request what the faults say, or else what its service does.
-    pub(super) fn handle(&self, seen: &Seen) -> Reply {
-        let (number, met, latency) = self.arrive(seen);
+    pub(super) fn handle(&self, seen: &ReceivedRequest) -> Reply {
+        let (number, effect, latency) = self.arrive(seen);
         self.call(number, true);
-        if let Action::Delay(duration) = met.action {
+        if let Action::Delay(duration) = effect.action {
             self.wait(duration);
         }
-        let answer = match &met.action {
+        let answer = match &effect.action {
             Action::Refuse | Action::CutBefore | Action::Hang(_) => None,
             Action::Answer(answer) => Some(answer.clone()),
             Action::AnswerAfter(answer) => {
@@ -129,15 +129,15 @@ impl Shared {
             _ => Some(self.act(seen)),
         };
         self.call(number, false);
-        if let Action::Hang(duration) | Action::HangAfter(duration) = met.action {
+        if let Action::Hang(duration) | Action::HangAfter(duration) = effect.action {
             self.wait(duration);
         }
         let Some(mut answer) = answer else {
             return Reply::Cut;
         };
         self.wait(latency);
-        answer.headers.extend(met.headers);
-        match met.action {
+        answer.headers.extend(effect.headers);
+        match effect.action {
             Action::CutAfter => Reply::Cut,
             Action::Half => Reply::Half(answer, Duration::ZERO),
             Action::HalfAndHang(duration) => Reply::Half(answer, duration),
@@ -150,21 +150,21 @@ impl Shared {
     }
 
     /// Records a request. Returns which one it is since the sandbox began, and what it meets.
-    fn arrive(&self, seen: &Seen) -> (usize, Met, Duration) {
-        let mut desk = lock(&self.desk);
-        desk.arrived += 1;
-        let met = desk.faults.meet(seen);
-        let number = desk.arrived;
-        for callback in &mut desk.callbacks {
+    fn arrive(&self, seen: &ReceivedRequest) -> (usize, FaultEffect, Duration) {
+        let mut intake = lock(&self.intake);
+        intake.arrived += 1;
+        let effect = intake.faults.effect_on(seen);
+        let number = intake.arrived;
+        for callback in &mut intake.callbacks {
             if callback.number.is_none() && callback.request.takes(seen) {
                 callback.number = Some(number);
             }
         }
-        desk.seen.push(seen.clone());
-        (number, met, desk.latency)
+        intake.seen.push(seen.clone());
+        (number, effect, intake.latency)
     }
 
-    fn act(&self, seen: &Seen) -> Answer {
+    fn act(&self, seen: &ReceivedRequest) -> Answer {
         let mut world = self.world();
         complain_of_http(&mut world, seen);
         match seen.service {
@@ -176,12 +176,12 @@ impl Shared {
 
     /// Calls who wanted to be called at this request, without any lock held.
     fn call(&self, number: usize, before: bool) {
-        let mut desk = lock(&self.desk);
-        let (due, rest) = mem::take(&mut desk.callbacks)
+        let mut intake = lock(&self.intake);
+        let (due, rest) = mem::take(&mut intake.callbacks)
             .into_iter()
             .partition::<Vec<_>, _>(|entry| entry.number == Some(number) && entry.before == before);
-        desk.callbacks = rest;
-        drop(desk);
+        intake.callbacks = rest;
+        drop(intake);
         for entry in due {
             (entry.call)();
         }
@@ -199,7 +199,7 @@ impl Shared {
 }
 
 /// What no service takes.
-fn complain_of_http(world: &mut World, seen: &Seen) {
+fn complain_of_http(world: &mut World, seen: &ReceivedRequest) {
     if seen.header("host").is_none() {
         world.complain(seen, "no Host header");
     }

@@ -1,4 +1,4 @@
-//! TLS for the stand-ins: a campus's own certification authority, and what its servers show.
+//! TLS for the stand-ins: a campus's own certificate authority, and the certificates of its servers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,12 +10,12 @@ use rustls::pki_types::PrivateKeyDer;
 
 use super::Sandbox;
 
-/// A campus's own certification authority, made for one test.
-pub struct Campus {
+/// A campus's own certificate authority, made for one test.
+pub struct CertificateAuthority {
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
-impl Campus {
+impl CertificateAuthority {
     /// One that nobody knows yet.
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
@@ -48,7 +48,7 @@ impl Campus {
     }
 }
 
-impl Default for Campus {
+impl Default for CertificateAuthority {
     fn default() -> Self {
         Self::new()
     }

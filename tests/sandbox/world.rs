@@ -5,7 +5,7 @@ use chrono::FixedOffset;
 use serde_json::Value;
 
 use super::booking::{Booking, Row, library_zone};
-use super::http::{Answer, Seen, Service};
+use super::http::{Answer, ReceivedRequest, Service};
 use super::user::User;
 
 /// Everything the services know, and how they behave. Every setting's default is what is known of the real service.
@@ -330,8 +330,8 @@ impl World {
     }
 
     /// Remembers what was wrong with a request.
-    pub(super) fn complain(&mut self, seen: &Seen, why: &str) {
-        let Seen {
+    pub(super) fn complain(&mut self, seen: &ReceivedRequest, why: &str) {
+        let ReceivedRequest {
             service,
             method,
             path,
@@ -342,16 +342,16 @@ impl World {
     }
 
     /// Remembers what was wrong with a request, and passes on the answer to it.
-    pub(super) fn object(&mut self, seen: &Seen, why: &str, answer: Answer) -> Answer {
+    pub(super) fn object(&mut self, seen: &ReceivedRequest, why: &str, answer: Answer) -> Answer {
         self.complain(seen, why);
         answer
     }
 
-    pub(super) fn no_such_path(&mut self, seen: &Seen) -> Answer {
+    pub(super) fn no_such_path(&mut self, seen: &ReceivedRequest) -> Answer {
         self.object(seen, "no such path", Answer::text(404, "Not Found"))
     }
 
-    pub(super) fn wrong_method(&mut self, seen: &Seen) -> Answer {
+    pub(super) fn wrong_method(&mut self, seen: &ReceivedRequest) -> Answer {
         let answer = Answer::text(405, "Method Not Allowed");
         self.object(seen, "wrong method", answer)
     }

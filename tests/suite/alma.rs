@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::sandbox::{Booking, Sandbox, Seen, Service, User};
+use crate::sandbox::{Booking, ReceivedRequest, Sandbox, Service, User};
 use crate::support::{
     assert_no_complaints, assert_refusal, count_rows, good_sync, one_person, sandbox_with_people,
     single_json, state_of, sync_needing_attention,
 };
 
-fn asked(sandbox: &Sandbox) -> Vec<Seen> {
+fn asked(sandbox: &Sandbox) -> Vec<ReceivedRequest> {
     let mut requests = sandbox.requests();
     requests.retain(|seen| seen.service == Service::Alma);
     requests
@@ -19,7 +19,7 @@ fn asked(sandbox: &Sandbox) -> Vec<Seen> {
 /// The keys that Alma was asked with, in order, by their place in the configuration.
 fn keys(sandbox: &Sandbox) -> Vec<usize> {
     let keys = sandbox.world().alma_keys.clone();
-    let place = |seen: Seen| {
+    let place = |seen: ReceivedRequest| {
         let header = seen.header("authorization").unwrap_or_default();
         let key = header.strip_prefix("apikey ").expect("an API key");
         keys.iter().position(|it| it == key).expect("a known key")

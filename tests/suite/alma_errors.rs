@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::sandbox::{Booking, Fault, NotFoundShape, Sandbox, Seen, Service, User};
+use crate::sandbox::{Booking, Fault, NotFoundShape, ReceivedRequest, Sandbox, Service, User};
 use crate::support::{
     age_by_an_hour, assert_outage, assert_refusal, assert_says, count_rows, good_sync, one_person,
     sandbox_with_people, state_of, sync_after_outage, sync_during_outage, sync_needing_attention,
@@ -26,7 +26,7 @@ fn error(code: &str) -> String {
 /// Only requests with the key of this zone.
 fn with_key(sandbox: &Sandbox, zone: usize) -> Fault {
     let key = sandbox.world().alma_keys[zone].clone();
-    let has_key = move |seen: &Seen| {
+    let has_key = move |seen: &ReceivedRequest| {
         let header = seen.header("authorization");
         header.is_some_and(|header| header.contains(&key))
     };

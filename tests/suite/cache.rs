@@ -49,7 +49,7 @@ fn its_files_are_for_their_owner_only_whatever_the_umask() {
         let script = format!("umask {umask}; exec \"$0\" \"$@\"");
         shell.args(["-c", &script]).arg(pass.get_program());
         shell.args(pass.get_args()).current_dir(sandbox.path(""));
-        let _pass = sandbox.hold_run(shell, Fault::at(1), true);
+        let _pass = sandbox.pause_run(shell, Fault::at(1), true);
         for name in ["cache.db", "cache.db-wal", "cache.db-shm", "cache.db.lock"] {
             let mode = fs::metadata(sandbox.path(name))
                 .expect(name)
@@ -170,7 +170,7 @@ fn no_name_or_address_of_a_patron_is_ever_in_the_files() {
         .config("Network.concurrency", "1");
     let prereg = || Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg().cut_before());
-    sandbox.hold(prereg(), true).kill();
+    sandbox.pause(prereg(), true).kill();
     assert_eq!(sandbox.count_of(Service::PassagePoint, "createPreReg"), 1);
     // Killed in its midst, a pass leaves the write-ahead log behind.
     let when_killed = cache_bytes(&sandbox);
@@ -312,7 +312,7 @@ fn a_cache_that_cannot_be_written_keeps_passagepoint_from_being_asked() {
 #[test]
 fn a_second_sync_does_nothing_while_the_first_runs() {
     let sandbox = one_person().config("Network.timeout_seconds", "600");
-    let first = sandbox.hold(Fault::at(1), true);
+    let first = sandbox.pause(Fault::at(1), true);
     let arrived = sandbox.arrived();
     let second = sandbox.sync();
     assert_eq!(
@@ -340,7 +340,7 @@ fn a_second_sync_does_nothing_while_the_first_runs() {
 fn the_look_ups_the_status_and_prune_work_while_a_pass_runs() {
     let sandbox = one_person().config("Network.timeout_seconds", "600");
     good_sync(&sandbox);
-    let _pass = sandbox.hold(Fault::at(1), true);
+    let _pass = sandbox.pause(Fault::at(1), true);
     for args in [
         &["lookup-user", "G10000001"][..],
         &["lookup-appt", "cs_1"],

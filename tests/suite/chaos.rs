@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::day::{end_well, set_up_small_day};
-use crate::sandbox::{Fault, Sandbox, Seen};
+use crate::sandbox::{Fault, ReceivedRequest, Sandbox};
 use crate::support::age_by_an_hour;
 
 /// How many requests in a hundred go wrong.
@@ -32,7 +32,7 @@ pub const FAULT_KINDS: [fn(Fault) -> Fault; 12] = [
 
 /// Which way a request goes wrong, if it does: by the seed, and by what is asked for the how-manieth time, so that a
 /// seed brings the same storm again.
-fn add_random_faults(seed: u64, request: &Seen, times: u64) -> Option<usize> {
+fn add_random_faults(seed: u64, request: &ReceivedRequest, times: u64) -> Option<usize> {
     let mut hasher = DefaultHasher::new();
     (seed, &request.method, &request.raw_target, times).hash(&mut hasher);
     let number = hasher.finish();

@@ -203,7 +203,7 @@ fn a_sync_for_a_program_counts_each_visit_once() {
     ] {
         sandbox.add_booking(booking);
     }
-    let is_doubtful = |seen: &crate::sandbox::Seen| seen.body.contains("LibCal Science");
+    let is_doubtful = |seen: &crate::sandbox::ReceivedRequest| seen.body.contains("LibCal Science");
     sandbox.fault(
         Fault::on(Service::PassagePoint)
             .when(is_doubtful)

@@ -73,7 +73,9 @@ fn known_users_do_not_wait_for_almas_rate_limit() {
     good_sync(&sandbox);
     let requests = sandbox.requests();
     let known = sandbox.now() + 400 * 60;
-    let place = |wanted: &dyn Fn(&crate::sandbox::Seen) -> bool| requests.iter().rposition(wanted);
+    let place = |wanted: &dyn Fn(&crate::sandbox::ReceivedRequest) -> bool| {
+        requests.iter().rposition(wanted)
+    };
     let registered = place(&|seen| seen.body.contains(&known.to_string()));
     let last_asked = place(&|seen| seen.service == Service::Alma);
     assert!(

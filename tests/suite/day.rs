@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::sandbox::{Booking, Expected, Fault, Run, Sandbox, Seen, Service, User};
+use crate::sandbox::{Booking, Expected, Fault, ReceivedRequest, Run, Sandbox, Service, User};
 use crate::support::{age_by_an_hour, count_refusals, count_rows};
 
 /// Names and addresses that no output may show.
@@ -81,7 +81,7 @@ pub fn steps_of_a_clean_pass() -> Vec<Step> {
     assert_eq!(reached_end(&sandbox, &[]), 0);
     assert_eq!(sandbox.expected().len(), 4, "the other three are covered");
     let mut steps: Vec<Step> = Vec::new();
-    for Seen { service, path, .. } in sandbox.requests() {
+    for ReceivedRequest { service, path, .. } in sandbox.requests() {
         let before = steps.iter().filter(|step| step.path == path);
         let nth = before.count() + 1;
         steps.push(Step { service, path, nth });

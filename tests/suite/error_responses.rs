@@ -1,6 +1,6 @@
 //! Error responses: which key of the configuration they name, and when somebody is refused.
 
-use crate::sandbox::{Booking, Fault, Run, Sandbox, Seen, Service, User};
+use crate::sandbox::{Booking, Fault, ReceivedRequest, Run, Sandbox, Service, User};
 use crate::support::{
     age_by_an_hour, assert_outage, assert_refusal, assert_says, count_refusals, count_rows,
     good_sync, of_ada, one_person, sandbox_with_people, state_of, sync_after_outage,
@@ -191,7 +191,7 @@ fn what_libcal_answers_in_place_of_a_list_names_what_is_most_likely_wrong() {
         ),
     ] {
         let sandbox = one_person().config("Network.tries", "1");
-        let list = |seen: &Seen| seen.parameter("lid") == Some("8827");
+        let list = |seen: &ReceivedRequest| seen.parameter("lid") == Some("8827");
         let fault = Fault::on(Service::LibCal).when(list);
         sandbox.fault(fault.answer(status, content_type, body));
         let said = sync_during_outage(&sandbox);

@@ -177,7 +177,7 @@ fn for_each_kill(before: bool) -> usize {
         if before {
             sandbox.fault(step.request().cut_before());
         }
-        sandbox.hold(step.request(), before).kill();
+        sandbox.pause(step.request(), before).kill();
         twice += end_well(&sandbox, Vec::new(), &format!("killed at request {n}"));
     }
     twice

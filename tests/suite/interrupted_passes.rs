@@ -72,7 +72,7 @@ fn a_visit_whose_pass_was_killed_three_times_is_given_up_and_reported_by_the_nex
     let sandbox = with_ada().booking(of_ada("cs_1"));
     sandbox.fault(on_prereg().cut_before());
     for _ in 0..3 {
-        sandbox.hold(on_prereg(), true).kill();
+        sandbox.pause(on_prereg(), true).kill();
     }
     sandbox.clear_faults();
     sandbox.forget_requests();
@@ -85,7 +85,7 @@ fn a_visit_whose_pass_was_killed_three_times_is_given_up_and_reported_by_the_nex
 #[test]
 fn a_pass_killed_after_passagepoint_acted_says_so_when_it_tries_again() {
     let sandbox = with_ada().booking(of_ada("cs_1"));
-    sandbox.hold(on_prereg(), false).kill();
+    sandbox.pause(on_prereg(), false).kill();
     assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
     let said = sync_needing_attention(&sandbox);
     assert!(
@@ -173,9 +173,9 @@ fn the_attempt_by_which_a_visit_is_given_up_does_not_tell_that_passagepoint_is_r
 
 /// Runs a pass, and forgets `cs_1` while that request of it waits. Gives both runs, the pass last.
 fn forget_at(sandbox: &Sandbox, request: Fault) -> [Run; 2] {
-    let pass = sandbox.hold_run(sandbox.command(&["--json", "sync"]), request, true);
+    let pass = sandbox.pause_run(sandbox.command(&["--json", "sync"]), request, true);
     let prune = sandbox.run(&["prune", "--appt", "cs_1"]);
-    [prune, pass.go_on()]
+    [prune, pass.resume()]
 }
 
 #[test]

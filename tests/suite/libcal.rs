@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::sandbox::{Booking, Denial, Fault, FormSpelling, Sandbox, Seen, Service};
+use crate::sandbox::{Booking, Denial, Fault, FormSpelling, ReceivedRequest, Sandbox, Service};
 use crate::support::{
     assert_no_complaints, assert_outage, assert_says, good_sync, one_person, sync_after_outage,
     sync_during_outage, sync_needing_attention, warnings,
@@ -27,7 +27,7 @@ fn one_place() -> Sandbox {
 
 /// Only requests for this location's list.
 fn list_of(lid: &'static str) -> Fault {
-    let asks = move |seen: &Seen| seen.parameter("lid") == Some(lid);
+    let asks = move |seen: &ReceivedRequest| seen.parameter("lid") == Some(lid);
     Fault::on(Service::LibCal).when(asks)
 }
 
@@ -116,7 +116,7 @@ fn a_response_without_a_token_is_an_outage() {
 /// The query of each list request, by location.
 fn questions(sandbox: &Sandbox) -> BTreeMap<String, Vec<(String, String)>> {
     let requests = sandbox.requests_to(Service::LibCal, "bookings").into_iter();
-    let question = |seen: Seen| {
+    let question = |seen: ReceivedRequest| {
         assert_eq!(seen.method, "GET");
         let mut query = seen.query;
         query.sort();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User, World};
+use crate::sandbox::{Booking, Fault, ReceivedRequest, Sandbox, Service, User, World};
 use crate::support::{
     assert_no_complaints, assert_outage, assert_says, good_sync, single_json, state_of,
     sync_after_outage, sync_during_outage,
@@ -34,7 +34,7 @@ fn of_pat(book_id: &str) -> Booking {
 /// The pages that were asked for, sorted.
 fn pages(sandbox: &Sandbox) -> Vec<u32> {
     let requests = sandbox.requests().into_iter();
-    let page = |seen: Seen| seen.parameter("page")?.parse().ok();
+    let page = |seen: ReceivedRequest| seen.parameter("page")?.parse().ok();
     let mut pages: Vec<_> = requests.filter_map(page).collect();
     pages.sort_unstable();
     pages
@@ -379,7 +379,7 @@ fn a_page_that_fails_keeps_what_the_pages_before_it_brought() {
         sandbox.add_booking(of_pat("cs_1"));
         add_filler(&sandbox, 120);
         sandbox.add_booking(of_pat("cs_2").minutes(100, 160));
-        let second_page = |seen: &Seen| seen.parameter("page") == Some("2");
+        let second_page = |seen: &ReceivedRequest| seen.parameter("page") == Some("2");
         sandbox.fault(Fault::on(Service::LibCal).when(second_page).answer(
             status,
             content_type,

@@ -83,7 +83,7 @@ fn the_first_pass_of_all_and_one_beside_an_empty_lock_have_lost_nothing() {
 #[test]
 fn a_sync_that_has_been_running_for_over_an_hour_is_reported_by_the_next() {
     let sandbox = one_person().config("Network.timeout_seconds", "600");
-    let first = sandbox.hold(Fault::at(1), true);
+    let first = sandbox.pause(Fault::at(1), true);
     let begun_ago = |minutes: u64| {
         let lock = File::options()
             .write(true)

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::sandbox::{Booking, Denial, Fault, Sandbox, Seen, Service, User, VisitorList};
+use crate::sandbox::{
+    Booking, Denial, Fault, ReceivedRequest, Sandbox, Service, User, VisitorList,
+};
 use crate::support::{
     age_by_an_hour, assert_outage, assert_refusal, assert_says, count_refusals, count_rows,
     good_sync, one_person, query_texts, sandbox_with_people, state_of, sync_after_outage,
@@ -254,7 +256,7 @@ fn a_visitor_who_is_there_and_is_not_found_is_refused() {
     for list in [VisitorList::UnderData, VisitorList::Bare] {
         let sandbox = sandbox_with_people(2);
         sandbox.world().visitor_list = list;
-        let first = |seen: &Seen| seen.parameter("uniqueId") == Some("21000001");
+        let first = |seen: &ReceivedRequest| seen.parameter("uniqueId") == Some("21000001");
         sandbox.fault(
             on("createVisitor")
                 .when(first)
@@ -361,7 +363,7 @@ fn an_id_that_is_a_text_is_taken_without_the_space_around_it() {
 fn a_visitor_that_passagepoint_refuses_is_refused_for_an_hour() {
     for status in [400, 409, 422] {
         let sandbox = sandbox_with_people(2);
-        let first = |seen: &Seen| seen.parameter("uniqueId") == Some("21000001");
+        let first = |seen: &ReceivedRequest| seen.parameter("uniqueId") == Some("21000001");
         let fault = on("createVisitor").when(first);
         sandbox.fault(fault.answer(status, "application/json", r#"{"error":"BAD_NAME"}"#));
         assert_refusal(&sandbox, &[&status.to_string(), "G10000001", "cs_1"]);

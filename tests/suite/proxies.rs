@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
-use crate::sandbox::{Campus, Run, Sandbox, Service};
+use crate::sandbox::{CertificateAuthority, Run, Sandbox, Service};
 use crate::support::{
     assert_no_complaints, assert_says, count_rows, good_sync, of_ada, one_person, state_of,
     warnings,
@@ -276,10 +276,13 @@ fn carry(from: &mut impl Read, to: &mut impl Write) -> bool {
 }
 
 /// PassagePoint at another host, behind a proxy that lets so many connections through and answers the others with this.
-fn doors_behind(connections: usize, answer: &'static str) -> (Sandbox, Proxy, Campus) {
-    let (sandbox, campus) = (one_person(), Campus::new());
+fn doors_behind(
+    connections: usize,
+    answer: &'static str,
+) -> (Sandbox, Proxy, CertificateAuthority) {
+    let (sandbox, authority) = (one_person(), CertificateAuthority::new());
     let behind = sandbox.url(Service::PassagePoint).replace("http://", "");
-    let server = campus.server("doors.example.edu");
+    let server = authority.server("doors.example.edu");
     let proxy = Proxy::serving(move |number, mut client| {
         if number > connections {
             let _ = client.write_all(answer.as_bytes());
@@ -291,13 +294,13 @@ fn doors_behind(connections: usize, answer: &'static str) -> (Sandbox, Proxy, Ca
             relay(client, &behind, server);
         });
     });
-    (sandbox, proxy, campus)
+    (sandbox, proxy, authority)
 }
 
 /// A pass with PassagePoint at that host.
-fn sync_through(sandbox: &Sandbox, proxy: &Proxy, campus: &Campus) -> Run {
+fn sync_through(sandbox: &Sandbox, proxy: &Proxy, authority: &CertificateAuthority) -> Run {
     sandbox.set_config("PassagePoint.pp_api_root", "https://doors.example.edu:2444");
-    let (address, file) = (proxy.address(), campus.file(sandbox));
+    let (address, file) = (proxy.address(), authority.file(sandbox));
     let file = file.to_str().expect("a name");
     let variables = [("HTTPS_PROXY", &*address), ("SSL_CERT_FILE", file)];
     run_with(sandbox, &["-v", "sync"], &variables)
@@ -305,8 +308,8 @@ fn sync_through(sandbox: &Sandbox, proxy: &Proxy, campus: &Campus) -> Run {
 
 #[test]
 fn a_pass_goes_through_a_proxy_that_lets_it() {
-    let (sandbox, proxy, campus) = doors_behind(usize::MAX, "");
-    let run = sync_through(&sandbox, &proxy, &campus);
+    let (sandbox, proxy, authority) = doors_behind(usize::MAX, "");
+    let run = sync_through(&sandbox, &proxy, &authority);
     assert_eq!((run.code, warnings(&run).as_str()), (0, ""), "{run:#?}");
     assert_no_complaints(&sandbox);
     assert_eq!(sandbox.expected().len(), 1);
@@ -318,11 +321,11 @@ fn a_pass_goes_through_a_proxy_that_lets_it() {
 fn a_visit_that_a_proxy_kept_from_being_asked_for_is_not_in_doubt() {
     for answer in [FORBIDDEN, "", "this is no proxy\r\n\r\n"] {
         // The login's connection; that for the visit is one of its own.
-        let (sandbox, proxy, campus) = doors_behind(1, answer);
+        let (sandbox, proxy, authority) = doors_behind(1, answer);
         good_sync(&sandbox);
         sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
         sandbox.forget_requests();
-        let run = sync_through(&sandbox, &proxy, &campus);
+        let run = sync_through(&sandbox, &proxy, &authority);
         assert_eq!(run.code, 1, "{run:#?}");
         let says = ["PassagePoint", "(HTTPS_PROXY)", "1 visit waits", "cs_2"];
         assert_says(&warnings(&run), &says);

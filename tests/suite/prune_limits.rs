@@ -65,7 +65,7 @@ fn where_no_pass_ever_began_the_clock_counts() {
 fn where_no_pass_was_ever_full_the_start_of_the_one_that_was_killed_counts() {
     let sandbox = one_person();
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
-    sandbox.hold(prereg, false).kill();
+    sandbox.pause(prereg, false).kill();
     sandbox.pass_time(400 * 24 * 60);
     prune(&sandbox, &[]);
     sandbox.pass_time(-400 * 24 * 60);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::sandbox::{Booking, Fault, Run, Sandbox, Seen, Service, User};
+use crate::sandbox::{Booking, Fault, ReceivedRequest, Run, Sandbox, Service, User};
 use crate::support::{
     assert_says, count_rows, good_sync, of_ada, one_person, single_json, sql, state_of,
     sync_during_outage, sync_needing_attention, with_ada,
@@ -290,7 +290,7 @@ fn each_prereg_goes_over_a_connection_of_its_own() {
         .config("Network.concurrency", "1");
     good_sync(&sandbox);
     let requests = sandbox.requests();
-    let is_prereg = |seen: &&Seen| seen.path.contains("createPreReg");
+    let is_prereg = |seen: &&ReceivedRequest| seen.path.contains("createPreReg");
     let ports: Vec<_> = requests
         .iter()
         .filter(is_prereg)

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 use std::time::Duration;
 
-use crate::sandbox::{Booking, Expected, Fault, Run, Sandbox, Seen, Service, User};
+use crate::sandbox::{Booking, Expected, Fault, ReceivedRequest, Run, Sandbox, Service, User};
 use crate::support::{age_by_an_hour, assert_no_complaints};
 
 /// What is struck.
@@ -163,7 +163,7 @@ impl Storm {
     }
 }
 
-fn is_struck(scope: Scope, seen: &Seen, key: &str, visitor: &str) -> bool {
+fn is_struck(scope: Scope, seen: &ReceivedRequest, key: &str, visitor: &str) -> bool {
     match scope {
         Scope::Destination => seen.body.contains("LibCal Main"),
         Scope::Location => seen.parameter("lid") == Some("8827"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::sandbox::{Booking, Fault, Sandbox, Seen, Service, User};
+use crate::sandbox::{Booking, Fault, ReceivedRequest, Sandbox, Service, User};
 use crate::support::{
     age_by_an_hour, count_rows, good_sync, sql, sync_after_outage, sync_during_outage,
 };
@@ -145,8 +145,9 @@ fn the_passes_in_which_something_failed_about_a_visit_are_counted_until_it_is_re
         let sandbox = Sandbox::new().config("Network.tries", "1");
         add_people(&sandbox, "BAD", 1, 8827, 30);
         add_people(&sandbox, "G", 1, 10332, 30);
-        let of_bad =
-            |seen: &Seen| seen.raw_target.contains("BAD000") || seen.body.contains("LibCal Main");
+        let of_bad = |seen: &ReceivedRequest| {
+            seen.raw_target.contains("BAD000") || seen.body.contains("LibCal Main")
+        };
         let fault = Fault::any().path(path).when(of_bad);
         sandbox.fault(fault.answer(500, "text/plain", "oh no"));
         for passes in 1..=3 {
@@ -269,7 +270,7 @@ fn a_kill_puts_neither_the_visit_nor_others_of_its_destination_behind() {
     add_people(&sandbox, "B", 1, 8827, 40);
     add_people(&sandbox, "C", 1, 10332, 50);
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
-    sandbox.hold(prereg, false).kill();
+    sandbox.pause(prereg, false).kill();
     let made = sandbox.world().in_order().len();
     assert_eq!(sandbox.sync().code, 1, "one is possibly registered twice");
     let order = sandbox.world().in_order().split_off(made);

@@ -29,7 +29,7 @@ fn a_visit_that_waits_for_an_outage_keeps_it_as_its_reason_while_no_pass_comes_t
     sandbox.stop(Service::Alma);
     sync_during_outage(&sandbox);
     sandbox.start(Service::Alma);
-    let pass = sandbox.hold(Fault::on(Service::Alma), true);
+    let pass = sandbox.pause(Fault::on(Service::Alma), true);
     is(&sandbox, "waiting", "Alma is not responding");
     pass.kill();
     sync_after_outage(&sandbox);
@@ -73,7 +73,7 @@ fn a_visit_that_was_over_too_soon_waits_once_libcal_made_it_longer() {
         "it ended before a pass could register it",
     );
     set_end(&sandbox, 60);
-    let pass = sandbox.hold(Fault::on(Service::Alma), true);
+    let pass = sandbox.pause(Fault::on(Service::Alma), true);
     is(&sandbox, "waiting", "no pass has reached it yet");
     pass.kill();
 }

@@ -103,7 +103,7 @@ fn waiting_then_cancelled() {
 #[test]
 fn a_visit_whose_pass_was_killed_before_its_turn_waits() {
     let sandbox = one_person();
-    let pass = sandbox.hold(Fault::on(Service::Alma), true);
+    let pass = sandbox.pause(Fault::on(Service::Alma), true);
     // What the plan found is in the cache before anybody is asked.
     assert_state(
         &sandbox,

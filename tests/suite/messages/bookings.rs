@@ -67,9 +67,9 @@ const CASES: &[Case] = &[
         || {
             let sandbox = one_person();
             let alma = Fault::on(Service::Alma);
-            let held = sandbox.hold_run(sandbox.command(&["-v", "sync"]), alma, true);
+            let paused_run = sandbox.pause_run(sandbox.command(&["-v", "sync"]), alma, true);
             sandbox.run(&["prune", "--appt", "cs_1"]);
-            held.go_on()
+            paused_run.resume()
         },
     ),
     // Doubts.
@@ -244,7 +244,7 @@ fn given_up() -> Run {
 /// What happens while a pass waits for Alma.
 fn while_another_runs(what: impl FnOnce(&Sandbox) -> Run) -> Run {
     let sandbox = one_person();
-    let _held = sandbox.hold(Fault::on(Service::Alma), true);
+    let _held = sandbox.pause(Fault::on(Service::Alma), true);
     what(&sandbox)
 }
 

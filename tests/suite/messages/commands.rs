@@ -128,7 +128,7 @@ const CASES: &[Case] = &[
         ],
         || {
             let sandbox = one_person();
-            sandbox.hold(Fault::on(Service::Alma), true).kill();
+            sandbox.pause(Fault::on(Service::Alma), true).kill();
             sandbox.run(&["status"])
         },
     ),

@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::services::{alone, answered, met, pass};
 use super::{Case, Part};
-use crate::sandbox::{Campus, Fault, Run, Sandbox, Service};
+use crate::sandbox::{CertificateAuthority, Fault, Run, Sandbox, Service};
 
 pub const PART: Part = Part {
     sources: &["http"],
@@ -92,7 +92,7 @@ const CASES: &[Case] = &[
             "LibCal has a certificate that is not trusted",
             "SSL_CERT_FILE",
         ],
-        || pass(&alone().behind_tls(&Campus::new())),
+        || pass(&alone().behind_tls(&CertificateAuthority::new())),
     ),
     // Proxies.
     (

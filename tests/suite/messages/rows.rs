@@ -184,13 +184,13 @@ const CASES: &[Case] = &[
     ),
     (&["no pass has reached it yet", "cs_1"], || {
         let sandbox = one_person();
-        sandbox.hold(Fault::on(Service::Alma), true).kill();
+        sandbox.pause(Fault::on(Service::Alma), true).kill();
         sandbox.run(&["--json", "lookup-appt", "cs_1"])
     }),
     (&["the last attempt was interrupted", "cs_1"], || {
         let sandbox = one_person();
         sandbox
-            .hold(Fault::on(Service::PassagePoint).path("createPreReg"), true)
+            .pause(Fault::on(Service::PassagePoint).path("createPreReg"), true)
             .kill();
         sandbox.run(&["--json", "lookup-appt", "cs_1"])
     }),

@@ -1,16 +1,16 @@
-//! Requests read from a connection, byte by byte. What becomes of them is left to `http`.
+//! Parses requests from a connection, byte by byte. Answering them is left to `http`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::time::Instant;
 
-use super::http::{Seen, Service, decode_form, value_of};
+use super::http::{ReceivedRequest, Service, decode_form, value_of};
 
 /// Longer heads and bodies than this are no request of ours.
 const LONGEST: u64 = 1 << 20;
 
 /// What came from a client.
 pub(super) enum Received {
-    Request(Seen),
+    Request(ReceivedRequest),
     Malformed(String),
     /// The client closed the connection, or broke off.
     End,
@@ -60,7 +60,7 @@ pub(super) fn read_request(
         return Received::End;
     };
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    Received::Request(Seen {
+    Received::Request(ReceivedRequest {
         service,
         method: method.to_owned(),
         path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! A run that is held at one of its requests, so that a test can look around, change something, and then let it go on
+//! A run that is paused at one of its requests, so that a test can look around, change something, and then resume
 //! or kill it.
 
 use std::process::{Child, Command, Stdio};
@@ -8,21 +8,21 @@ use super::run::DEADLINE;
 use super::{Fault, Run, Sandbox};
 
 /// A run of the program that waits for the answer to one of its requests. It is killed when this is dropped.
-pub struct Held {
+pub struct PausedRun {
     run: Option<Child>,
     /// As long as this is there, the request waits.
     request: Option<Sender<()>>,
 }
 
 impl Sandbox {
-    /// Begins a pass and holds it at the first request that a fault of this kind would take: as soon as it has arrived,
-    /// or else when it has been acted upon.
-    pub fn hold(&self, request: Fault, before: bool) -> Held {
-        self.hold_run(self.command(&["sync"]), request, before)
+    /// Starts a pass and pauses it at the first request that a fault of this kind would match: as soon as it has arrived,
+    /// or else when it has been processed.
+    pub fn pause(&self, request: Fault, before: bool) -> PausedRun {
+        self.pause_run(self.command(&["sync"]), request, before)
     }
 
     /// The same with any command. The program's own time-out must be longer than the test takes.
-    pub fn hold_run(&self, mut command: Command, request: Fault, before: bool) -> Held {
+    pub fn pause_run(&self, mut command: Command, request: Fault, before: bool) -> PausedRun {
         let (arrived, wait) = mpsc::channel();
         let (sender, go_on) = mpsc::channel::<()>();
         self.on_request(request, before, move || {
@@ -31,18 +31,18 @@ impl Sandbox {
             let _ = go_on.recv_timeout(DEADLINE);
         });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let held = Held {
+        let paused_run = PausedRun {
             run: Some(command.spawn().expect("the program can be started")),
             request: Some(sender),
         };
         wait.recv_timeout(DEADLINE).expect("a request in time");
-        held
+        paused_run
     }
 }
 
-impl Held {
-    /// Has the request answered, and waits for the end.
-    pub fn go_on(mut self) -> Run {
+impl PausedRun {
+    /// Lets the request be answered, and waits for the end.
+    pub fn resume(mut self) -> Run {
         self.request.take();
         Run::finish(self.run.take().expect("it has not ended"))
     }
@@ -53,7 +53,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for PausedRun {
     fn drop(&mut self) {
         let Some(mut run) = self.run.take() else {
             return;
