@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::sandbox::Run;
+use crate::support::is_root;
 
 /// What a run must name, and the run.
 type Case = (&'static [&'static str], fn() -> Run);
@@ -32,7 +33,7 @@ struct Part {
     unseen: &'static [(&'static str, &'static str)],
 }
 
-const PARTS: [&Part; 8] = [
+static PARTS: [&Part; 8] = [
     &bookings::PART,
     &cache::PART,
     &check::PART,
@@ -72,17 +73,13 @@ const WORDS_OF_RUST: [&str; 24] = [
 ];
 
 /// What a message begins with, if that is no lower-case word and no number.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 6] = [
     "LibCal",
     "Alma",
     "PassagePoint",
     "Main Library",
     "HTTPS_PROXY",
-    "G4",
-    "DOOR",
     "/",
-    "*",
-    "-",
 ];
 
 /// Runs all cases of a part, looks at each line, and compares the messages seen with the sources.
@@ -110,6 +107,7 @@ fn assert_part(part: &Part) {
         .iter()
         .filter(|file| owner(file).is_some_and(|owner| std::ptr::eq(owner, part)));
     let messages: BTreeSet<_> = own.flat_map(|file| sources::messages(file)).collect();
+    assert!(!messages.is_empty(), "{:?} has no messages", part.sources);
     let (seen, unseen): (BTreeSet<_>, BTreeSet<_>) = messages.into_iter().partition(is_printed);
     let reason_for = |message: &str| {
         part.unseen
@@ -211,7 +209,10 @@ fn each_message_about_bookings_is_one_line_that_names_them() {
 
 #[test]
 fn each_line_of_check_names_what_it_is_about() {
-    assert_part(&check::PART);
+    // Only root can give a file to another account.
+    if is_root() {
+        assert_part(&check::PART);
+    }
 }
 
 #[test]
@@ -226,7 +227,10 @@ fn each_message_about_the_configuration_is_one_line_that_names_its_place() {
 
 #[test]
 fn each_message_about_the_cache_and_its_lock_is_one_line_that_names_the_file() {
-    assert_part(&cache::PART);
+    // Only root can give a file to another account.
+    if is_root() {
+        assert_part(&cache::PART);
+    }
 }
 
 /// It writes the man pages, which `generated` looks at.
@@ -245,7 +249,7 @@ fn owner(file: &str) -> Option<&'static Part> {
             .filter_map(|source| nearness(source))
             .max()
     };
-    let parts = PARTS.into_iter().filter(|part| of(part).is_some());
+    let parts = PARTS.iter().copied().filter(|part| of(part).is_some());
     parts
         .max_by_key(|part| of(part))
         .filter(|_| file != MAN_PAGES)

@@ -8,7 +8,7 @@ use crate::day::set_up_small_day;
 use crate::sandbox::{Fault, Run, Sandbox, Service};
 use crate::support::{of_ada, one_person, sandbox_in_doubt, with_ada};
 
-pub const PART: Part = Part {
+pub static PART: Part = Part {
     sources: &["command/sync", "messages", "model", "pass", "plan"],
     cases: CASES,
     unseen: &[

@@ -10,7 +10,7 @@ use crate::full_disk::sync_within;
 use crate::sandbox::Sandbox;
 use crate::support::{NOBODY, good_sync, is_root, one_person, run_unprivileged, sql};
 
-pub const PART: Part = Part {
+pub static PART: Part = Part {
     sources: &["cache", "files", "lock"],
     cases: CASES,
     unseen: &[

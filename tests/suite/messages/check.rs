@@ -11,7 +11,7 @@ use crate::support::{
     NOBODY, create_python_cache, is_root, of_ada, one_person, run_unprivileged, with_ada,
 };
 
-pub const PART: Part = Part {
+pub static PART: Part = Part {
     sources: &["command/check"],
     cases: CASES,
     unseen: &[],

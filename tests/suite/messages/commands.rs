@@ -8,7 +8,7 @@ use super::{Case, Part};
 use crate::sandbox::{Fault, Run, Sandbox, Service, User};
 use crate::support::{create_python_cache, day, of_ada, one_person, sandbox_in_doubt, sql};
 
-pub const PART: Part = Part {
+pub static PART: Part = Part {
     sources: &["cli", "command", "output"],
     cases: CASES,
     unseen: &[],

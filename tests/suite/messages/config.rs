@@ -10,7 +10,7 @@ use crate::config::{file, with_line};
 use crate::sandbox::{Run, Sandbox};
 use crate::support::{one_person, run_unprivileged};
 
-pub const PART: Part = Part {
+pub static PART: Part = Part {
     sources: &["config"],
     cases: CASES,
     unseen: &[

@@ -11,7 +11,7 @@ use super::services::{alone, answered, met, pass};
 use super::{Case, Part};
 use crate::sandbox::{CertificateAuthority, Fault, Run, Sandbox, Service};
 
-pub const PART: Part = Part {
+pub static PART: Part = Part {
     sources: &["http"],
     cases: CASES,
     unseen: &[

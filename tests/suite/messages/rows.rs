@@ -6,7 +6,7 @@ use super::{Case, Part};
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{create_python_cache, of_ada, one_person, with_ada};
 
-pub const PART: Part = Part {
+pub static PART: Part = Part {
     sources: &["libcal/row", "libcal/status", "model/reason"],
     cases: CASES,
     unseen: &[(

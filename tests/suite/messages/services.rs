@@ -5,7 +5,7 @@ use crate::libcal_pages::{at_page, three_pages};
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{of_ada, one_person};
 
-pub const PART: Part = Part {
+pub static PART: Part = Part {
     sources: &["alma", "fetch", "libcal", "passagepoint", "report"],
     cases: CASES,
     unseen: &[
