@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::messages::{ago, duration};
 use crate::model::{Appt, LastPass, OngoingOutage, State, Summary, has_elapsed};
 use crate::output::{format_time, print, print_json, rfc3339};
-use imported::{Imported, ImportedJson, Knowledge};
+use imported::{Comparison, Imported, ImportedJson};
 
 /// The states in which each visit is listed.
 const LISTED_STATES: [State; 4] = [
@@ -91,15 +91,15 @@ fn count_in_state(found: &StatusData, state: State) -> usize {
 }
 
 /// What the last pass could find out about the imported bookings.
-fn knowledge(found: &StatusData) -> Knowledge {
+fn comparison(found: &StatusData) -> Comparison {
     let is_libcal = |ongoing: &OngoingOutage| ongoing.outage.service.starts_with("LibCal");
     let last_pass = found.last_pass.as_ref();
     if last_pass.is_none_or(|pass| pass.ended.is_none()) {
-        Knowledge::None
+        Comparison::None
     } else if found.outages.iter().any(is_libcal) {
-        Knowledge::Partial
+        Comparison::Partial
     } else {
-        Knowledge::Full
+        Comparison::Full
     }
 }
 
@@ -172,7 +172,7 @@ fn to_lines(found: &StatusData, location_names: &LocationNames, now: DateTime<Ut
         counts.join(", ")
     };
     lines.push(format!("visits not over yet: {counts}"));
-    lines.extend(found.imported.to_line(&knowledge(found)));
+    lines.extend(found.imported.to_line(&comparison(found)));
     lines.extend(listed_appts(found).map(|appt| view::to_line(appt, location_names, now)));
     lines
 }

@@ -5,13 +5,13 @@
 //! `MODEL_STEPS=20000` has so many things happen instead of a few hundred, and `MODEL_SEED=7` begins with world 7, or
 //! tries just that one. A failure names its world.
 
-mod list;
+mod faults;
+mod final_state;
 mod oracle;
+mod rows;
 mod runs;
-mod scene;
-mod settle;
 mod step;
-mod trouble;
+mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -19,23 +19,23 @@ use std::thread;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use scene::Scene;
-use step::{Story, any_story};
+use step::{Scenario, any_scenario};
+use world::World;
 
 /// The most steps of one world, and how many it has on average, bookings among them.
-const LONGEST: usize = 32;
-const AVERAGE: u64 = 27;
+const MAX_STEPS: usize = 32;
+const AVERAGE_STEPS: u64 = 27;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().expect("a number"))
 }
 
-fn tell(story: &Story) -> Result<(), TestCaseError> {
-    let mut scene = Scene::new(story);
-    for step in &story.steps {
-        let result = scene.happen(step);
-        result.map_err(|error| TestCaseError::fail(format!("{error}\n{}", scene.log)))?;
+fn run_scenario(scenario: &Scenario) -> Result<(), TestCaseError> {
+    let mut world = World::new(scenario);
+    for step in &scenario.steps {
+        let result = world.apply(step);
+        result.map_err(|error| TestCaseError::fail(format!("{error}\n{}", world.log)))?;
     }
     Ok(())
 }
@@ -52,7 +52,7 @@ fn try_world(seed: u64) {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let result = runner.run(&any_story(LONGEST), |story| tell(&story));
+    let result = runner.run(&any_scenario(MAX_STEPS), |scenario| run_scenario(&scenario));
     if let Err(error) = result {
         panic!("world {seed} (MODEL_SEED={seed}): {error}");
     }
@@ -66,7 +66,7 @@ fn whatever_happens_who_booked_is_expected_once_and_the_desk_gets_an_answer() {
         (_, steps) => steps.unwrap_or(900),
     };
     let next = AtomicU64::new(first.unwrap_or(0));
-    let end = first.unwrap_or(0) + steps.div_ceil(AVERAGE);
+    let end = first.unwrap_or(0) + steps.div_ceil(AVERAGE_STEPS);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {

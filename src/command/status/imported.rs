@@ -18,7 +18,7 @@ pub(super) struct Imported {
 }
 
 /// What is known of them.
-pub(super) enum Knowledge {
+pub(super) enum Comparison {
     /// No pass has compared them with LibCal's lists yet.
     None,
     /// Not all of LibCal's lists could be read.
@@ -58,19 +58,19 @@ impl Imported {
     }
 
     /// The line for a person, if there is anything to tell.
-    pub(super) fn to_line(&self, knowledge: &Knowledge) -> Option<String> {
+    pub(super) fn to_line(&self, comparison: &Comparison) -> Option<String> {
         if self.bookings == 0 {
             return None;
         }
-        let told = match (knowledge, self.last_end()) {
-            (Knowledge::None, _) => {
+        let told = match (comparison, self.last_end()) {
+            (Comparison::None, _) => {
                 "the first full pass finds out which of them are still to come".to_owned()
             }
             (_, Some(last)) => self.describe_to_come(last),
-            (Knowledge::Partial, None) => {
+            (Comparison::Partial, None) => {
                 "LibCal's lists could not be read, so others may still be to come".to_owned()
             }
-            (Knowledge::Full, None) => {
+            (Comparison::Full, None) => {
                 "none of them is still to come: the next `prune` forgets them".to_owned()
             }
         };

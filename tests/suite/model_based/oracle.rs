@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::list::{Approval, Key, Listed, Person, serves};
+use super::rows::{Approval, Key, Listed, Person, serves};
 use crate::day::covers;
 use crate::sandbox::Expected;
 
@@ -145,7 +145,7 @@ impl Ledger {
     }
 
     /// Notes that somebody took a pre-registration out of PassagePoint, which these visits had.
-    pub fn take_out(&mut self, place: usize, visits: BTreeSet<Key>) {
+    pub fn delete_preregs(&mut self, place: usize, visits: BTreeSet<Key>) {
         self.taken_out.insert(place, visits);
     }
 
@@ -237,7 +237,7 @@ impl Ledger {
             prop_assert!(!books.is_empty(), "nobody is to be expected so: {one:?}");
             let covering = (0..n).find(|m| self.is_standing(*m, made, people, one));
             let Some(covering) = covering else { continue };
-            let is_named = |line: &&mut Named| {
+            let is_named = |line: &&mut Warned| {
                 line.visits > 0 && line.books.iter().any(|book| books.contains(book))
             };
             // A line that names fewer bookings can stand for fewer others.
@@ -337,12 +337,12 @@ pub fn bookings_in(line: &str) -> Vec<String> {
 }
 
 /// Bookings that a pass named in a line as possibly registered twice, and how many visits of theirs may be.
-struct Named {
+struct Warned {
     books: Vec<String>,
     visits: usize,
 }
 
-fn named_as_doubled(pass: &Pass) -> Vec<Named> {
+fn named_as_doubled(pass: &Pass) -> Vec<Warned> {
     let marker = "possibly registered twice: ";
     let lines = pass.said.lines();
     let told = lines.filter_map(|line| line.split_once(marker));
@@ -350,7 +350,7 @@ fn named_as_doubled(pass: &Pass) -> Vec<Named> {
         // What it falls within is not what may be doubled.
         let named = told.split(" falls within ").next().unwrap_or_default();
         let number = told.split(' ').next().unwrap_or_default();
-        Named {
+        Warned {
             books: bookings_in(named),
             visits: number.parse().unwrap_or(1),
         }

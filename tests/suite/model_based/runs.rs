@@ -9,14 +9,14 @@ use std::thread;
 
 use proptest::prelude::*;
 
-use super::list::{Person, visits};
+use super::faults::Faults;
 use super::oracle::{Check, Pass};
-use super::scene::Scene;
-use super::trouble::Trouble;
+use super::rows::{Person, visits};
+use super::world::World;
 use crate::day::assert_tells_no_secret;
 use crate::sandbox::{DEADLINE, Fault, Run, Service};
 
-impl Scene {
+impl World {
     /// A command that is not a pass; its status is 0 or 1.
     pub fn run(&mut self, args: &[&str]) -> Result<Run, TestCaseError> {
         let run = self.sandbox.run(args);
@@ -55,15 +55,15 @@ impl Scene {
     }
 
     /// One pass in that trouble.
-    pub fn sync(&mut self, trouble: &Trouble) -> Result<Run, TestCaseError> {
-        self.tell_libcal();
-        trouble.begin(&self.sandbox);
+    pub fn sync(&mut self, faults: &Faults) -> Result<Run, TestCaseError> {
+        self.update_libcal();
+        faults.begin(&self.sandbox);
         let pass = self.pass();
         let run = self.run(&["sync"])?;
         self.sandbox.clear_faults();
         let pass = Pass {
-            is_list_read: !trouble.is_at(Service::LibCal),
-            is_alma_well: !trouble.is_at(Service::Alma),
+            is_list_read: !faults.is_at(Service::LibCal),
+            is_alma_well: !faults.is_at(Service::Alma),
             ..pass
         };
         self.end(pass, &run);
@@ -108,7 +108,7 @@ impl Scene {
             let part = if is_prereg { "createPreReg" } else { "" };
             fault.path(part).nth(at)
         };
-        self.tell_libcal();
+        self.update_libcal();
         if !acted {
             self.sandbox.fault(request().cut_before());
         }
@@ -152,7 +152,7 @@ impl Scene {
     }
 
     pub fn two_syncs(&mut self) -> Check {
-        self.tell_libcal();
+        self.update_libcal();
         let both = [self.pass(), self.pass()];
         let runs = [(); 2].map(|()| self.sandbox.spawn(&["sync"]));
         for (pass, child) in both.into_iter().zip(runs) {
@@ -164,14 +164,14 @@ impl Scene {
         self.check_made()
     }
 
-    pub fn dry_run(&mut self, trouble: &Trouble) -> Check {
-        self.tell_libcal();
-        let before = (self.kept(), self.made());
-        trouble.begin(&self.sandbox);
+    pub fn dry_run(&mut self, faults: &Faults) -> Check {
+        self.update_libcal();
+        let before = (self.cached_state(), self.made());
+        faults.begin(&self.sandbox);
         self.run(&["sync", "--dry-run"])?;
         self.sandbox.clear_faults();
         prop_assert!(
-            before == (self.kept(), self.made()),
+            before == (self.cached_state(), self.made()),
             "a dry run did something"
         );
         Ok(())
@@ -198,7 +198,7 @@ impl Scene {
     }
 
     /// Frees a booking that was given up, as the program asks a person to.
-    pub fn free(&mut self, book: &str) -> Check {
+    pub fn forget_booking(&mut self, book: &str) -> Check {
         self.prune(&["--appt", book])
     }
 
@@ -224,7 +224,7 @@ impl Scene {
     }
 
     /// All that the program keeps, but for the last pass.
-    pub fn kept(&self) -> Option<String> {
+    pub fn cached_state(&self) -> Option<String> {
         if !self.sandbox.path("cache.db").exists() {
             return None;
         }

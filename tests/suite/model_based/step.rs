@@ -1,11 +1,11 @@
 //! What can happen in the random world, and how often: the steps, drawn by proptest so that a failure comes with the
-//! fewest that show it. What a step does is for `scene`.
+//! fewest that show it. What a step does is for `world`.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::trouble::{Trouble, any_trouble};
+use super::faults::{Faults, any_faults};
 
 /// What people type as their ID. The first and the second are the same ID, and so the person's whose net id is the third.
 pub const TYPED: [&str; 8] = [
@@ -33,7 +33,7 @@ pub const LIDS: [i64; 2] = [8827, 10332];
 
 /// A world: how it is configured, and what happens in it.
 #[derive(Debug, Clone)]
-pub struct Story {
+pub struct Scenario {
     pub concurrency: u32,
     pub tries: u32,
     pub refresh_days: i64,
@@ -53,7 +53,7 @@ pub enum Step {
     /// ahead.
     Sync {
         passes: usize,
-        trouble: Trouble,
+        faults: Faults,
         is_hourly: bool,
         ahead: i64,
     },
@@ -66,7 +66,7 @@ pub enum Step {
     /// Two passes at once.
     TwoSyncs,
     /// A pass that must do nothing.
-    DryRun(Trouble),
+    DryRun(Faults),
     /// What is past is deleted, perhaps under a clock that is so many minutes ahead.
     Prune(i64),
     /// A user is forgotten.
@@ -122,14 +122,14 @@ pub enum InAlma {
 }
 
 /// Any world with about so many steps.
-pub fn any_story(steps: usize) -> impl Strategy<Value = Story> {
+pub fn any_scenario(steps: usize) -> impl Strategy<Value = Scenario> {
     let settings = (select(vec![1, 1, 4]), select(vec![1, 1, 2]), 0..2_i64);
     let bookings = vec(any_booking(), 1..7).prop_map(Step::Book);
     let steps = vec(any_step(), steps / 2..steps);
     (settings, bookings, steps).prop_map(|(settings, bookings, steps)| {
         let (concurrency, tries, refresh_days) = settings;
         let steps = std::iter::once(bookings).chain(steps);
-        Story {
+        Scenario {
             concurrency,
             tries,
             refresh_days,
@@ -151,7 +151,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             Step::Kill { at, is_prereg: true, acted }
         }),
         2 => Just(Step::TwoSyncs),
-        2 => any_trouble().prop_map(Step::DryRun),
+        2 => any_faults().prop_map(Step::DryRun),
         2 => select(vec![0, 0, 40 * 1440]).prop_map(Step::Prune),
         1 => (0..TYPED.len() - 1).prop_map(Step::PruneUser),
         1 => (0..8_usize).prop_map(Step::PruneAppt),
@@ -166,13 +166,13 @@ fn any_sync() -> impl Strategy<Value = Step> {
     let minutes_ahead = select(vec![120, 360, 360, 400 * 1440, -120, -1440]);
     (
         prop_oneof![2 => Just(1_usize), 1 => 2..5_usize],
-        prop_oneof![1 => Just(Trouble::default()), 2 => any_trouble()],
+        prop_oneof![1 => Just(Faults::default()), 2 => any_faults()],
         any::<bool>(),
         prop_oneof![6 => Just(0), 1 => minutes_ahead],
     )
-        .prop_map(|(passes, trouble, is_hourly, ahead)| Step::Sync {
+        .prop_map(|(passes, faults, is_hourly, ahead)| Step::Sync {
             passes,
-            trouble,
+            faults,
             is_hourly,
             ahead,
         })

@@ -12,10 +12,10 @@ use crate::sandbox::{Fault, Sandbox, Service};
 
 /// So many in a hundred requests of these kinds go wrong.
 #[derive(Debug, Clone, Default)]
-pub struct Trouble(Vec<Bad>);
+pub struct Faults(Vec<FaultSpec>);
 
 #[derive(Debug, Clone)]
-struct Bad {
+struct FaultSpec {
     /// A service and a part of its paths; nothing for all of them.
     at: Option<(Service, &'static str)>,
     percent: u64,
@@ -41,23 +41,23 @@ const HANG: usize = 3;
 /// The ways in which PassagePoint acts and nobody is told.
 const SILENT: [usize; 3] = [1, 2, 5];
 
-pub fn any_trouble() -> impl Strategy<Value = Trouble> {
+pub fn any_faults() -> impl Strategy<Value = Faults> {
     let quick: Vec<_> = (0..FAULT_KINDS.len()).filter(|way| *way != HANG).collect();
     let way = prop_oneof![40 => select(quick), 1 => Just(HANG)];
     let at = prop_oneof![2 => select(PLACES.to_vec()), 1 => Just(PREREG)];
     let bad = prop_oneof![
-        2 => any_bad(at, way),
-        1 => any_bad(Just(PREREG), select(SILENT.to_vec())),
+        2 => any_fault(at, way),
+        1 => any_fault(Just(PREREG), select(SILENT.to_vec())),
     ];
-    vec(bad, 0..3).prop_map(Trouble)
+    vec(bad, 0..3).prop_map(Faults)
 }
 
-fn any_bad(
+fn any_fault(
     at: impl Strategy<Value = Option<(Service, &'static str)>>,
     way: impl Strategy<Value = usize>,
-) -> impl Strategy<Value = Bad> {
+) -> impl Strategy<Value = FaultSpec> {
     let percent = select(vec![20, 50, 100]);
-    (at, percent, way, any::<u64>()).prop_map(|(at, percent, way, salt)| Bad {
+    (at, percent, way, any::<u64>()).prop_map(|(at, percent, way, salt)| FaultSpec {
         at,
         percent,
         way,
@@ -65,10 +65,10 @@ fn any_bad(
     })
 }
 
-impl Trouble {
+impl Faults {
     /// Whether that service may not answer.
     pub fn is_at(&self, service: Service) -> bool {
-        let may_be = |bad: &Bad| bad.at.is_none_or(|(one, _)| one == service);
+        let may_be = |bad: &FaultSpec| bad.at.is_none_or(|(one, _)| one == service);
         self.0.iter().any(may_be)
     }
 

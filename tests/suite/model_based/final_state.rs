@@ -5,25 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::list::{Approval, Key, serves};
+use super::faults::Faults;
 use super::oracle::{Check, bookings_in, person_of};
-use super::scene::Scene;
+use super::rows::{Approval, Key, serves};
 use super::step::TYPED;
-use super::trouble::Trouble;
+use super::world::World;
 use crate::sandbox::Service;
 
 /// A visit as a look-up shows it.
 #[derive(Debug, Clone, PartialEq)]
-struct Shown {
+struct DeskAnswer {
     state: String,
     reason: String,
     prereg: Option<String>,
     ends_at: i64,
 }
 
-type Desk = BTreeMap<Key, Shown>;
+type Desk = BTreeMap<Key, DeskAnswer>;
 
-impl Scene {
+impl World {
     /// All is well, and refusals are an hour old: two passes later every approved visit stands, the look-ups say what
     /// is the matter with the others, and a third pass finds nothing to do.
     pub fn settle(&mut self) -> Check {
@@ -33,29 +33,29 @@ impl Scene {
         if (0..=3600).contains(&since) {
             self.sandbox.pass_time(70);
         }
-        let calm = Trouble::default();
+        let calm = Faults::default();
         self.sync(&calm)?;
-        self.free_what_was_given_up()?;
+        self.forget_given_up()?;
         self.sync(&calm)?;
         self.check_quiet()?;
-        let desk = self.ask_of_bookings()?;
+        let desk = self.look_up_bookings()?;
         self.check_visits(&desk)?;
         self.check_users(&desk)?;
         self.check_status(&desk)?;
         self.ledger.settle(self.sandbox.clock());
-        self.take_out()
+        self.delete_preregs()
     }
 
     /// Somebody takes out of PassagePoint what was cancelled, as far as the program does not say to leave it there.
-    pub fn take_out(&mut self) -> Check {
+    pub fn delete_preregs(&mut self) -> Check {
         if !self.sandbox.path("cache.db").exists() {
             return Ok(());
         }
-        let desk = self.ask_of_bookings()?;
+        let desk = self.look_up_bookings()?;
         self.made();
         for shown in desk.values() {
             let is_cancelled = shown.state == "cancelled" && shown.reason.is_empty();
-            let place = shown.prereg.as_deref().and_then(|id| self.place_of(id));
+            let place = shown.prereg.as_deref().and_then(|id| self.position_of(id));
             let Some(place) = place.filter(|_| is_cancelled) else {
                 continue;
             };
@@ -63,7 +63,7 @@ impl Scene {
                 .iter()
                 .filter(|(_, other)| other.prereg == shown.prereg);
             let visits = same.map(|(key, _)| key.clone()).collect();
-            self.ledger.take_out(place, visits);
+            self.ledger.delete_preregs(place, visits);
             let mut world = self.sandbox.world();
             world
                 .preregs
@@ -73,9 +73,9 @@ impl Scene {
     }
 
     /// What the program gave up it has said, and a person lets it try again.
-    fn free_what_was_given_up(&mut self) -> Check {
+    fn forget_given_up(&mut self) -> Check {
         let doubtful: BTreeSet<_> = self
-            .ask_of_bookings()?
+            .look_up_bookings()?
             .into_iter()
             .filter(|(_, shown)| shown.state == "in doubt" && shown.reason.contains("given up"))
             .map(|(key, _)| key.book)
@@ -83,22 +83,25 @@ impl Scene {
         for book in &doubtful {
             let is_said = self.ledger.may_be_given_up(book);
             prop_assert!(is_said, "{book} was given up and nobody was told");
-            self.free(book)?;
+            self.forget_booking(book)?;
         }
         Ok(())
     }
 
     /// A pass that finds nothing to do: silent, it asks LibCal alone and changes nothing.
     fn check_quiet(&mut self) -> Check {
-        let kept = self.kept();
+        let kept = self.cached_state();
         self.sandbox.forget_requests();
-        let run = self.sync(&Trouble::default())?;
+        let run = self.sync(&Faults::default())?;
         let is_silent = (run.code, run.stderr.as_str(), run.stdout.as_str()) == (0, "", "");
         prop_assert!(is_silent, "the third pass has something to say");
         let mut asked = self.sandbox.requests();
         asked.retain(|seen| seen.service != Service::LibCal);
         prop_assert!(asked.is_empty(), "the third pass asks {asked:?}");
-        let (before, after) = (kept.unwrap_or_default(), self.kept().unwrap_or_default());
+        let (before, after) = (
+            kept.unwrap_or_default(),
+            self.cached_state().unwrap_or_default(),
+        );
         let old: BTreeSet<_> = before.lines().collect();
         let new: BTreeSet<_> = after.lines().collect();
         let changes: Vec<_> = old.symmetric_difference(&new).collect();
@@ -107,7 +110,7 @@ impl Scene {
     }
 
     /// What `lookup-appt` shows of every booking.
-    fn ask_of_bookings(&mut self) -> Result<Desk, TestCaseError> {
+    fn look_up_bookings(&mut self) -> Result<Desk, TestCaseError> {
         let books: BTreeSet<_> = self.rows.iter().map(|row| row.book.clone()).collect();
         if books.is_empty() {
             return Ok(Desk::new());
@@ -117,7 +120,7 @@ impl Scene {
         let run = self.run(&args)?;
         let missing = bookings_in(&run.stderr).len();
         prop_assert_eq!(run.code, i32::from(missing > 0));
-        Ok(run.json().iter().map(shown).collect())
+        Ok(run.json().iter().map(desk_answer).collect())
     }
 
     fn check_visits(&mut self, desk: &Desk) -> Check {
@@ -162,7 +165,13 @@ impl Scene {
     }
 
     /// Expected at the door, or refused for what is true.
-    fn check_approved(&mut self, key: &Key, ends_at: i64, found: &Shown, desk: &Desk) -> Check {
+    fn check_approved(
+        &mut self,
+        key: &Key,
+        ends_at: i64,
+        found: &DeskAnswer,
+        desk: &Desk,
+    ) -> Check {
         let what = format!("{key:?} until {ends_at}: {found:?}");
         let person = person_of(key, &self.people);
         let refusal = match person {
@@ -178,7 +187,7 @@ impl Scene {
         }
         prop_assert_eq!(&found.state, "registered", "{}", what);
         let id = found.prereg.as_deref().unwrap_or_default();
-        let (Some(place), Some(expected)) = (self.place_of(id), self.made_as(id)) else {
+        let (Some(place), Some(expected)) = (self.position_of(id), self.made_as(id)) else {
             return Err(TestCaseError::fail(format!(
                 "no such pre-registration: {what}"
             )));
@@ -234,7 +243,7 @@ impl Scene {
     fn check_user(&self, user: &Value, desk: &Desk) -> Check {
         let id = user["primary_id"].as_str().expect("an ID");
         let appts = user["appts"].as_array().expect("a list");
-        let theirs: Desk = appts.iter().map(shown).collect();
+        let theirs: Desk = appts.iter().map(desk_answer).collect();
         let mut same = desk.clone();
         same.retain(|key, _| key.id.as_deref() == Some(id));
         prop_assert_eq!(&theirs, &same);
@@ -289,7 +298,7 @@ impl Scene {
 }
 
 /// A visit as a program reads it from a look-up.
-fn shown(appt: &Value) -> (Key, Shown) {
+fn desk_answer(appt: &Value) -> (Key, DeskAnswer) {
     let text = |name: &str| appt[name].as_str().map(str::to_owned);
     let time = |name: &str| {
         let time = chrono::DateTime::parse_from_rfc3339(appt[name].as_str()?);
@@ -301,7 +310,7 @@ fn shown(appt: &Value) -> (Key, Shown) {
         lid: text("lid").expect("a place").parse().expect("a number"),
         starts_at: time("starts_at").expect("a start"),
     };
-    let shown = Shown {
+    let shown = DeskAnswer {
         state: text("state").expect("a state"),
         reason: text("reason").unwrap_or_default(),
         prereg: text("prereg_id"),

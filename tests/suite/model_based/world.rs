@@ -1,14 +1,14 @@
 //! The random world as it is at a time: it lets a step happen and has the oracle look at what the program did.
 
-use super::list::{Approval, Key, Person, Row, visits};
 use super::oracle::{Check, Ledger, Pass};
-use super::step::{Booked, Change, InAlma, LIDS, Step, Story, TYPED};
+use super::rows::{Approval, Key, Person, Row, visits};
+use super::step::{Booked, Change, InAlma, LIDS, Scenario, Step, TYPED};
 use crate::sandbox::{Expected, Sandbox};
 
 /// The clock stands in the middle of these, so that no visit ends while it is looked at.
 const TEN_MINUTES: i64 = 600;
 
-pub struct Scene {
+pub struct World {
     pub sandbox: Sandbox,
     pub rows: Vec<Row>,
     pub people: Vec<Person>,
@@ -29,21 +29,21 @@ pub struct Scene {
     pub log: String,
 }
 
-impl Scene {
-    pub fn new(story: &Story) -> Self {
+impl World {
+    pub fn new(scenario: &Scenario) -> Self {
         let sandbox = Sandbox::new()
             .config("LibCal.days", "3")
-            .config("Alma.refresh_days", &story.refresh_days.to_string())
+            .config("Alma.refresh_days", &scenario.refresh_days.to_string())
             .config("Network.timeout_seconds", "1")
-            .config("Network.tries", &story.tries.to_string())
-            .config("Network.concurrency", &story.concurrency.to_string());
+            .config("Network.tries", &scenario.tries.to_string())
+            .config("Network.concurrency", &scenario.concurrency.to_string());
         sandbox.pass_time(5);
-        let scene = Self {
+        let world = Self {
             sandbox,
             rows: Vec::new(),
             people: Person::all(),
             ledger: Ledger::default(),
-            refresh_days: story.refresh_days,
+            refresh_days: scenario.refresh_days,
             unchecked: Vec::new(),
             made: Vec::new(),
             checked: 0,
@@ -52,11 +52,11 @@ impl Scene {
             last_pass: 0,
             log: String::new(),
         };
-        scene.tell_alma();
-        scene
+        world.update_alma();
+        world
     }
 
-    pub fn happen(&mut self, step: &Step) -> Check {
+    pub fn apply(&mut self, step: &Step) -> Check {
         match step {
             Step::Book(all) => {
                 for booked in all {
@@ -71,7 +71,7 @@ impl Scene {
             Step::Person(nth, change) => self.change_person(*nth, change),
             Step::Sync {
                 passes,
-                trouble,
+                faults,
                 is_hourly,
                 ahead,
             } => {
@@ -80,7 +80,7 @@ impl Scene {
                     if n > 0 && *is_hourly {
                         self.sandbox.pass_time(60);
                     }
-                    self.sync(trouble)?;
+                    self.sync(faults)?;
                 }
                 self.ahead_until = self.ahead_until.max(self.sandbox.clock());
                 self.sandbox.pass_time(-ahead);
@@ -91,7 +91,7 @@ impl Scene {
                 acted,
             } => self.kill(*at, *is_prereg, *acted)?,
             Step::TwoSyncs => self.two_syncs()?,
-            Step::DryRun(trouble) => self.dry_run(trouble)?,
+            Step::DryRun(faults) => self.dry_run(faults)?,
             Step::Prune(ahead) => {
                 self.sandbox.pass_time(*ahead);
                 // A clock that runs ahead has nothing deleted that a pass has not found to be over.
@@ -117,7 +117,7 @@ impl Scene {
                 }
             }
             Step::Lose => self.lose_cache(),
-            Step::TakeOut => self.take_out()?,
+            Step::TakeOut => self.delete_preregs()?,
             Step::Settle => self.settle()?,
         }
         Ok(())
@@ -185,10 +185,10 @@ impl Scene {
             InAlma::NewCard => person.replace_card(),
             InAlma::LostCard => person.lose_card(),
         }
-        self.tell_alma();
+        self.update_alma();
     }
 
-    fn tell_alma(&self) {
+    fn update_alma(&self) {
         let people = self.people.iter().filter(|person| person.is_in_alma);
         self.sandbox.world().users = people.map(Person::user).collect();
     }
@@ -212,11 +212,11 @@ impl Scene {
     }
 
     /// The place of a pre-registration in all that were made.
-    pub fn place_of(&self, id: &str) -> Option<usize> {
+    pub fn position_of(&self, id: &str) -> Option<usize> {
         self.made.iter().position(|(known, _)| known == id)
     }
 
-    pub fn tell_libcal(&self) {
+    pub fn update_libcal(&self) {
         self.sandbox.world().rows.clear();
         for row in self.rows.iter().filter(|row| !row.is_hidden) {
             self.sandbox.add_booking(row.booking());
