@@ -50,7 +50,7 @@ pub enum Answer {
     Refused(Reason),
 }
 
-/// Alma did not answer, so nothing can be said of an ID.
+/// Alma did not answer, so nothing is known about an ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoAnswer {
     /// The outage.
@@ -92,7 +92,7 @@ impl<'a> Alma<'a> {
     /// be said of them.
     pub fn find(&self, id: &PrimaryId, spellings: &BTreeSet<String>) -> Result<Answer, NoAnswer> {
         let normalized = Some(id.as_str()).filter(|id| !spellings.contains(*id));
-        // Lower case first: the normalized form finds most of those who are asked for in vain.
+        // Lower case first: the normalized form finds most of those whom another spelling does not find.
         for one in spellings.iter().rev().map(String::as_str).chain(normalized) {
             let answer = self.find_by(one);
             if answer != Ok(Answer::NotFound) {
@@ -122,7 +122,7 @@ impl<'a> Alma<'a> {
     /// has is asked for. Gives how many calls are left for the day, if Alma tells.
     ///
     /// # Errors
-    /// Why the key is of no use.
+    /// Why the key cannot be used.
     pub fn try_key(&self, position: usize) -> Result<Option<u64>, Outage> {
         let response = match self.request(position, "LIBCAL-PP-CHECK") {
             Ok(response) => response,
@@ -156,7 +156,7 @@ impl<'a> Alma<'a> {
         }
     }
 
-    /// Asks one institution zone for a user, unless its key is of no use.
+    /// Asks one institution zone for a user, unless its key was rejected.
     fn request(&self, position: usize, id: &str) -> Result<Response, NoAnswer> {
         let zone = &self.zones[position];
         if let Some(outage) = zone.rejected.get() {

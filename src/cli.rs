@@ -191,7 +191,7 @@ fn parse_day(typed: &str) -> Result<NaiveDate, &'static str> {
 }
 
 /// An ID without the space around it, which must leave something to see. What it looks like is
-/// for the command to judge: clap would repeat it as it is, with all that steers a terminal.
+/// for the command to judge: clap would repeat it unescaped, with its control characters.
 fn parse_id(typed: &str) -> Result<String, &'static str> {
     match PrimaryId::parse(typed) {
         Err(InvalidId::Blank) => Err("it is blank"),

@@ -210,7 +210,7 @@ impl Config {
         let is_in_configuration = confidential
             .iter()
             .any(|secret| *secret.source() == Source::Configuration);
-        // A client id and a user name are no secrets, but whoever keeps them in a file wants them to be.
+        // A client id and a user name are not secrets, but somebody who keeps them in a file wants them to be.
         let all = confidential
             .into_iter()
             .chain([&libcal.client_id, &passagepoint.username]);

@@ -36,7 +36,7 @@ pub fn is_report_due(reported_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> 
     reported_at.is_none_or(|at| has_elapsed(at, now, REPORT_INTERVAL))
 }
 
-/// A user: what Alma and PassagePoint last said of a primary ID.
+/// A user: what Alma and PassagePoint last said about a primary ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The ID that was typed, which need not be the primary ID in Alma.
@@ -107,7 +107,7 @@ pub struct CacheSnapshot {
 pub struct Outage {
     /// What is out: `LibCal`, `LibCal, Main Library (8827)`, `Alma`, `Alma, API key 2` or `PassagePoint`.
     pub service: String,
-    /// What happened, and what to do if a person can mend it.
+    /// What happened, and what to do if a person can fix it.
     pub cause: String,
 }
 

@@ -29,7 +29,7 @@ pub fn print<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<()> {
 pub enum Level {
     /// As it should be.
     Ok,
-    /// Usable, but somebody should mend it.
+    /// Usable, but somebody should fix it.
     Warning,
     /// Not usable.
     Failure,

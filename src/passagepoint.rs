@@ -99,7 +99,7 @@ impl<'a> PassagePoint<'a> {
     /// Returns `None` if a visitor with that barcode exists already.
     ///
     /// # Errors
-    /// [`Failure`] on an outage; asking again is safe, for the barcode is unique there.
+    /// [`Failure`] on an outage; a retry is safe, because the barcode is unique there.
     pub fn create_visitor(
         &self,
         visitor: &NewVisitor<'_>,

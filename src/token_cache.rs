@@ -1,4 +1,4 @@
-//! Caches the token that a service gave us, for all threads together.
+//! A token cache: keeps the token of a service for all threads together.
 //!
 //! How to log in, and which response means that the token has expired, the
 //! service modules say.
@@ -58,7 +58,7 @@ impl TokenCache {
             State::Failed(cause.to_owned());
     }
 
-    /// Why no token can be had in this run, if that is so; does not wait for a login under way.
+    /// Why there is no token in this run, if the login failed; does not wait for a login in progress.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         match &*self.state.try_lock().ok()? {

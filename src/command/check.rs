@@ -1,4 +1,4 @@
-//! `check`: is everything set up? One line a thing, and what to do where it is not.
+//! `check`: is everything set up? One line for each item, with what to do where it is not.
 //!
 //! Nothing is written to any service or to the cache.
 
@@ -32,7 +32,7 @@ struct CheckJson<'a> {
     detail: &'a str,
 }
 
-/// How one thing was found to be: what there is to say of it, or what to do.
+/// What was found out about one item: details, or what to do.
 enum Finding {
     Ok(String),
     Warning(String),
@@ -45,7 +45,7 @@ impl From<Result<String, String>> for Finding {
     }
 }
 
-/// The list as it is told, line by line.
+/// The list, printed line by line.
 struct Checklist {
     json: bool,
     failures_only: bool,
@@ -53,8 +53,8 @@ struct Checklist {
 }
 
 impl Checklist {
-    /// Tells how a thing was found to be. A failure that names no key of the configuration is told
-    /// with `key`, the one that the line is about.
+    /// Reports what was found out about an item. A failure that names no key of the configuration is
+    /// reported with `key`, the one that the line is about.
     fn report(&mut self, what: &str, key: &str, finding: impl Into<Finding>) -> Result<()> {
         let (level, detail) = match finding.into() {
             Finding::Ok(detail) => (Level::Ok, detail),
@@ -82,7 +82,7 @@ impl Checklist {
         print_json([CheckJson { what, ok, detail }])
     }
 
-    /// Tells each mistake, with which the list ends; each names its key, or its variable.
+    /// Reports each mistake, and ends the list; each mistake names its key, or its variable.
     fn report_mistakes(&mut self, what: &str, ConfigError(mistakes): ConfigError) -> Result<Exit> {
         for mistake in mistakes {
             self.print(Level::Failure, what, &mistake)?;
@@ -112,7 +112,7 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
     };
     checklist.report("cache", key, cache_finding(path))?;
 
-    // Whoever waits for the list would rather see a failure at once than three of them later.
+    // The person who waits for the list wants to see a failure at once, without retries.
     let network = Network {
         tries: 1,
         ..config.network.clone()
@@ -183,7 +183,7 @@ fn cache_detail(path: &Path) -> Result<String, String> {
     Ok(parts.join("; "))
 }
 
-/// Which services are asked through the proxy.
+/// Which services are reached through the proxy.
 fn proxy_detail(proxy: &Proxy, agents: &Agents, config: &Config) -> String {
     let addresses = [
         ("LibCal", &config.libcal.credentials_endpt),

@@ -26,7 +26,7 @@ const LISTED_STATES: [State; 4] = [
     State::NotApproved,
 ];
 
-/// All that is told.
+/// Everything that is shown.
 struct StatusData {
     last_pass: Option<LastPass>,
     outages: Vec<OngoingOutage>,
@@ -90,7 +90,7 @@ fn count_in_state(found: &StatusData, state: State) -> usize {
     appts.filter(|appt| appt.state == state).count()
 }
 
-/// What the last pass could find out about the imported bookings.
+/// Whether the last pass could compare the imported bookings with LibCal's lists.
 fn comparison(found: &StatusData) -> Comparison {
     let is_libcal = |ongoing: &OngoingOutage| ongoing.outage.service.starts_with("LibCal");
     let last_pass = found.last_pass.as_ref();
@@ -103,7 +103,7 @@ fn comparison(found: &StatusData) -> Comparison {
     }
 }
 
-/// The whole for a program.
+/// The status for a program.
 #[derive(Serialize)]
 struct StatusJson<'a> {
     last_pass: Option<LastPassJson<'a>>,

@@ -166,7 +166,7 @@ impl<'a> Value<'a> {
             node,
             path: self.path.element(position),
         });
-        // All of them first, for each may have a mistake.
+        // Read all of them, because each may have a mistake.
         let read: Vec<_> = elements.map(|element| read(&element)).collect();
         read.into_iter().collect()
     }
@@ -210,7 +210,7 @@ impl<'a> Value<'a> {
         Some(entries.iter().enumerate().map(pair).collect())
     }
 
-    /// The text of a key, for a value that is one.
+    /// The text of a value that is a key.
     pub(super) fn key(&self) -> Option<String> {
         match self.node {
             Node::Text(text) => Some(text.clone()),

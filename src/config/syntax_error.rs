@@ -130,7 +130,7 @@ impl ErrorPosition<'_> {
     }
 
     /// The line of a known key, or of a location, that lacks its colon: the place of the error
-    /// or the line before it, for YAML notices only at the next key.
+    /// or the line before it, because YAML notices only at the next key.
     fn line_without_colon(&self) -> Option<usize> {
         let is_content = |at: &usize| {
             let line = self.lines[*at].trim_start();

@@ -44,7 +44,7 @@ pub enum Disposition {
 }
 
 /// The disposition where a service has no rules of its own: after 408, 429 and 5xx it is
-/// unavailable, and a redirect means a wrong address, for none is followed.
+/// unavailable, and a redirect means a wrong address, because none is followed.
 #[must_use]
 pub fn classify_by_status(response: &Response) -> Disposition {
     match response.status {

@@ -10,7 +10,7 @@ use super::status_text;
 
 const HOST_NOT_FOUND: &str = "host name not found";
 
-/// What is said of a service after its name, of a request for which each step may take `seconds`
+/// The message about a service, without its name, after a request for which each step may take `seconds`
 /// and the response `mib`; where it goes through a proxy, that is named.
 pub(super) fn describe(
     error: &ureq::Error,
@@ -37,7 +37,7 @@ pub(super) fn describe(
     }
 }
 
-/// Why there was no connection to the other end, if that is so; with a proxy, that is the proxy.
+/// Why the other end (with a proxy, the proxy) could not be reached, if that is what failed.
 fn not_connected(error: &ureq::Error) -> Option<&'static str> {
     let error = match error {
         ureq::Error::HostNotFound => return Some(HOST_NOT_FOUND),

@@ -31,7 +31,7 @@ pub enum State {
     InDoubt,
     /// To be registered by the next pass.
     Waiting,
-    /// Not to be registered, for a reason that trying again at once will not change.
+    /// Not to be registered, for a reason that retrying at once will not change.
     Refused,
     /// LibCal lists it with a status that is not an accepted one.
     NotApproved,
@@ -105,7 +105,7 @@ pub struct Appt {
 }
 
 impl Appt {
-    /// A visit that LibCal lists and no pass has come to yet.
+    /// A visit that LibCal lists and no pass has processed yet.
     #[must_use]
     pub fn new(key: VisitKey, ends_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
         Self {

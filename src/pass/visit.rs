@@ -28,7 +28,7 @@ struct Registrant {
 }
 
 impl Registrant {
-    /// Why no more of their visits are tried at that destination in this pass, if that is so: what
+    /// Why no more of their visits are tried at that destination in this pass, if none are: what
     /// fails for one person must not count against the destination, where others wait.
     fn blocked_at(&self, destination: &str) -> Option<&Outage> {
         let mut failed = self

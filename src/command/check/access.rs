@@ -1,4 +1,4 @@
-//! Which files that hold a secret, or patrons' data, other accounts can open, and what to type against that.
+//! Warns of files with secrets or patrons' data that other accounts can open, with the command that protects them.
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::files;
 
-/// What the warning says of a file that is open to other accounts, if it is.
+/// The warning about a file that other accounts can open.
 pub(super) fn warning(file: &Path) -> Option<String> {
     let found = file.metadata().ok().filter(Metadata::is_file)?;
     let is_open = found.permissions().mode() & 0o077 != 0;

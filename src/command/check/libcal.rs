@@ -55,7 +55,7 @@ fn count_by_status(listing: &Listing) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Whether LibCal is known to give each status that is accepted.
+/// Whether LibCal is known to use each accepted status.
 fn statuses_detail(config: &Config, seen: &BTreeMap<String, usize>) -> Result<String, String> {
     let accepted = &config.libcal.statuses;
     let is_given = |one: &String| {

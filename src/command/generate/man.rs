@@ -1,7 +1,7 @@
 //! The man pages: one for the program and one for each command.
 //!
 //! What `--help` says comes from the command line itself, its paragraphs below the options as
-//! sections of their own. What surrounds the program, its environment and its files, is said here.
+//! sections of their own. The environment and the files of the program are described here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ const ENVIRONMENT: [(&str, &str); 7] = [
     ),
 ];
 
-/// The files that the program reads and makes, by their default names.
+/// The files that the program reads and creates, by their default names.
 const FILES: [(&str, &str); 5] = [
     (
         "config.yml",
@@ -68,7 +68,7 @@ const FILES: [(&str, &str); 5] = [
     ),
 ];
 
-/// Writes the pages to a folder, and says which files they are.
+/// Writes the pages to a folder, and returns their files.
 pub(super) fn write_pages(mut program: Command, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     // Gives each command the options of all commands, and the name of its page.
     program.build();

@@ -1,5 +1,5 @@
-//! What was imported from the Python program, and which of it is still to come: until that is
-//! over, `prune` would have it registered a second time.
+//! The bookings that were imported from the Python program, and which of them are still to come:
+//! until they are over, `prune` would have them registered a second time.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -17,17 +17,17 @@ pub(super) struct Imported {
     pub(super) to_come: Vec<Appt>,
 }
 
-/// What is known of them.
+/// Whether the imported bookings were compared with LibCal's lists.
 pub(super) enum Comparison {
-    /// No pass has compared them with LibCal's lists yet.
+    /// Not by any pass yet.
     None,
-    /// Not all of LibCal's lists could be read.
+    /// Not with all lists: some could not be read.
     Partial,
-    /// The last pass read all lists.
+    /// With all lists.
     Full,
 }
 
-/// The same for a program.
+/// The imported bookings for a program.
 #[derive(Serialize)]
 pub(super) struct ImportedJson<'a> {
     bookings: usize,
@@ -62,7 +62,7 @@ impl Imported {
         if self.bookings == 0 {
             return None;
         }
-        let told = match (comparison, self.last_end()) {
+        let detail = match (comparison, self.last_end()) {
             (Comparison::None, _) => {
                 "the first full pass finds out which of them are still to come".to_owned()
             }
@@ -76,7 +76,7 @@ impl Imported {
         };
         let bookings = pluralize(self.bookings, "booking");
         Some(format!(
-            "imported from the Python program: {bookings}; {told}"
+            "imported from the Python program: {bookings}; {detail}"
         ))
     }
 
