@@ -8,19 +8,19 @@ use crate::sandbox::{Booking, CertificateAuthority, Run, Sandbox, User};
 use crate::table::{Row, Table, median, milliseconds};
 
 const LATENCY: Duration = Duration::from_millis(50);
-/// Alma's pace, as the program has it if nobody says otherwise.
-const PACE: u32 = 25;
+/// Alma's rate limit, as the program has it by default.
+const RATE_LIMIT: u32 = 25;
 /// How many people a first pass finds.
 const PEOPLE: u32 = 200;
 const OLD_APPTS: usize = 1_000_000;
 
-/// A sandbox with the program's own defaults, but for Alma's pace.
-fn sandbox(pace: u32) -> Sandbox {
-    with_defaults(Sandbox::new(), pace)
+/// A sandbox with the program's own defaults, except for Alma's rate limit.
+fn sandbox(rate_limit: u32) -> Sandbox {
+    with_defaults(Sandbox::new(), rate_limit)
 }
 
-fn with_defaults(sandbox: Sandbox, pace: u32) -> Sandbox {
-    let sandbox = sandbox.config("Alma.requests_per_second", &pace.to_string());
+fn with_defaults(sandbox: Sandbox, rate_limit: u32) -> Sandbox {
+    let sandbox = sandbox.config("Alma.requests_per_second", &rate_limit.to_string());
     sandbox.remove_config("Network");
     sandbox
 }
@@ -55,10 +55,10 @@ fn assert_good(run: &Run) {
     );
 }
 
-/// The first pass of a day: Alma's pace decides.
+/// The first pass of a day, which Alma's rate limit bounds.
 pub fn first_pass(table: &mut Table) {
     let passes: Vec<_> = (0..3)
-        .map(|_| first_pass_of(&sandbox(PACE), None))
+        .map(|_| first_pass_of(&sandbox(RATE_LIMIT), None))
         .collect();
     let (times, memory): (Vec<_>, Vec<_>) = passes.into_iter().unzip();
     table.add(Row {
@@ -82,7 +82,7 @@ pub fn first_pass_tls(table: &mut Table) {
     let authority = CertificateAuthority::new();
     let times = (0..3).map(|_| {
         let sandbox = Sandbox::new().behind_tls(&authority);
-        first_pass_of(&with_defaults(sandbox, PACE), Some(&authority)).0
+        first_pass_of(&with_defaults(sandbox, RATE_LIMIT), Some(&authority)).0
     });
     table.add(Row {
         what: "the same over TLS",
@@ -96,7 +96,7 @@ pub fn first_pass_tls(table: &mut Table) {
 fn limit_of_first_pass() -> f64 {
     // Token, lists, and of the last person: Alma, visitor, two visits.
     let latencies = 6.0 * milliseconds(LATENCY);
-    f64::from(PEOPLE - PACE) / f64::from(PACE) * 1000.0 + latencies
+    f64::from(PEOPLE - RATE_LIMIT) / f64::from(RATE_LIMIT) * 1000.0 + latencies
 }
 
 /// A first pass, its time, and the most memory that it had, in KiB.
@@ -272,7 +272,7 @@ pub fn many_bookings(table: &mut Table) {
 
 /// What the desk and the nightly prune wait for when the cache is large.
 pub fn large_cache(table: &mut Table) {
-    let sandbox = sandbox(PACE).user(User::new("G1").barcode("21000001"));
+    let sandbox = sandbox(RATE_LIMIT).user(User::new("G1").barcode("21000001"));
     sandbox.add_booking(Booking::new("cs_1").by("G1"));
     timed(&sandbox, &["sync"]);
     add_old_appts(&sandbox);

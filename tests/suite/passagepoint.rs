@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::sandbox::{
-    Booking, Denial, Fault, ReceivedRequest, Sandbox, Service, User, VisitorList,
-};
+use crate::sandbox::{Booking, Denial, Fault, Sandbox, Service, User, VisitorList};
 use crate::support::{
     age_by_an_hour, assert_outage, assert_refusal, assert_says, count_refusals, count_rows,
     good_sync, one_person, query_texts, sandbox_with_people, state_of, sync_after_outage,
@@ -22,6 +20,11 @@ fn intents(sandbox: &Sandbox) -> i64 {
 
 fn on(path: &str) -> Fault {
     Fault::on(Service::PassagePoint).path(path)
+}
+
+/// The creation of the first person's visitor.
+fn on_first_visitor() -> Fault {
+    on("createVisitor").when(|seen| seen.parameter("uniqueId") == Some("21000001"))
 }
 
 #[test]
@@ -256,12 +259,7 @@ fn a_visitor_who_is_there_and_is_not_found_is_refused() {
     for list in [VisitorList::UnderData, VisitorList::Bare] {
         let sandbox = sandbox_with_people(2);
         sandbox.world().visitor_list = list;
-        let first = |seen: &ReceivedRequest| seen.parameter("uniqueId") == Some("21000001");
-        sandbox.fault(
-            on("createVisitor")
-                .when(first)
-                .answer(400, "application/json", ALREADY),
-        );
+        sandbox.fault(on_first_visitor().answer(400, "application/json", ALREADY));
         assert_refusal(
             &sandbox,
             &["does not return exactly one visitor", "G10000001", "cs_1"],
@@ -363,9 +361,11 @@ fn an_id_that_is_a_text_is_taken_without_the_space_around_it() {
 fn a_visitor_that_passagepoint_refuses_is_refused_for_an_hour() {
     for status in [400, 409, 422] {
         let sandbox = sandbox_with_people(2);
-        let first = |seen: &ReceivedRequest| seen.parameter("uniqueId") == Some("21000001");
-        let fault = on("createVisitor").when(first);
-        sandbox.fault(fault.answer(status, "application/json", r#"{"error":"BAD_NAME"}"#));
+        sandbox.fault(on_first_visitor().answer(
+            status,
+            "application/json",
+            r#"{"error":"BAD_NAME"}"#,
+        ));
         assert_refusal(&sandbox, &[&status.to_string(), "G10000001", "cs_1"]);
         let other = sandbox.visit("21000002", "LibCal Main", 30, 90);
         assert_eq!(sandbox.expected(), [other], "{status}");
