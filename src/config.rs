@@ -235,7 +235,9 @@ fn read_text(file: &Path) -> Result<String, String> {
             "no configuration file {shown}: name it with --config, or copy config.yml.example"
         ),
         ErrorKind::InvalidData => {
-            format!("cannot read the configuration file {shown}: it is not UTF-8 text")
+            format!(
+                "cannot read the configuration file {shown}: it is not UTF-8 text: save it as UTF-8"
+            )
         }
         _ => format!(
             "cannot read the configuration file {shown}: {}",

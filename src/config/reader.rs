@@ -114,9 +114,7 @@ impl<'a> Value<'a> {
     /// with an indicator of YAML: `&x y` would be `y`.
     pub(super) fn plain_text<T>(&self, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         if let Some(mark) = self.yaml_mark() {
-            return self.reject(format!(
-                "begins with {mark}, which has a special meaning in YAML: put it in quotes"
-            ));
+            return self.reject(format!("a value that begins with {mark} must be in quotes"));
         }
         match self.node {
             Node::Bool | Node::Decimal => self.reject(format!(
@@ -133,11 +131,21 @@ impl<'a> Value<'a> {
         if !matches!(self.node, Node::Null | Node::Tagged) && !self.file.text.contains('&') {
             return None;
         }
-        let source = locate(self.file.text, &self.path.steps, Part::Value)?;
-        let rest = self.file.text.get(source.index..)?.lines().next()?.trim();
+        let rest = self.source_line()?;
         let is_comment = rest == "#" || rest.starts_with("# ");
         let mark = rest.chars().next().filter(|c| "&!#".contains(*c));
         mark.filter(|_| !is_comment)
+    }
+
+    /// The first character of the value as it is written, which is a quote if it is in quotes.
+    fn first_char(&self) -> Option<char> {
+        self.source_line()?.chars().next()
+    }
+
+    /// What is written in the line where the value begins, from there on.
+    fn source_line(&self) -> Option<&'a str> {
+        let source = locate(self.file.text, &self.path.steps, Part::Value)?;
+        Some(self.file.text.get(source.index..)?.lines().next()?.trim())
     }
 
     /// A whole number within a range.
@@ -178,6 +186,9 @@ impl<'a> Value<'a> {
     ) -> Option<Vec<T>> {
         match self.node {
             Node::List(_) => self.non_empty_list(read),
+            // Without that space, all lines together are one text.
+            Node::Text(text) if text.starts_with('-') && self.first_char() == Some('-') => self
+                .reject("must be a list: write a space after each hyphen, or put a key in quotes"),
             _ => read(self).map(|one| vec![one]),
         }
     }

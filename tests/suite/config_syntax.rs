@@ -142,9 +142,7 @@ fn a_quote_or_bracket_that_is_not_closed_is_reported_in_the_line_that_opens_it()
 #[test]
 fn a_secret_that_yaml_would_change_must_be_in_quotes() {
     let told = |mark: char| {
-        format!(
-            "LibCal.client_secret: begins with {mark}, which has a special meaning in YAML: put it in quotes"
-        )
+        format!("LibCal.client_secret: a value that begins with {mark} must be in quotes")
     };
     for (value, mark) in [
         ("&SECRET", '&'),
@@ -165,7 +163,7 @@ fn a_secret_that_yaml_would_change_must_be_in_quotes() {
             "apikeys:",
             "apikeys: [SECRET, &x SECRET]",
             0,
-            "Alma.apikeys[1]: begins with &",
+            "Alma.apikeys[1]: a value that begins with & must be in quotes",
         ),
         (
             "client_secret:",
@@ -186,6 +184,21 @@ fn a_secret_that_yaml_would_change_must_be_in_quotes() {
             "PassagePoint.password: must be text, not true or false: put it in quotes",
         ),
     ]);
+}
+
+#[test]
+fn a_list_without_a_space_after_its_hyphens_is_not_taken_for_one_api_key() {
+    let says =
+        "Alma.apikeys: must be a list: write a space after each hyphen, or put a key in quotes";
+    assert_told(&[
+        ("apikeys:", "apikeys: -SECRET", 0, says),
+        ("apikeys:", "apikeys:\n    -SECRET1\n    -SECRET2", 0, says),
+    ]);
+    let sandbox = one_person();
+    let (text, _) = with_line(&file(&sandbox), "apikeys:", "apikeys: '-SECRET'");
+    sandbox.write_config(&text);
+    let run = sandbox.run(&["status"]);
+    assert!(run.stderr.contains("there is no cache"), "{run:#?}");
 }
 
 #[test]

@@ -162,7 +162,7 @@ const CASES: &[Case] = &[
         &["LibCal.days: must be a whole number from 0 to 365, not a tag (`!`)"],
         || line("days:", "days: !x 1"),
     ),
-    (&["LibCal.client_id: begins with &"], || {
+    (&["LibCal.client_id: a value that begins with &"], || {
         line("client_id:", "client_id: &x y")
     }),
     (
@@ -173,6 +173,9 @@ const CASES: &[Case] = &[
         &["LibCal.locations[0].id: must be a location ID, not text"],
         || line("id:", "id: main"),
     ),
+    (&["Alma.apikeys: must be a list: write a space"], || {
+        line("apikeys:", "apikeys: -l8xx")
+    }),
     (&["LibCal.locations: must be a list, not a number"], || {
         line("locations:", "locations: 1\n  statuses:")
     }),
