@@ -64,6 +64,7 @@ pub fn duration(time: TimeDelta) -> String {
         time.num_minutes() % 60,
     );
     match (days, hours, minutes) {
+        (0, 0, 0) => "less than 1 min".to_owned(),
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn a_duration_has_the_two_largest_units() {
         for (minutes, words) in [
-            (0, "0 min"),
+            (0, "less than 1 min"),
             (59, "59 min"),
             (130, "2 h 10 min"),
             (25 * 60 + 59, "1 d 1 h"),

@@ -25,8 +25,8 @@ use crate::libcal::LibCal;
 use crate::lock::{self, Acquired};
 use crate::logging::try_log;
 use crate::messages::{duration, pluralize, summary_line, visit_name};
-use crate::model::{OngoingOutage, State, Summary};
-use crate::output::print_json;
+use crate::model::{Appt, OngoingOutage, State, Summary};
+use crate::output::{format_time_range, print_json};
 use crate::pass::{Pass, PassOutcome};
 use crate::passagepoint::PassagePoint;
 use crate::plan::{self, Decision, Plan, Rules};
@@ -213,12 +213,21 @@ fn save_plan(plan: &Plan, cache: &mut Cache) -> Result<()> {
         let is_cancelled = visit.after.state == State::Cancelled;
         if is_cancelled && visit.after.may_be_registered() {
             log::info!(
-                "booking {} was cancelled or moved in LibCal; PassagePoint still expects the person",
-                visit_name(&visit.after.key)
+                "booking {} was cancelled or moved in LibCal; PassagePoint still expects the person{}",
+                visit_name(&visit.after.key),
+                time_after(" on ", &visit.after)
             );
         }
     }
     Ok(())
+}
+
+/// The time of a visit behind some text, if it has one: it tells the visits of one booking apart.
+fn time_after(text: &str, appt: &Appt) -> String {
+    let times = appt.key.starts_at.zip(appt.ends_at);
+    times.map_or_else(String::new, |(start, end)| {
+        format!("{text}{}", format_time_range(start, end))
+    })
 }
 
 /// Carries the plan out; returns the outcome even if the cache failed on the way.

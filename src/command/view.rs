@@ -153,13 +153,20 @@ pub(super) fn to_lines(
             .iter()
             .flat_map(|line| wrap_indented(line)),
     );
-    if appt.state != State::Registered {
-        lines.extend(wrap_indented(&format!(
-            "since {}",
-            format_time(appt.changed_at)
-        )));
-    }
+    lines.extend(since_line(appt).iter().flat_map(|line| wrap_indented(line)));
     lines
+}
+
+/// Since when the visit has been in its state; of one that a service refused, when that was last said.
+fn since_line(appt: &Appt) -> Option<String> {
+    let is_from_service = appt.reason.as_ref().is_some_and(Reason::is_from_service);
+    let since = match appt.state {
+        State::Registered => return None,
+        State::Refused if is_from_service => "as of",
+        _ => "since",
+    };
+    let time = format_time(appt.changed_at);
+    Some(format!("{} {since} {time}", appt.state))
 }
 
 /// An appointment for a person, in one line.
@@ -199,8 +206,8 @@ fn where_and_when(appt: &Appt, location_names: &LocationNames) -> String {
 /// The pre-registration of a visit, as far as its state does not tell it.
 fn prereg_line(appt: &Appt) -> Option<String> {
     let Some(PreregId(id)) = &appt.prereg_id else {
-        let was_logged = matches!(appt.state, State::InDoubt | State::Registered);
-        let may_be = appt.may_be_registered() && !was_logged;
+        let state_says_so = matches!(appt.state, State::InDoubt | State::Registered);
+        let may_be = appt.may_be_registered() && !state_says_so;
         return may_be.then(|| "PassagePoint may still expect the person".to_owned());
     };
     match (appt.state, appt.registered_ends_at) {

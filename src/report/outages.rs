@@ -149,6 +149,11 @@ pub fn outage_lines<'i>(incidents: impl IntoIterator<Item = &'i Incident>) -> Ve
 fn outage_line(effect: Effect, cause: &str, group: &Group) -> String {
     let ids: Vec<_> = group.ids.iter().cloned().collect();
     let named = abbreviate(&ids);
+    let bookings = if ids.len() == 1 {
+        "booking"
+    } else {
+        "bookings"
+    };
     let visits = pluralize(group.number, "visit");
     let is_one = group.number == 1;
     match effect {
@@ -158,11 +163,11 @@ fn outage_line(effect: Effect, cause: &str, group: &Group) -> String {
         ),
         Effect::Waits => {
             let wait = if is_one { "waits" } else { "wait" };
-            format!("{cause}; {visits} {wait} for the next pass (bookings {named})")
+            format!("{cause}; {visits} {wait} for the next pass ({bookings} {named})")
         }
         Effect::InDoubt => {
             format!(
-                "{cause}; {visits} may or may not be registered; the next pass tries again (bookings {named})"
+                "{cause}; {visits} may or may not be registered; the next pass tries again ({bookings} {named})"
             )
         }
         Effect::NotChecked => format!(

@@ -47,7 +47,10 @@ fn refusal_after_outage(sandbox: &Sandbox, over: &str, says: &[&str]) {
     let said = sync_needing_attention(sandbox);
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(lines.len(), 2, "{said:?}");
-    assert_eq!(lines[0], format!("warning: {over} again after 0 min"));
+    assert_eq!(
+        lines[0],
+        format!("warning: {over} again after less than 1 min")
+    );
     assert_says(lines[1], says);
     sandbox.forget_requests();
     good_sync(sandbox);

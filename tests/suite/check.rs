@@ -118,7 +118,7 @@ fn the_cache_tells_what_is_in_it_and_how_the_last_pass_went() {
         &[
             "cache.db has 1 user and 1 appointment",
             "; last full pass: ",
-            ", 0 min ago; 1 row, 1 visit: 1 registered, 0 already registered (",
+            ", less than 1 min ago; 1 row, 1 visit: 1 registered, 0 already registered (",
         ],
     );
     sql(&sandbox, "UPDATE last_pass SET started_at = ended_at + 60");

@@ -149,7 +149,7 @@ fn a_pass_that_leaves_a_visit_in_doubt_is_silent_and_the_next_names_it_before_it
     );
     assert_says(lines[0], &["(cs_1 of G10000001)"]);
     let unknown = "1 visit may or may not be registered";
-    assert_says(lines[1], &[unknown, "(bookings cs_1)"]);
+    assert_says(lines[1], &[unknown, "(booking cs_1)"]);
     assert_no_complaints(&sandbox);
 }
 
@@ -167,7 +167,7 @@ fn the_attempt_by_which_a_visit_is_given_up_does_not_tell_that_passagepoint_is_r
     assert!(!said.contains("is responding again"), "{said}");
     sandbox.clear_faults();
     let run = sandbox.sync();
-    let is_over = "warning: PassagePoint is responding again after 0 min\n";
+    let is_over = "warning: PassagePoint is responding again after less than 1 min\n";
     assert_eq!((run.code, run.stderr.as_str()), (1, is_over), "{run:#?}");
 }
 

@@ -389,7 +389,7 @@ fn a_look_up_names_the_booking_that_was_refused() {
         let says = [
             "cs_1 of G10000001: refused\n",
             "  PassagePoint refused the pre-registration (422): ",
-            "\n  since ",
+            "\n  refused as of ",
         ];
         assert_says(&run.stdout, &says);
         assert!(!run.stdout.contains("may expect"), "{run:#?}");

@@ -371,7 +371,7 @@ fn a_cancellation_is_reported_to_whoever_is_watching_once_and_only_where_it_is_o
     sandbox.edit_rows("cs_1", |row| row["status"] = "Cancelled by User".into());
     assert_says(
         &looks(&sandbox),
-        &[&format!("booking cs_1 of G10000001 {says}")],
+        &[&format!("booking cs_1 of G10000001 {says} on ")],
     );
     assert!(!looks(&sandbox).contains(says), "it was told");
 }

@@ -146,7 +146,7 @@ fn known_users_get_in_while_alma_is_down() {
     sandbox.add_booking(Booking::new("cs_new").by("G10000002"));
     let said = sync_during_outage(&sandbox);
     let unchecked = "1 known user could not be checked; the stored barcode was used (G10000001)";
-    let waits = "1 visit waits for the next pass (bookings cs_new)";
+    let waits = "1 visit waits for the next pass (booking cs_new)";
     assert_says(&said, &["Alma is not responding", unchecked, waits]);
     assert_eq!(sandbox.expected().len(), 2);
 

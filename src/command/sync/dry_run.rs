@@ -4,6 +4,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::time_after;
 use crate::messages::visit_name;
 use crate::model::{Appt, State};
 use crate::output::{format_time_range, print, print_json, rfc3339};
@@ -64,10 +65,7 @@ fn mark_of(visit: &PlannedVisit) -> Option<(&'static str, &Appt)> {
 }
 
 fn mark_line((action, appt): &(&str, &Appt)) -> String {
-    let when = appt.key.starts_at.zip(appt.ends_at);
-    let when = when.map_or(String::new(), |(start, end)| {
-        format!(", {}", format_time_range(start, end))
-    });
+    let when = time_after(", ", appt);
     format!("{action} {}{when}", visit_name(&appt.key))
 }
 

@@ -60,9 +60,9 @@ impl<'a> Controls<'a> {
             ),
             (
                 curl("down/alma"),
-                "a service (libcal, alma, passagepoint) is not responding",
+                "a service (libcal, alma or passagepoint) stops responding",
             ),
-            (curl("up/alma"), "and is again"),
+            (curl("up/alma"), "and responds again"),
             (
                 format!("curl {}/expected", self.url),
                 "whom PassagePoint expects",

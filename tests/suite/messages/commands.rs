@@ -67,6 +67,12 @@ const CASES: &[Case] = &[
         );
         sandbox.run(&["lookup-user", "G10000001"])
     }),
+    (&["G404: refused", "refused as of"], || {
+        let sandbox = one_person();
+        sandbox.edit_rows("cs_1", |row| row["q12505"] = "G404".into());
+        sandbox.sync();
+        sandbox.run(&["lookup-user", "G404"])
+    }),
     (&["cs_1", "any person, place or time"], || {
         imported(&["cs_1"]).run(&["lookup-appt", "cs_1"])
     }),

@@ -201,7 +201,7 @@ const CASES: &[Case] = &[
         || answered(Service::PassagePoint, "createPreReg", 200, "{}"),
     ),
     // What an outage leads to, and its end.
-    (&["1 visit waits for the next pass (bookings cs_1)"], || {
+    (&["1 visit waits for the next pass (booking cs_1)"], || {
         answered(Service::Alma, "", 500, "")
     }),
     (
@@ -229,23 +229,26 @@ const CASES: &[Case] = &[
             pass(&sandbox)
         },
     ),
-    (&["Alma is responding again after 0 min"], || {
+    (&["Alma is responding again after less than 1 min"], || {
         let sandbox = alone();
         sandbox.stop(Service::Alma);
         pass(&sandbox);
         sandbox.start(Service::Alma);
         sandbox.sync()
     }),
-    (&["Alma accepts API key 1 again after 0 min"], || {
-        let sandbox = alone();
-        sandbox.fault(Fault::on(Service::Alma).times(1).answer(
-            403,
-            "application/json",
-            alma_error("FORBIDDEN"),
-        ));
-        pass(&sandbox);
-        sandbox.sync()
-    }),
+    (
+        &["Alma accepts API key 1 again after less than 1 min"],
+        || {
+            let sandbox = alone();
+            sandbox.fault(Fault::on(Service::Alma).times(1).answer(
+                403,
+                "application/json",
+                alma_error("FORBIDDEN"),
+            ));
+            pass(&sandbox);
+            sandbox.sync()
+        },
+    ),
 ];
 
 /// A person with a booking; nothing is tried twice.
