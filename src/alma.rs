@@ -19,8 +19,8 @@ use crate::rate_limit::RateLimiter;
 
 use response::{ErrorKind, ParsedUser, error_kind, parse_user};
 
-/// The header with the calls that Alma leaves for the day.
-const CALLS_LEFT: &str = "X-Exl-Api-Remaining";
+/// The header with the number of requests that are left for the day.
+const REQUESTS_LEFT: &str = "X-Exl-Api-Remaining";
 /// The key of the configuration that is the address.
 const USERS_KEY: &str = "Alma.users_endpt";
 
@@ -131,12 +131,12 @@ impl<'a> Alma<'a> {
         match self.read(position, &response) {
             ZoneAnswer::NoAnswer(no_answer) => Err(no_answer.outage),
             ZoneAnswer::Found(_) | ZoneAnswer::NotFound | ZoneAnswer::Refused(_) => Ok(response
-                .header(CALLS_LEFT)
+                .header(REQUESTS_LEFT)
                 .and_then(|left| left.trim().parse().ok())),
         }
     }
 
-    /// The outages that asking for nobody meets, each once.
+    /// Tries every key, and returns the outages, each once.
     #[must_use]
     pub fn check(&self) -> BTreeSet<Outage> {
         let keys = 0..self.zones.len();

@@ -14,7 +14,6 @@ mod users;
 pub use inspect::{Counts, Inspection};
 pub use prune::{PruneCounts, PruneTarget};
 
-use std::ffi::OsString;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -281,19 +280,12 @@ fn cannot_protect(path: &Path) -> String {
     format!("cannot set the permissions of the cache {}", path.display())
 }
 
-/// The path of a file that SQLite keeps beside the cache, with links resolved.
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
-}
-
 /// Makes the files that SQLite keeps beside the cache writable again, if they are ours: if they were
 /// created while the cache was read-only, they are read-only too. Where that fails, SQLite reports it.
 fn repair_permissions(path: &Path) {
     for suffix in ["-wal", "-shm"] {
-        let found = files::open_no_follow(&sibling(path, suffix), OpenOptions::new().read(true));
+        let found =
+            files::open_no_follow(&files::sibling(path, suffix), OpenOptions::new().read(true));
         if let Ok(file) = found
             && let Ok(metadata) = file.metadata()
             && files::is_ours(&metadata)

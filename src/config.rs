@@ -43,7 +43,7 @@ pub struct Config {
     unused_sections: Vec<&'static str>,
 }
 
-/// The LibCal section.
+/// The `LibCal` section.
 #[derive(Debug)]
 pub struct LibCal {
     /// The API client's id.
@@ -66,13 +66,19 @@ pub struct LibCal {
     pub days: u32,
 }
 
-/// One location of LibCal.
+/// One location of LibCal; messages name it like `Main Library (8827)`.
 #[derive(Debug, Clone)]
 pub struct Location {
     /// What people call it.
     pub name: String,
     /// Its number in LibCal (`lid`).
     pub id: LocationId,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.id)
+    }
 }
 
 /// The `Alma` section.
@@ -104,7 +110,7 @@ pub enum Refuse {
     Blocked,
 }
 
-/// The PassagePoint section.
+/// The `PassagePoint` section.
 #[derive(Debug)]
 pub struct PassagePoint {
     /// The account that registers visits.

@@ -90,9 +90,7 @@ impl ListFetcher<'_> {
         let wanted: Vec<_> = locations.iter().map(|location| (location, 1)).collect();
         for (location, mut listing) in locations.iter().zip(self.fetch_each(&wanted)) {
             log::debug!(
-                "{} ({}): {}, {} unreadable",
-                location.name,
-                location.id,
+                "{location}: {}, {} unreadable",
                 pluralize(listing.rows.len(), "row"),
                 listing.unreadable.len()
             );
@@ -122,7 +120,7 @@ impl ListFetcher<'_> {
                 if let Some(cause) = listing.failure.take() {
                     fetched.failures.push((location, cause));
                 } else if pages != before {
-                    log::debug!("{} ({}): the list has changed", location.name, location.id);
+                    log::debug!("{location}: the list has changed");
                     changed.push((location, pages));
                 }
                 fetched.replace(listing);

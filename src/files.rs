@@ -1,11 +1,13 @@
-//! Opens files safely that somebody else could have put there, and checks whose they are.
+//! Opens files safely that somebody else could have put there, checks whose they are, and names
+//! those beside them.
 //!
 //! What is in them is for [`crate::lock`] and [`crate::cache`] to say.
 
+use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
@@ -24,6 +26,15 @@ pub fn open_no_follow(path: &Path, options: &mut OpenOptions) -> Result<File> {
         return Ok(file);
     }
     Err(Error::new(ErrorKind::InvalidInput, "not a regular file"))
+}
+
+/// The path of a file beside that one, whose name has a suffix more; links are resolved.
+#[must_use]
+pub fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
 }
 
 /// Whether a file belongs to the account that runs this.

@@ -3,7 +3,6 @@
 //! The kernel releases the lock when the process ends, however it ends. The file itself
 //! stays, and keeps the number of the last pass, so that a lost cache is noticed.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -64,15 +63,15 @@ pub fn acquire(cache: &Path) -> Result<Acquired> {
         );
     }
     let file = open(&path, OpenOptions::new().create(true).mode(0o600))?;
-    let taken = lock_file(file, path)?;
-    if let Acquired::Locked(lock) = &taken {
+    let acquired = lock_file(file, path)?;
+    if let Acquired::Locked(lock) = &acquired {
         // The mode of a new file is subject to the umask; this one is not.
         files::make_private(&lock.file)
             // From now on the lock is held.
             .and_then(|()| lock.file.set_modified(SystemTime::now()))
             .map_err(|error| cannot_lock(&lock.path, &error))?;
     }
-    Ok(taken)
+    Ok(acquired)
 }
 
 /// The same for a run that writes nothing, not even the lock's file: `None` if it does not exist.
@@ -166,8 +165,5 @@ fn cannot_lock(path: &Path, error: &std::io::Error) -> anyhow::Error {
 
 /// `cache.db.lock` for `cache.db`, and for every link to it.
 fn lock_path(cache: &Path) -> PathBuf {
-    let cache = cache.canonicalize().unwrap_or_else(|_| cache.to_owned());
-    let mut name = OsString::from(cache);
-    name.push(".lock");
-    name.into()
+    files::sibling(cache, ".lock")
 }

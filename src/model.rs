@@ -120,6 +120,12 @@ impl Outage {
             cause: cause.into(),
         }
     }
+
+    /// Whether it is of LibCal, or of one location's list there.
+    #[must_use]
+    pub fn is_of_libcal(&self) -> bool {
+        self.service.starts_with("LibCal")
+    }
 }
 
 /// An outage that goes on, as the cache has it.

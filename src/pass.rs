@@ -243,7 +243,7 @@ impl<'a> Pass<'a> {
             .chain(&outcome.others);
         let is_met = met.any(|outage| outage.service == service);
         drop(outcome);
-        if is_met || service.starts_with("LibCal") {
+        if is_met || lasting.outage.is_of_libcal() {
             return None;
         }
         if service == "PassagePoint" {

@@ -28,7 +28,7 @@ pub fn incidents(
         incidents.push(Incident { outage, effect, id });
     };
     for (location, cause) in &fetched.failures {
-        let name = format!("{} ({})", location.name, location.id);
+        let name = location.to_string();
         // If no location can be read, LibCal itself is out.
         let service = if fetched.failures.len() == locations {
             "LibCal".to_owned()

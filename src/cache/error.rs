@@ -99,12 +99,12 @@ mod tests {
             ),
             (ffi::SQLITE_CONSTRAINT, "cannot be used: Error code 19"),
         ] {
-            let told = error_message(Path::new("var/cache.db"), &sqlite_error(code));
+            let message = error_message(Path::new("var/cache.db"), &sqlite_error(code));
             assert!(
-                told.contains("var/cache.db") && told.contains(says),
-                "{told}"
+                message.contains("var/cache.db") && message.contains(says),
+                "{message}"
             );
-            assert_eq!(told.lines().count(), 1, "{told}");
+            assert_eq!(message.lines().count(), 1, "{message}");
         }
     }
 }

@@ -6,8 +6,9 @@ use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 use rusqlite::{Params, Row, Transaction, params};
 
+use super::Cache;
 use super::appts::LATEST_END;
-use super::{Cache, sibling};
+use crate::files;
 use crate::model::{BookingId, PrimaryId};
 
 /// How long to wait for readers of the write-ahead log. Our own commands read for milliseconds.
@@ -73,7 +74,7 @@ impl Cache {
         if self.map_error(emptied)? {
             bail!(
                 "what was deleted can still be read in {}, as another command or program is using the cache: run `libcal-pp prune` again when none is",
-                sibling(&self.path, "-wal").display()
+                files::sibling(&self.path, "-wal").display()
             );
         }
         Ok(())

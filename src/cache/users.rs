@@ -66,7 +66,7 @@ impl Cache {
         now: DateTime<Utc>,
     ) -> Result<()> {
         let (now, cut) = (now.timestamp(), (now - SEEN_PRECISION).timestamp());
-        let noted = self.connection.transaction().and_then(|transaction| {
+        let marked = self.connection.transaction().and_then(|transaction| {
             let sql = "UPDATE users SET seen_at = ?2
                        WHERE primary_id = ?1 AND seen_at NOT BETWEEN ?3 AND ?2";
             let mut statement = transaction.prepare_cached(sql)?;
@@ -76,7 +76,7 @@ impl Cache {
             drop(statement);
             transaction.commit()
         });
-        self.map_error(noted)
+        self.map_error(marked)
     }
 
     /// Records that the refusals of these users and visits were reported.
@@ -89,7 +89,7 @@ impl Cache {
         visits: &[VisitKey],
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let noted = self.connection.transaction().and_then(|transaction| {
+        let marked = self.connection.transaction().and_then(|transaction| {
             for user in users {
                 let sql =
                     "UPDATE users SET reported = refusal, reported_at = ?2 WHERE primary_id = ?1";
@@ -98,7 +98,7 @@ impl Cache {
             appts::mark_reported(&transaction, visits, now)?;
             transaction.commit()
         });
-        self.map_error(noted)
+        self.map_error(marked)
     }
 }
 

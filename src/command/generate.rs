@@ -57,7 +57,7 @@ fn fix_bash_completion(file: &Path) -> std::io::Result<()> {
 /// The command line without what `--help` does not list: the shells would offer it.
 fn visible_command() -> Command {
     let all = Cli::command();
-    let shown = all
+    let visible = all
         .get_subcommands()
         .filter(|command| !command.is_hide_set());
     Command::new(NAME)
@@ -65,6 +65,6 @@ fn visible_command() -> Command {
         .about(all.get_about().cloned().unwrap_or_default())
         .after_help(all.get_after_help().cloned().unwrap_or_default())
         .args(all.get_arguments())
-        .subcommands(shown)
+        .subcommands(visible)
         .disable_help_subcommand(true)
 }

@@ -92,7 +92,7 @@ fn count_in_state(found: &StatusData, state: State) -> usize {
 
 /// Whether the last pass could compare the imported bookings with LibCal's lists.
 fn comparison(found: &StatusData) -> Comparison {
-    let is_libcal = |ongoing: &OngoingOutage| ongoing.outage.service.starts_with("LibCal");
+    let is_libcal = |ongoing: &OngoingOutage| ongoing.outage.is_of_libcal();
     let last_pass = found.last_pass.as_ref();
     if last_pass.is_none_or(|pass| pass.ended.is_none()) {
         Comparison::None

@@ -31,15 +31,13 @@ impl LocationNames {
     /// The names in the configuration. Without a configuration, locations are shown by number.
     pub(super) fn of(config: Option<&Config>) -> Self {
         let locations = config.iter().flat_map(|config| &config.libcal.locations);
-        let named = locations.map(|location| (location.id, location.name.clone()));
+        let named = locations.map(|location| (location.id, location.to_string()));
         Self(named.collect())
     }
 
     fn name(&self, lid: LocationId) -> String {
-        match self.0.get(&lid) {
-            Some(name) => format!("{name} ({lid})"),
-            None => format!("location {lid}"),
-        }
+        let name = self.0.get(&lid).cloned();
+        name.unwrap_or_else(|| format!("location {lid}"))
     }
 }
 
@@ -271,10 +269,7 @@ fn describe_last_pass(cache: &Cache, now: DateTime<Utc>) -> Result<Option<String
         );
     }
     let outages = cache.outages()?;
-    if let Some(lasting) = outages
-        .iter()
-        .find(|lasting| lasting.outage.service.starts_with("LibCal"))
-    {
+    if let Some(lasting) = outages.iter().find(|lasting| lasting.outage.is_of_libcal()) {
         log::warn!(
             "the last pass could not read all of LibCal's lists: some bookings may be missing here ({})",
             lasting.outage.cause

@@ -147,29 +147,13 @@ impl Pass<'_> {
     }
 
     fn save_card(&self, person: &Person, card: Card) -> Result<()> {
-        let user = User {
-            primary_id: person.primary_id.clone(),
-            eligibility: Eligibility::Card(card),
-            checked_at: Some(now()),
-            last_report: person
-                .user
-                .as_ref()
-                .and_then(|user| user.last_report.clone()),
-        };
+        let user = checked_user(person, Eligibility::Card(card));
         self.cache().save_user(&user, now())
     }
 
     /// Refuses all visits of a person; there is nothing more to be done for them.
     pub(super) fn refuse_person(&self, person: &Person, reason: &Reason) -> Result<()> {
-        let user = User {
-            primary_id: person.primary_id.clone(),
-            eligibility: Eligibility::Refused(reason.clone()),
-            checked_at: Some(now()),
-            last_report: person
-                .user
-                .as_ref()
-                .and_then(|user| user.last_report.clone()),
-        };
+        let user = checked_user(person, Eligibility::Refused(reason.clone()));
         let visits = person.visits.iter();
         let visits: Vec<Appt> = visits
             .map(|visit| visit.appt.clone().refused(reason.clone(), now()))
@@ -188,5 +172,16 @@ impl Pass<'_> {
         for visit in &person.visits {
             self.defer(visit, outage, is_own_failure);
         }
+    }
+}
+
+/// The user that a person is from now on: Alma was asked about them just now.
+fn checked_user(person: &Person, eligibility: Eligibility) -> User {
+    let known = person.user.as_ref();
+    User {
+        primary_id: person.primary_id.clone(),
+        eligibility,
+        checked_at: Some(now()),
+        last_report: known.and_then(|user| user.last_report.clone()),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{Checklist, cause};
-use crate::config::{Config, Location, Network};
+use crate::config::{Config, Network};
 use crate::http::{Agents, Client};
 use crate::libcal::{LibCal, Listing, Row, status};
 use crate::messages::pluralize;
@@ -30,9 +30,9 @@ pub(super) fn check(
             .map_err(cause),
     )?;
     let mut seen = BTreeMap::new();
-    for Location { name, id } in &config.libcal.locations {
+    for location in &config.libcal.locations {
         let (key, found) = if has_token {
-            let listing = libcal.list(*id, None);
+            let listing = libcal.list(location.id, None);
             let by_status = count_by_status(&listing);
             let found = rows_detail(&listing, &by_status, config);
             seen.extend(by_status);
@@ -41,7 +41,7 @@ pub(super) fn check(
             let not_checked = "not checked: LibCal did not issue a token".into();
             ("LibCal.locations", Err(not_checked))
         };
-        checklist.report(&format!("LibCal, {name} ({id})"), key, found)?;
+        checklist.report(&format!("LibCal, {location}"), key, found)?;
     }
     let statuses = statuses_detail(config, &seen);
     checklist.report("LibCal.statuses", "LibCal.statuses", statuses)
