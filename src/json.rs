@@ -1,6 +1,22 @@
 //! Reading JSON that other people's programs write.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
+
+/// A body without what JSON forbids within texts: bytes that are not UTF-8 become `\u{fffd}`, and
+/// control characters become spaces.
+///
+/// So a name that was stored in another encoding spoils that name, and not the whole response.
+#[must_use]
+pub fn cleaned(body: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(body);
+    let is_control = |c: char| c < ' ';
+    if text.contains(is_control) {
+        return text.replace(is_control, " ").into();
+    }
+    text
+}
 
 /// A text or a number as text, without surrounding space; `None` if it is blank or any
 /// other kind of value.
@@ -34,4 +50,20 @@ pub(crate) fn any_value() -> impl proptest::strategy::Strategy<Value = Value> {
                 .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cleaned;
+
+    #[test]
+    fn what_json_forbids_is_replaced_and_all_else_is_kept() {
+        for (body, text) in [
+            (&b"[\"caf\xe9\"]"[..], "[\"caf\u{fffd}\"]"),
+            (b"[\n\t\"a\x01b\"\r\n]", "[  \"a b\"  ]"),
+            ("[\"café\u{7f}\"]".as_bytes(), "[\"café\u{7f}\"]"),
+        ] {
+            assert_eq!(cleaned(body), text);
+        }
+    }
 }

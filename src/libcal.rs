@@ -22,6 +22,7 @@ use serde_json::value::RawValue;
 
 use crate::config;
 use crate::http::{Client, Failure, Request, Response, status_text};
+use crate::json;
 use crate::model::LocationId;
 use crate::token_cache::TokenCache;
 
@@ -129,7 +130,8 @@ impl<'a> LibCal<'a> {
     ) -> Result<Page, String> {
         let response = self.fetch_page(location, date, number);
         let response = response.map_err(|failure| failure.cause)?;
-        let Ok(rows) = serde_json::from_slice::<RawRows<'_>>(&response.body) else {
+        let body = json::cleaned(&response.body);
+        let Ok(rows) = serde_json::from_str::<RawRows<'_>>(&body) else {
             return Err("LibCal sent an unexpected response (not a list of bookings)".into());
         };
         let question = Question {

@@ -137,10 +137,11 @@ fn lock_file(file: File, path: PathBuf) -> Result<Acquired> {
         Err(TryLockError::WouldBlock) => return Ok(Acquired::Busy(lock_age(&file))),
         Err(TryLockError::Error(error)) => return Err(cannot_lock(&path, &error)),
     }
-    let mut text = String::new();
-    let read = (&file).take(64).read_to_string(&mut text);
+    let mut content = Vec::new();
+    let read = (&file).take(64).read_to_end(&mut content);
     read.map_err(|error| cannot_lock(&path, &error))?;
-    let last_pass = text.trim().parse().ok();
+    // After a power failure there may be anything in it: that is no number, and keeps no pass from running.
+    let last_pass = String::from_utf8_lossy(&content).trim().parse().ok();
     Ok(Acquired::Locked(Lock {
         file,
         path,

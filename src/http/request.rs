@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::http::{HeaderMap, Method};
 
+use crate::json;
 use crate::rate_limit::RateLimiter;
 
 /// All but letters, digits and `-._~`: right for a path segment and for a query.
@@ -133,7 +134,7 @@ impl Response {
     /// The body as JSON, or `None` where it is not JSON.
     #[must_use]
     pub fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
+        serde_json::from_str(&json::cleaned(&self.body)).ok()
     }
 
     /// The body as text.

@@ -1,8 +1,10 @@
 //! One row of LibCal's list, read from its JSON.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Datelike, FixedOffset, SubsecRound, Utc};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::config::IdPattern;
@@ -92,8 +94,22 @@ pub(super) fn parse_row(
     question: Question<'_>,
 ) -> (RowId, Result<Row, UnreadableRow>) {
     let fields = serde_json::from_str(raw).ok();
+    let fields = fields.or_else(|| readable_fields(raw));
     let id = RowId::of(raw, fields.as_ref());
     (id, parse_fields(fields, location, question))
+}
+
+/// The fields of a row of which some cannot be read, such as a number beyond all bounds or half a
+/// character; those are null.
+fn readable_fields(raw: &str) -> Option<Map<String, Value>> {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(raw).ok()?;
+    let read = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or_default();
+    Some(
+        fields
+            .into_iter()
+            .map(|(name, value)| (name, read(value)))
+            .collect(),
+    )
 }
 
 fn parse_fields(
@@ -202,11 +218,15 @@ fn time(fields: &Map<String, Value>, name: &str) -> Option<DateTime<FixedOffset>
         .filter(|time| (1..=9999).contains(&time.year()))
 }
 
+/// Whether a value is more than one of the many ways to say that there is none.
 fn is_set(value: &Value) -> bool {
     match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.trim().is_empty(),
-        _ => true,
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !matches!(text.trim(), "" | "0"),
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
     }
 }
 

@@ -201,17 +201,20 @@ fn a_row_nested_without_end_spoils_nothing() {
     let depth = 100_000;
     let array = "[".repeat(depth) + &"]".repeat(depth);
     let rows = [
-        array.clone(),
-        format!(r#"{{"bookId":"cs_bad","status":"Confirmed","event":{array}}}"#),
+        (array.clone(), "location 8827"),
+        (
+            format!(r#"{{"bookId":"cs_bad","status":"Confirmed","event":{array}}}"#),
+            "cs_bad",
+        ),
     ];
-    for row in rows {
+    for (row, name) in rows {
         let sandbox = Sandbox::new();
         sandbox.fault(
             Fault::on(Service::LibCal)
                 .when(|seen| seen.parameter("lid") == Some("8827"))
                 .rewrite(move |list| list.replacen('[', &format!("[{row},"), 1)),
         );
-        assert_told_once_beside_a_good_one(sandbox, &["unreadable row", "location 8827"]);
+        assert_told_once_beside_a_good_one(sandbox, &["unreadable row", name]);
     }
 }
 
@@ -290,6 +293,10 @@ fn a_row_is_cancelled_only_if_it_says_when() {
         (json!(false), "registered"),
         (json!(""), "registered"),
         (json!("  "), "registered"),
+        (json!(0), "registered"),
+        (json!("0"), "registered"),
+        (json!([]), "registered"),
+        (json!({}), "registered"),
         (json!("2026-08-01 12:00:00"), "cancelled"),
         (json!(1_790_000_000), "cancelled"),
         (json!(true), "cancelled"),

@@ -81,6 +81,18 @@ fn the_first_pass_of_all_and_one_beside_an_empty_lock_have_lost_nothing() {
 }
 
 #[test]
+fn a_lock_file_with_anything_in_it_keeps_no_pass_from_running() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    for content in [&[0xff; 100][..], &[0; 4096], b"-5", b"99999999999999999999"] {
+        fs::write(sandbox.path("cache.db.lock"), content).unwrap();
+        good_sync(&sandbox);
+        good_sync(&sandbox);
+    }
+    assert_eq!(sandbox.expected().len(), 1);
+}
+
+#[test]
 fn a_sync_that_has_been_running_for_over_an_hour_is_reported_by_the_next() {
     let sandbox = one_person().config("Network.timeout_seconds", "600");
     let first = sandbox.pause(Fault::at(1), true);

@@ -69,6 +69,7 @@ mod terminal;
 mod tls;
 mod transport;
 mod undelivered_warnings;
+mod unreadable_text;
 mod untrusted_files;
 mod unwritable_cache;
 mod user_matching;
