@@ -6,50 +6,74 @@ use serde_json::{Value, json};
 
 use super::time_after;
 use crate::messages::visit_name;
-use crate::model::{Appt, State};
+use crate::model::{Appt, BookingId, State};
 use crate::output::{format_time_range, print, print_json, rfc3339};
 use crate::pass::PassOutcome;
 use crate::plan::{Plan, PlannedVisit, Refusal, RegisterReason, Visit};
 use crate::report::refusal_lines;
 
+/// Prints them, as lines for a person or as JSON.
 pub(super) fn print_actions(
     as_json: bool,
     plan: &Plan,
     outcome: &PassOutcome,
     refusals: &[Refusal],
 ) -> Result<()> {
-    let mut visits: Vec<_> = outcome.registered.iter().map(|(visit, _)| visit).collect();
-    visits.sort_by_key(|visit| (visit.starts_at, &visit.appt.key));
-    let mut covered: Vec<_> = outcome.covered.iter().collect();
-    covered.sort_by_key(|(visit, _)| (visit.starts_at, &visit.appt.key));
-    let marks: Vec<_> = plan.changed().filter_map(mark_of).collect();
+    let actions = Actions::new(plan, outcome, refusals);
     if as_json {
-        let registered = visits
-            .iter()
-            .map(|visit| to_json("register", &visit.appt, Some(visit.ends_at)));
-        let covered = covered
-            .iter()
-            .map(|(visit, _)| to_json("take over", &visit.appt, Some(visit.ends_at)));
-        let marks = marks
-            .iter()
-            .map(|(action, appt)| to_json(action, appt, None));
-        let refused = refusals.iter().map(refusal_to_json);
-        return print_json(registered.chain(covered).chain(marks).chain(refused));
+        return print_json(actions.to_json());
     }
-    let covered = covered.into_iter().map(|(visit, booking)| {
-        let visit = visit_name(&visit.appt.key);
-        format!("take over {visit}: the pre-registration of booking {booking} covers it")
-    });
-    let marks = marks.iter().map(mark_line);
-    let refused = refusal_lines(&refusals.iter().collect::<Vec<_>>());
-    print(
-        visits
-            .into_iter()
-            .map(register_line)
-            .chain(covered)
-            .chain(marks)
-            .chain(refused),
-    )
+    print(actions.to_lines())
+}
+
+/// All that a pass would do, each in the order in which it is printed.
+struct Actions<'a> {
+    registered: Vec<&'a Visit>,
+    /// With the booking whose pre-registration covers the visit.
+    covered: Vec<&'a (Visit, BookingId)>,
+    marks: Vec<(&'static str, &'a Appt)>,
+    refusals: &'a [Refusal],
+}
+
+impl<'a> Actions<'a> {
+    fn new(plan: &'a Plan, outcome: &'a PassOutcome, refusals: &'a [Refusal]) -> Self {
+        let registered = outcome.registered.iter().map(|(visit, _)| visit);
+        let mut registered: Vec<_> = registered.collect();
+        registered.sort_by_key(|visit| (visit.starts_at, &visit.appt.key));
+        let mut covered: Vec<_> = outcome.covered.iter().collect();
+        covered.sort_by_key(|(visit, _)| (visit.starts_at, &visit.appt.key));
+        Self {
+            registered,
+            covered,
+            marks: plan.changed().filter_map(mark_of).collect(),
+            refusals,
+        }
+    }
+
+    fn to_lines(&self) -> Vec<String> {
+        let covered = self.covered.iter().map(|(visit, booking)| {
+            let visit = visit_name(&visit.appt.key);
+            format!("take over {visit}: the pre-registration of booking {booking} covers it")
+        });
+        let mut lines: Vec<_> = self.registered.iter().copied().map(register_line).collect();
+        lines.extend(covered);
+        lines.extend(self.marks.iter().map(mark_line));
+        lines.extend(refusal_lines(&self.refusals.iter().collect::<Vec<_>>()));
+        lines
+    }
+
+    fn to_json(&self) -> Vec<Value> {
+        let of_visit = |action, visit: &Visit| to_json(action, &visit.appt, Some(visit.ends_at));
+        let registered = self.registered.iter();
+        let covered = self.covered.iter();
+        let marks = self.marks.iter();
+        registered
+            .map(|visit| of_visit("register", visit))
+            .chain(covered.map(|(visit, _)| of_visit("take over", visit)))
+            .chain(marks.map(|(action, appt)| to_json(action, appt, None)))
+            .chain(self.refusals.iter().map(refusal_to_json))
+            .collect()
+    }
 }
 
 /// What is done about a visit that PassagePoint expects, if LibCal withdraws it or lists it again.
