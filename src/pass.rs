@@ -120,16 +120,7 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         let (sender, receiver) = channel();
-        let mut unknown = Vec::new();
-        for person in people {
-            match self.cached_visitor(person) {
-                // They need not wait for Alma's rate limit.
-                Some(visitor) => {
-                    let _ = sender.send((person, visitor));
-                }
-                None => unknown.push(person),
-            }
-        }
+        let unknown = self.send_known(people, &sender);
         let max_workers = self.config.network.concurrency as usize;
         let queue = WorkQueue {
             next: AtomicUsize::new(0),
@@ -142,26 +133,17 @@ impl<'a> Pass<'a> {
                 let _ = self.passagepoint.ensure_token();
                 Ok(())
             });
-            let alma_workers = spawn_up_to(scope, unknown.len().min(max_workers), || {
+            let number = unknown.len().min(max_workers);
+            let (alma_workers, asked) = run_workers(scope, number, || {
                 let sender = sender.clone();
                 let (unknown, queue) = (&unknown, &queue);
                 move || self.run_alma_worker(unknown, queue, &sender)
             });
-            let asked = if alma_workers.is_empty() {
-                self.run_alma_worker(&unknown, &queue, &sender)
-            } else {
-                Ok(())
-            };
             // When the last thread that asks Alma ends, the channel closes, which ends the others.
             drop(sender);
-            let passagepoint_workers = spawn_up_to(scope, people.len().min(max_workers), || {
-                || self.run_passagepoint_worker(&queue)
-            });
-            let registered = if passagepoint_workers.is_empty() {
-                self.run_passagepoint_worker(&queue)
-            } else {
-                Ok(())
-            };
+            let number = people.len().min(max_workers);
+            let (passagepoint_workers, registered) =
+                run_workers(scope, number, || || self.run_passagepoint_worker(&queue));
             let threads = alma_workers.into_iter().chain(passagepoint_workers);
             let results = threads.map(|thread| match thread.join() {
                 Ok(result) => result,
@@ -170,6 +152,25 @@ impl<'a> Pass<'a> {
             let results: Vec<_> = results.chain([asked, registered]).collect();
             results.into_iter().collect()
         })
+    }
+
+    /// Hands on the people whose visitors are known, and returns the others: only these have to wait
+    /// for Alma's rate limit.
+    fn send_known<'p>(
+        &self,
+        people: &'p [Person],
+        sender: &Sender<ReadyPerson<'p>>,
+    ) -> Vec<&'p Person> {
+        let mut unknown = Vec::new();
+        for person in people {
+            match self.cached_visitor(person) {
+                Some(visitor) => {
+                    let _ = sender.send((person, visitor));
+                }
+                None => unknown.push(person),
+            }
+        }
+        unknown
     }
 
     /// Asks Alma about one person after the other, and hands on those whose visits can be registered.
@@ -269,15 +270,16 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Spawns so many threads for the same work, or as many as the system allows: they share the
-/// work, and if there are none the caller has to do it.
-fn spawn_up_to<'s, W: FnOnce() -> Result<()> + Send + 's>(
+/// Spawns so many threads that share the same work, or as many as the system allows. If there are
+/// none, does the work in this one, and returns the result.
+fn run_workers<'s, W: FnOnce() -> Result<()> + Send + 's>(
     scope: &'s Scope<'s, '_>,
     number: usize,
     work: impl Fn() -> W,
-) -> Vec<ScopedJoinHandle<'s, Result<()>>> {
-    let started = (0..number).map_while(|_| spawn(scope, work()));
-    started.collect()
+) -> (Vec<ScopedJoinHandle<'s, Result<()>>>, Result<()>) {
+    let threads: Vec<_> = (0..number).map_while(|_| spawn(scope, work())).collect();
+    let result = if threads.is_empty() { work()() } else { Ok(()) };
+    (threads, result)
 }
 
 fn spawn<'s>(

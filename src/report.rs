@@ -9,10 +9,11 @@ mod refusals;
 pub use outages::{Effect, Incident, OutageReport, outage_lines, track_outages};
 pub use refusals::refusal_lines;
 
+use crate::config::Location;
 use crate::fetch::Fetched;
 use crate::model::{Outage, Reason, State, Summary};
 use crate::pass::{Deferred, PassOutcome};
-use crate::plan::{Decision, Plan};
+use crate::plan::{Decision, Plan, PlannedVisit};
 
 /// The effects of the outages of a pass over so many locations.
 #[must_use]
@@ -22,56 +23,56 @@ pub fn incidents(
     plan: &Plan,
     outcome: &PassOutcome,
 ) -> Vec<Incident> {
-    let mut incidents = Vec::new();
-    let mut add = |outage: &Outage, effect, id: String| {
-        let outage = outage.clone();
-        incidents.push(Incident { outage, effect, id });
-    };
-    for (location, cause) in &fetched.failures {
-        let name = location.to_string();
-        // If no location can be read, LibCal itself is out.
-        let service = if fetched.failures.len() == locations {
-            "LibCal".to_owned()
-        } else {
-            format!("LibCal, {name}")
-        };
-        let cause = cause.clone();
-        add(&Outage { service, cause }, Effect::NotRead, name);
-    }
-    for Deferred { outage, appt, .. } in &outcome.waiting {
-        add(outage, Effect::Waits, appt.key.booking_id.to_string());
-    }
-    for Deferred { outage, appt, .. } in &outcome.in_doubt {
-        add(outage, Effect::InDoubt, appt.key.booking_id.to_string());
-    }
-    // Until one of them is tried again, it is not known whether the outage is over.
-    let postponed = plan.visits.iter();
-    for visit in postponed.filter(|visit| visit.decision == Decision::Postponed) {
-        if let Some(Reason::OutcomeUnknown(Some(cause))) = &visit.after.reason {
-            let outage = Outage::of("PassagePoint", cause.clone());
-            add(
-                &outage,
-                Effect::Waits,
-                visit.after.key.booking_id.to_string(),
-            );
-        }
-    }
+    let mut incidents = unread_lists(fetched, locations);
+    let waiting = outcome.waiting.iter();
+    incidents.extend(waiting.map(|visit| deferred_incident(visit, Effect::Waits)));
+    let in_doubt = outcome.in_doubt.iter();
+    incidents.extend(in_doubt.map(|visit| deferred_incident(visit, Effect::InDoubt)));
+    incidents.extend(plan.visits.iter().filter_map(postponed_incident));
     for (outage, users) in &outcome.served_from_cache {
-        for user in users {
-            add(outage, Effect::NotChecked, user.to_string());
-        }
+        let incident = |user| Incident::new(outage.clone(), Effect::NotChecked, user);
+        incidents.extend(users.iter().map(incident));
     }
     for outage in &outcome.others {
         // Another incident may report it already.
         if incidents.iter().all(|one| one.outage != *outage) {
-            incidents.push(Incident {
-                outage: outage.clone(),
-                effect: Effect::Nothing,
-                id: String::new(),
-            });
+            incidents.push(Incident::new(outage.clone(), Effect::Nothing, &""));
         }
     }
     incidents
+}
+
+/// The lists that were not read to their ends. If no location can be read, LibCal itself is out.
+fn unread_lists(fetched: &Fetched, locations: usize) -> Vec<Incident> {
+    let is_all = fetched.failures.len() == locations;
+    let failures = fetched.failures.iter();
+    let incident = |(location, cause): &(Location, String)| {
+        let service = if is_all {
+            "LibCal".to_owned()
+        } else {
+            format!("LibCal, {location}")
+        };
+        let cause = cause.clone();
+        Incident::new(Outage { service, cause }, Effect::NotRead, location)
+    };
+    failures.map(incident).collect()
+}
+
+fn deferred_incident(Deferred { outage, appt, .. }: &Deferred, effect: Effect) -> Incident {
+    Incident::new(outage.clone(), effect, &appt.key.booking_id)
+}
+
+/// Until a postponed visit is tried again, it is not known whether its outage is over.
+fn postponed_incident(visit: &PlannedVisit) -> Option<Incident> {
+    if visit.decision != Decision::Postponed {
+        return None;
+    }
+    let Some(Reason::OutcomeUnknown(Some(cause))) = &visit.after.reason else {
+        return None;
+    };
+    let outage = Outage::of("PassagePoint", cause.clone());
+    let booking = &visit.after.key.booking_id;
+    Some(Incident::new(outage, Effect::Waits, booking))
 }
 
 /// The pass in numbers, except for its duration.

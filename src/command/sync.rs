@@ -112,18 +112,7 @@ fn run_pass(
     let started = Instant::now();
     let now = clock::now();
     let agents = http::agents(&config.network)?;
-    let client = Client::new("LibCal", agents.clone(), &config.network);
-    let lists = ListFetcher {
-        libcal: &LibCal::new(client, &config.libcal),
-        date: args.date,
-        connections: config.network.concurrency as usize,
-    };
-    let mut fetched = lists.fetch(&config.libcal.locations);
-    let mut plan = make_plan(config, &fetched, &mut cache, args, now)?;
-    if plan.has_changes() && fetched.has_unconfirmed() {
-        lists.confirm(&mut fetched);
-        plan = make_plan(config, &fetched, &mut cache, args, now)?;
-    }
+    let (fetched, mut plan) = fetch_and_plan(config, agents.clone(), &mut cache, args, now)?;
     save_plan(&plan, &mut cache)?;
     let outages = cache.outages()?;
     let (outcome, finished) = carry_out(config, agents, &mut cache, &mut plan, &outages, args);
@@ -162,6 +151,29 @@ fn run_pass(
     } else {
         Exit::Done
     })
+}
+
+/// Fetches the lists and makes the plan; if it has anything new, only once the lists are confirmed.
+fn fetch_and_plan(
+    config: &Config,
+    agents: Agents,
+    cache: &mut Cache,
+    args: &Sync,
+    now: DateTime<Utc>,
+) -> Result<(Fetched, Plan)> {
+    let client = Client::new("LibCal", agents, &config.network);
+    let lists = ListFetcher {
+        libcal: &LibCal::new(client, &config.libcal),
+        date: args.date,
+        connections: config.network.concurrency as usize,
+    };
+    let mut fetched = lists.fetch(&config.libcal.locations);
+    let mut plan = make_plan(config, &fetched, cache, args, now)?;
+    if plan.has_changes() && fetched.has_unconfirmed() {
+        lists.confirm(&mut fetched);
+        plan = make_plan(config, &fetched, cache, args, now)?;
+    }
+    Ok((fetched, plan))
 }
 
 /// Makes the plan from the rows and from what the cache knows of them.

@@ -82,38 +82,45 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Registers one visit: the intent, the request, the outcome.
+    /// Records the intent to register the visit, if it is to be requested now: PassagePoint can be
+    /// asked, and no other pre-registration covers the visit.
+    fn record_intent(&self, visit: &Visit, visitor: &Registrant) -> Result<Option<Appt>> {
+        let others = self.cache().appts_of_visitor(&visitor.id)?;
+        if self.reuse_covering_prereg(visit, &others, &visitor.barcode)? {
+            return Ok(None);
+        }
+        if let Some(outage) = visitor.blocked_at(&visit.destination) {
+            self.defer(visit, outage, true);
+            return Ok(None);
+        }
+        if !self.may_be_tried(visit, &others) {
+            return Ok(None);
+        }
+        let passagepoint = &self.passagepoint;
+        let ready = passagepoint.ensure_token();
+        let ready = ready.and_then(|()| passagepoint.check_destination(&visit.destination));
+        if let Err(failure) = ready {
+            self.defer(visit, &Outage::of("PassagePoint", failure.cause), false);
+            return Ok(None);
+        }
+        let appt = visit.appt.clone();
+        let intent = appt.with_intent(visit.ends_at, &visitor.id, &visit.destination, now());
+        if !self.cache().replace_appt(&visit.appt, &intent)? {
+            self.postpone(visit, "was changed or pruned by another process");
+            return Ok(None);
+        }
+        Ok(Some(intent))
+    }
+
+    /// Registers one visit: the intent, the request, the outcome. A second time if PassagePoint
+    /// refused it for a visitor from the cache, and the person now has another.
     fn register_visit(
         &self,
         person: &Person,
         visit: &Visit,
         visitor: &mut Registrant,
     ) -> Result<()> {
-        loop {
-            let others = self.cache().appts_of_visitor(&visitor.id)?;
-            if self.reuse_covering_prereg(visit, &others, &visitor.barcode)? {
-                return Ok(());
-            }
-            if let Some(outage) = visitor.blocked_at(&visit.destination) {
-                self.defer(visit, outage, true);
-                return Ok(());
-            }
-            if !self.may_be_tried(visit, &others) {
-                return Ok(());
-            }
-            let passagepoint = &self.passagepoint;
-            let ready = passagepoint.ensure_token();
-            let ready = ready.and_then(|()| passagepoint.check_destination(&visit.destination));
-            if let Err(failure) = ready {
-                self.defer(visit, &Outage::of("PassagePoint", failure.cause), false);
-                return Ok(());
-            }
-            let appt = visit.appt.clone();
-            let intent = appt.with_intent(visit.ends_at, &visitor.id, &visit.destination, now());
-            if !self.cache().replace_appt(&visit.appt, &intent)? {
-                self.postpone(visit, "was changed or pruned by another process");
-                return Ok(());
-            }
+        while let Some(intent) = self.record_intent(visit, visitor)? {
             match self.create_prereg(visit, &visitor.id) {
                 Ok(Answer::Id(id)) => {
                     return self.record_registered(visit, intent.registered(id, now()));
@@ -144,6 +151,7 @@ impl Pass<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Leaves a visit to the next pass, as it is.

@@ -33,6 +33,14 @@ pub struct Incident {
     pub id: String,
 }
 
+impl Incident {
+    /// What an outage led to for that location, booking or user.
+    pub(super) fn new(outage: Outage, effect: Effect, id: &impl ToString) -> Self {
+        let id = id.to_string();
+        Self { outage, effect, id }
+    }
+}
+
 /// What to report about outages, and what to save.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct OutageReport {
