@@ -278,11 +278,11 @@ mod tests {
         for (section, keys) in sections.filter(|(name, _)| *name != "LibCal.locations") {
             let lines: Vec<_> = keys.iter().map(|key| format!("  {key}: !tag x")).collect();
             let text = lines.join("\n");
-            let told = read(&format!("{section}:\n{text}")).unwrap_err().join("\n");
+            let message = read(&format!("{section}:\n{text}")).unwrap_err().join("\n");
             for key in *keys {
                 assert!(
-                    told.contains(&format!(": {section}.{key}: ")),
-                    "{key}: {told}"
+                    message.contains(&format!(": {section}.{key}: ")),
+                    "{key}: {message}"
                 );
             }
         }

@@ -85,8 +85,8 @@ pub enum Decision {
     },
     /// Nothing until a person has checked: it was given up in doubt.
     GivenUp,
-    /// Nothing for now: it is in doubt, and PassagePoint answered with a 5xx too often, or nobody can
-    /// be told that it may be registered twice.
+    /// Nothing for now: it is in doubt, and PassagePoint answered with a 5xx too often, or the
+    /// warning that it may be registered twice can reach nobody.
     Postponed,
     /// Nothing but to tell a person that its pre-registration serves another booking.
     ServesAnother,

@@ -56,7 +56,7 @@ pub(super) fn run(cli: &Cli, args: &Sync) -> Result<Exit> {
     };
     let mut cache = Cache::open_or_create(path)?;
     let (is_lost, was_logged) = report_loss(&cache, path, lock.last_pass())?;
-    // If nobody could be told, the next pass reports it.
+    // If the report reached nobody, the next pass makes it.
     let was_logged = was_logged || !is_lost;
     let number = 1 + lock
         .last_pass()

@@ -243,7 +243,7 @@ fn add_old_appts(sandbox: &Sandbox) {
         .expect("the cache can be filled");
 }
 
-/// What bookings cost the program itself: first passes over services that answer at once, whose pace is no matter.
+/// What bookings cost the program itself: first passes over services that answer at once.
 pub fn many_bookings(table: &mut Table) {
     let first_pass = |people| {
         let sandbox = sandbox(10_000);

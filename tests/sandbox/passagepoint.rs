@@ -29,7 +29,7 @@ pub fn answer(world: &mut World, seen: &ReceivedRequest) -> Answer {
         .unwrap_or_else(|answer| answer)
 }
 
-/// The answer to do, or the one to be turned away with.
+/// The answer to a request that is granted, or to one that is rejected.
 type Outcome = Result<Answer, Answer>;
 
 fn login(world: &mut World, seen: &ReceivedRequest) -> Outcome {

@@ -14,7 +14,7 @@ pub struct World {
     pub now: i64,
     /// What was wrong with the requests so far.
     pub complaints: Vec<String>,
-    /// How wrong credentials and dead tokens are turned away by LibCal and PassagePoint.
+    /// How LibCal and PassagePoint reject wrong credentials and expired tokens.
     pub denial: Denial,
     tokens: Vec<Token>,
 
@@ -71,7 +71,7 @@ pub struct World {
     next_id: i64,
 }
 
-/// How credentials are turned away.
+/// How credentials are rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
     /// With status 400 or 401.

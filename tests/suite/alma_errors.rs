@@ -58,7 +58,7 @@ fn refusal_after_outage(sandbox: &Sandbox, over: &str, says: &[&str]) {
     assert_eq!(asked, 0, "a refusal is remembered: {said:?}");
 }
 
-/// The ways in which a key is turned away.
+/// The ways in which a key is rejected.
 const REJECTIONS: [(u16, &str); 5] = [
     (400, "UNAUTHORIZED"),
     (403, "UNAUTHORIZED"),

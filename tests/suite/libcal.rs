@@ -59,7 +59,7 @@ fn credentials_that_libcal_rejects_are_named_and_nobody_else_is_asked() {
         sandbox.world().denial = denial;
         let first = sandbox.sync();
         assert_eq!((first.code, first.stderr.as_str()), (1, ""));
-        // The second pass in a row that is turned away says so.
+        // The second pass in a row that is rejected says so.
         let said = sync_needing_attention(&sandbox);
         let keys = ["LibCal.client_id", "LibCal.client_secret"];
         assert_says(&said, &keys);

@@ -95,7 +95,7 @@ fn a_login_that_is_rejected_leaves_no_intent_of_a_known_user_either() {
         let says = ["PassagePoint.username", "PassagePoint.password", "cs_2"];
         let first = sandbox.sync();
         assert_eq!((first.code, first.stderr.as_str()), (1, ""), "{denial:?}");
-        // The second pass in a row that is turned away says so.
+        // The second pass in a row that is rejected says so.
         assert_says(&sync_needing_attention(&sandbox), &says);
         assert_outage(&sandbox, &says);
         assert_eq!(intents(&sandbox), 0, "{denial:?}");

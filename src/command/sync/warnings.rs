@@ -19,7 +19,7 @@ use crate::plan::{Plan, Refusal, RegisterReason};
 use crate::report::{incidents, outage_lines, refusal_lines, track_outages};
 
 /// Warns of visits that may be registered twice. The warning comes before the request, because
-/// this run may be killed; where nobody can be told, the visits stay as they are.
+/// this run may be killed; where it can reach nobody, the visits stay as they are.
 pub(super) fn warn_of_possible_duplicates(plan: &mut Plan) {
     let visits = plan.people.iter().flat_map(|person| &person.visits);
     let doubtful: Vec<_> = visits
@@ -99,7 +99,7 @@ pub(super) fn report_refusals(
     for line in refusal_lines(&waiting) {
         log::info!("still needs attention: {line}");
     }
-    // With -q or on a full disk nobody is told.
+    // With -q or on a full disk the report reaches nobody.
     let lines = refusal_lines(&due);
     if try_log(|| lines.iter().for_each(|line| log::warn!("{line}"))) {
         let (mut users, mut visits) = (Vec::new(), Vec::new());
