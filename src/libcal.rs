@@ -152,6 +152,36 @@ impl<'a> LibCal<'a> {
         date: Option<NaiveDate>,
         page: usize,
     ) -> Result<Response, Failure> {
+        let ask = |token: &str| {
+            let request = self.page_request(location, date, page);
+            let bearer = format!("Bearer {token}");
+            self.client.send(&request.header("Authorization", bearer))
+        };
+        let response = self
+            .tokens
+            .with_token(|| self.login(), is_token_expired, ask)?;
+        if response.status == 401 {
+            // Perhaps we have no access to this location alone.
+            return Err(Failure::not_processed(format!(
+                "LibCal rejected a new token (401 Unauthorized): check that {TOKEN_KEY} and {BOOKINGS_KEY} belong to the same system"
+            )));
+        }
+        if response.is_success() && is_list(&response) {
+            return Ok(response);
+        }
+        Err(Failure::not_processed(format!(
+            "LibCal did not return the bookings ({}): {}",
+            describe_response(&response),
+            what_to_check(&response)
+        )))
+    }
+
+    fn page_request(
+        &self,
+        location: LocationId,
+        date: Option<NaiveDate>,
+        page: usize,
+    ) -> Request<'static> {
         let (lid, limit, page) = (
             location.to_string(),
             PAGE_SIZE.to_string(),
@@ -171,32 +201,10 @@ impl<'a> LibCal<'a> {
         if let Some(date) = &date {
             query.push(("date", date));
         }
-        let ask = |token: &str| {
-            let request =
-                Request::get(self.config.bookings_endpt.as_str().to_owned(), BOOKINGS_KEY)
-                    .query(&query)
-                    .max_body_mib(MAX_PAGE_MIB)
-                    .about(location.to_string())
-                    .header("Authorization", format!("Bearer {token}"));
-            self.client.send(&request)
-        };
-        let response = self
-            .tokens
-            .with_token(|| self.login(), is_token_expired, ask)?;
-        if response.status == 401 {
-            // Perhaps we have no access to this location alone.
-            return Err(Failure::not_processed(format!(
-                "LibCal rejected a new token (401 Unauthorized): check that {TOKEN_KEY} and {BOOKINGS_KEY} belong to the same system"
-            )));
-        }
-        if response.is_success() && is_list(&response) {
-            return Ok(response);
-        }
-        Err(Failure::not_processed(format!(
-            "LibCal did not return the bookings ({}): {}",
-            describe_response(&response),
-            what_to_check(&response)
-        )))
+        Request::get(self.config.bookings_endpt.as_str().to_owned(), BOOKINGS_KEY)
+            .query(&query)
+            .max_body_mib(MAX_PAGE_MIB)
+            .about(lid)
     }
 
     /// Gets a token: `POST {credentials_endpt}`.

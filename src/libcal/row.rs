@@ -96,7 +96,17 @@ pub(super) fn parse_row(
     let fields = serde_json::from_str(raw).ok();
     let fields = fields.or_else(|| readable_fields(raw));
     let id = RowId::of(raw, fields.as_ref());
-    (id, parse_fields(fields, location, question))
+    let row = match &fields {
+        Some(fields) => parse_fields(fields, location, question),
+        None => Err(UnreadableRow {
+            booking_id: BookingId(format!("a row of location {location}")),
+            lid: location,
+            what: "not a JSON object".into(),
+            status: None,
+            cancelled: false,
+        }),
+    };
+    (id, row)
 }
 
 /// The fields of a row of which some cannot be read, such as a number beyond all bounds or half a
@@ -113,29 +123,20 @@ fn readable_fields(raw: &str) -> Option<Map<String, Value>> {
 }
 
 fn parse_fields(
-    fields: Option<Map<String, Value>>,
+    fields: &Map<String, Value>,
     location: LocationId,
     question: Question<'_>,
 ) -> Result<Row, UnreadableRow> {
-    let Some(fields) = fields else {
-        return Err(UnreadableRow {
-            booking_id: BookingId(format!("a row of location {location}")),
-            lid: location,
-            what: "not a JSON object".into(),
-            status: None,
-            cancelled: false,
-        });
-    };
-    let status = text(&fields, "status");
+    let status = text(fields, "status");
     let cancelled = fields.get("cancelled").is_some_and(is_set);
     let unreadable = |what: &str| UnreadableRow {
-        booking_id: subject(&fields, location),
+        booking_id: subject(fields, location),
         lid: location,
         what: what.into(),
         status: status.clone().filter(|status| !is_long(status)),
         cancelled,
     };
-    let booking_id = text(&fields, "bookId").ok_or_else(|| unreadable("no bookId"));
+    let booking_id = text(fields, "bookId").ok_or_else(|| unreadable("no bookId"));
     // Both are stored and printed.
     if booking_id.as_deref().is_ok_and(is_long) {
         return Err(unreadable("bookId is longer than 255 characters"));
@@ -143,15 +144,14 @@ fn parse_fields(
     if status.as_deref().is_some_and(is_long) {
         return Err(unreadable("status is longer than 255 characters"));
     }
-    let starts_at =
-        time(&fields, "fromDate").ok_or_else(|| unreadable("fromDate is not a time"))?;
-    let ends_at = time(&fields, "toDate").ok_or_else(|| unreadable("toDate is not a time"))?;
+    let starts_at = time(fields, "fromDate").ok_or_else(|| unreadable("fromDate is not a time"))?;
+    let ends_at = time(fields, "toDate").ok_or_else(|| unreadable("toDate is not a time"))?;
     if ends_at <= starts_at {
         return Err(unreadable("toDate is not after fromDate"));
     }
     Ok(Row {
         booking_id: BookingId(booking_id?),
-        lid: match text(&fields, "lid") {
+        lid: match text(fields, "lid") {
             None => location,
             Some(lid) => LocationId(lid.parse().map_err(|_| unreadable("lid is not a number"))?),
         },
@@ -159,10 +159,10 @@ fn parse_fields(
         ends_at: ends_at.to_utc(),
         offset: *starts_at.offset(),
         cancelled,
-        first_name: visible_text(&fields, "firstName"),
-        last_name: visible_text(&fields, "lastName"),
-        email: visible_text(&fields, "email"),
-        primary_id: primary_id(&fields, question),
+        first_name: visible_text(fields, "firstName"),
+        last_name: visible_text(fields, "lastName"),
+        email: visible_text(fields, "email"),
+        primary_id: primary_id(fields, question),
         status: status.clone().ok_or_else(|| unreadable("no status"))?,
     })
 }
