@@ -8,6 +8,7 @@ pub use response::User;
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::clock::local_now;
 use crate::config::{self, Network, Secret};
@@ -21,6 +22,9 @@ use response::{ErrorKind, ParsedUser, error_kind, parse_user};
 
 /// The header with the number of requests that are left for the day.
 const REQUESTS_LEFT: &str = "X-Exl-Api-Remaining";
+/// After so many responses in a row that deny access, perhaps because of the ID alone, it is the key;
+/// the circuit breaker waits for as many 5xx.
+const MAX_REJECTIONS: u32 = 12;
 /// The key of the configuration that is the address.
 const USERS_KEY: &str = "Alma.users_endpt";
 
@@ -35,8 +39,27 @@ struct Zone<'a> {
     client: Client,
     key: &'a Secret,
     rate_limiter: RateLimiter,
-    /// Why the key cannot be used for the rest of the run, once that is known.
+    /// Why the key was rejected, if it was.
     rejected: OnceLock<Outage>,
+    /// How many rejections there were in a row; from [`MAX_REJECTIONS`] on, the key is not used for
+    /// the rest of the run.
+    rejections: AtomicU32,
+}
+
+impl Zone<'_> {
+    /// Counts what denies access; where Alma itself rejects the key, that is enough.
+    fn count_rejections(&self, kind: Option<ErrorKind>) {
+        let count = |so_far: u32| match kind {
+            _ if so_far >= MAX_REJECTIONS => so_far,
+            Some(ErrorKind::KeyRejected | ErrorKind::DailyThreshold) => MAX_REJECTIONS,
+            Some(ErrorKind::AccessDenied) => so_far + 1,
+            _ => 0,
+        };
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self
+            .rejections
+            .fetch_update(set, fetch, |so_far| Some(count(so_far)));
+    }
 }
 
 /// What Alma says of an ID.
@@ -76,6 +99,7 @@ impl<'a> Alma<'a> {
             key,
             rate_limiter: RateLimiter::new(config.requests_per_second),
             rejected: OnceLock::new(),
+            rejections: AtomicU32::new(0),
         };
         Self {
             config,
@@ -159,7 +183,8 @@ impl<'a> Alma<'a> {
     /// Asks one institution zone for a user, unless its key was rejected.
     fn request(&self, position: usize, id: &str) -> Result<Response, NoAnswer> {
         let zone = &self.zones[position];
-        if let Some(outage) = zone.rejected.get() {
+        let is_closed = zone.rejections.load(Ordering::Relaxed) >= MAX_REJECTIONS;
+        if let Some(outage) = zone.rejected.get().filter(|_| is_closed) {
             return Err(NoAnswer {
                 outage: outage.clone(),
                 was_tried: false,
@@ -191,7 +216,9 @@ impl<'a> Alma<'a> {
                 was_tried: true,
             })
         };
-        match error_kind(response) {
+        let kind = error_kind(response);
+        self.zones[position].count_rejections(kind);
+        match kind {
             Some(ErrorKind::NotFound) => ZoneAnswer::NotFound,
             Some(ErrorKind::DailyThreshold) => self.reject(
                 position,
@@ -200,7 +227,7 @@ impl<'a> Alma<'a> {
                     key_name(position)
                 ),
             ),
-            Some(ErrorKind::KeyRejected) => self.reject(
+            Some(ErrorKind::KeyRejected | ErrorKind::AccessDenied) => self.reject(
                 position,
                 format!(
                     "Alma rejected {} ({}): check Alma.apikeys",
@@ -235,10 +262,8 @@ impl<'a> Alma<'a> {
 /// worth a retry.
 fn classify(response: &Response) -> Disposition {
     match error_kind(response) {
-        Some(ErrorKind::NotFound | ErrorKind::DailyThreshold | ErrorKind::KeyRejected) => {
-            Disposition::Answer
-        }
         Some(ErrorKind::Other) | None => classify_by_status(response),
+        Some(_) => Disposition::Answer,
     }
 }
 

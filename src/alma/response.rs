@@ -28,6 +28,8 @@ pub(super) enum ErrorKind {
     NotFound,
     /// The key is not accepted.
     KeyRejected,
+    /// Access is denied, but not in Alma's words: perhaps a firewall before it rejects the ID.
+    AccessDenied,
     /// The day's requests are used up.
     DailyThreshold,
     /// Any other error, the threshold for one second among them.
@@ -48,10 +50,15 @@ pub(super) fn error_kind(response: &Response) -> Option<ErrorKind> {
     if has(&["DAILY_THRESHOLD"]) {
         return Some(ErrorKind::DailyThreshold);
     }
-    if has(&["UNAUTHORIZED", "FORBIDDEN"]) || matches!(response.status, 401 | 403) {
+    if has(&["UNAUTHORIZED", "FORBIDDEN"]) {
         return Some(ErrorKind::KeyRejected);
     }
-    Some(ErrorKind::Other)
+    Some(match response.status {
+        401 => ErrorKind::KeyRejected,
+        403 if has(&["INVALID_REQUEST"]) => ErrorKind::KeyRejected,
+        403 => ErrorKind::AccessDenied,
+        _ => ErrorKind::Other,
+    })
 }
 
 /// All error codes of a response, be it JSON, XML or text.

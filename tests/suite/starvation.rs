@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::sandbox::{Booking, Fault, ReceivedRequest, Sandbox, Service, User};
 use crate::support::{
-    age_by_an_hour, count_rows, good_sync, sql, sync_after_outage, sync_during_outage,
+    age_by_an_hour, count_rows, good_sync, sandbox_with_people, sql, sync_after_outage,
+    sync_during_outage,
 };
 
 /// So many people with a booking each at this location, from so many minutes on; their IDs begin with this.
@@ -276,4 +277,15 @@ fn a_kill_puts_neither_the_visit_nor_others_of_its_destination_behind() {
     let order = sandbox.world().in_order().split_off(made);
     let order: Vec<_> = order.iter().map(|one| one.barcode.as_str()).collect();
     assert_eq!(order, ["BCA000", "BCB000", "BCC000"]);
+}
+
+#[test]
+fn ids_that_make_alma_deny_access_keep_nobody_else_out() {
+    let sandbox = sandbox_with_people(12).config("Network.concurrency", "1");
+    let is_odd =
+        |seen: &ReceivedRequest| (1..=7).any(|n| seen.path.ends_with(&format!("G1000000{n}")));
+    let fault = Fault::on(Service::Alma).when(is_odd);
+    sandbox.fault(fault.answer(403, "text/html", "<html>Forbidden</html>"));
+    sync_during_outage(&sandbox);
+    assert_eq!(sandbox.expected().len(), 5);
 }
