@@ -107,4 +107,13 @@ mod tests {
             assert_eq!(message.lines().count(), 1, "{message}");
         }
     }
+
+    #[test]
+    fn only_an_error_about_a_value_blames_one() {
+        let message = |error: &rusqlite::Error| error_message(Path::new("cache.db"), error);
+        let value = rusqlite::Error::IntegralValueOutOfRange(0, -1);
+        assert!(message(&value).contains("has a value in it"));
+        let other = message(&rusqlite::Error::InvalidQuery);
+        assert!(other.contains("cannot be used"), "{other}");
+    }
 }
