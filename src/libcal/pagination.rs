@@ -140,7 +140,7 @@ impl PagedList {
         }
         if self.requested == self.received && self.requested == self.batch_end {
             let ahead = match self.processed {
-                0 | 1 => 2 * self.processed,
+                0 | 1 => 2,
                 full => 2 * (full + 1),
             };
             self.batch_end = ahead.min(self.batch_end + MAX_BATCH).min(MAX_PAGES);
@@ -342,6 +342,14 @@ mod tests {
         list.add(1, Ok(page(0..100)));
         list.add(2, Ok(page(100..200)));
         assert!(request_all(&mut list).is_empty());
+
+        // Nor of those that the batch has left, though pages before the failed one are missing.
+        let mut list = PagedList::new(6);
+        for number in 1..=4 {
+            assert_eq!(list.request_next(), number);
+        }
+        list.add(4, Err("no".into()));
+        assert_eq!(list.requested_if_ready(), None);
     }
 
     #[test]

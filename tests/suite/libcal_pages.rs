@@ -40,11 +40,13 @@ fn pages(sandbox: &Sandbox) -> Vec<u32> {
     pages
 }
 
-/// The pages that are asked for when there is nothing new, sorted.
+/// The pages that are asked for when there is nothing new, sorted: each once.
 fn pages_of_a_quiet_pass(sandbox: &Sandbox) -> Vec<u32> {
     sandbox.forget_requests();
     good_sync(sandbox);
-    pages(sandbox)
+    let pages = pages(sandbox);
+    assert!(pages.is_sorted_by(|a, b| a < b), "{pages:?}");
+    pages
 }
 
 fn page(number: &'static str) -> Fault {
