@@ -185,6 +185,7 @@ fn reason_text(appt: &Appt, now: DateTime<Utc>) -> Option<String> {
     let then = match reason {
         _ if !is_tried || appt.is_over(now) => "",
         Reason::NotReached => "; the next pass registers it",
+        _ if appt.is_tried_hourly() => "; tried again once an hour",
         _ => "; the next pass tries again",
     };
     Some(format!("{reason}{then}"))

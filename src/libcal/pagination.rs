@@ -385,4 +385,15 @@ mod tests {
             list.add(number, Ok(large));
         }
     }
+
+    #[test]
+    fn a_list_of_more_rows_than_any_location_has_is_given_up() {
+        let mut list = PagedList::new(2);
+        request_all(&mut list);
+        list.add(1, Ok(page(0..MAX_ROWS / 2)));
+        list.add(2, Ok(page(MAX_ROWS / 2..MAX_ROWS)));
+        assert!(list.is_done());
+        let failure = list.finish().failure.unwrap_or_default();
+        assert!(failure.contains("within 100000 rows"), "{failure}");
+    }
 }

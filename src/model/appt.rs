@@ -4,7 +4,9 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{BookingId, LastReport, LocationId, PreregId, PrimaryId, Reason, VisitorId};
+use super::{
+    BookingId, LastReport, LocationId, MAX_ATTEMPTS, PreregId, PrimaryId, Reason, VisitorId,
+};
 
 /// What makes two rows the same visit.
 ///
@@ -148,6 +150,13 @@ impl Appt {
     #[must_use]
     pub fn has_intent(&self) -> bool {
         self.asked_ends_at.is_some()
+    }
+
+    /// Whether it failed so often that each further attempt waits for an hour: PassagePoint may have
+    /// registered it with each one.
+    #[must_use]
+    pub fn is_tried_hourly(&self) -> bool {
+        self.has_intent() && self.failures >= MAX_ATTEMPTS
     }
 
     /// Whether PassagePoint expects the person, or may expect them.

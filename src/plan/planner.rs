@@ -115,9 +115,7 @@ impl Planner<'_> {
             let appt = appt.with_state(State::InDoubt, Some(Reason::GivenUp), now);
             return (appt, Decision::GivenUp);
         }
-        // PassagePoint may have registered it with each attempt.
-        let is_repeated = appt.has_intent() && appt.failures >= MAX_ATTEMPTS;
-        if is_repeated && !has_elapsed(appt.changed_at, now, REFUSAL_RETRY_INTERVAL) {
+        if appt.is_tried_hourly() && !has_elapsed(appt.changed_at, now, REFUSAL_RETRY_INTERVAL) {
             return (appt, Decision::Postponed);
         }
         if let Some(lid) = appt.key.lid

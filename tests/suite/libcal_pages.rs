@@ -287,6 +287,13 @@ fn a_system_that_gives_shorter_pages_than_asked_for_is_read_to_the_end() {
 }
 
 #[test]
+fn a_list_of_one_page_is_read_once_whatever_is_new_in_it() {
+    let sandbox = one_place().booking(of_pat("cs_1"));
+    good_sync(&sandbox);
+    assert_eq!(pages(&sandbox), [1]);
+}
+
+#[test]
 fn an_empty_list_is_a_quiet_day() {
     let sandbox = one_place();
     assert_eq!(rows_read(&sandbox), 0);

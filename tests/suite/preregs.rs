@@ -165,6 +165,8 @@ fn a_5xx_for_a_prereg_is_not_retried_and_not_counted_and_after_three_in_a_row_tr
                 pass
             );
         }
+        let shown = sandbox.run(&["status"]).stdout;
+        assert_says(&shown, &["; tried again once an hour"]);
         for hour in 1..=2 {
             for _ in 0..2 {
                 let said = sync_during_outage(&sandbox);

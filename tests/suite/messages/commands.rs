@@ -87,6 +87,11 @@ const CASES: &[Case] = &[
             sandbox.run(&["status"])
         },
     ),
+    (&["in doubt", "tried again once an hour"], || {
+        let sandbox = sandbox_in_doubt();
+        sql(&sandbox, "UPDATE appts SET failures = 3");
+        sandbox.run(&["status"])
+    }),
     (
         &[
             "cs_1 of G10000001: cancelled",
