@@ -11,7 +11,7 @@ pub use refusals::refusal_lines;
 
 use crate::config::Location;
 use crate::fetch::Fetched;
-use crate::model::{Outage, Reason, State, Summary};
+use crate::model::{Appt, Outage, Reason, State, Summary};
 use crate::pass::{Deferred, PassOutcome};
 use crate::plan::{Decision, Plan, PlannedVisit};
 
@@ -24,10 +24,13 @@ pub fn incidents(
     outcome: &PassOutcome,
 ) -> Vec<Incident> {
     let mut incidents = unread_lists(fetched, locations);
-    let waiting = outcome.waiting.iter();
-    incidents.extend(waiting.map(|visit| deferred_incident(visit, Effect::Waits)));
-    let in_doubt = outcome.in_doubt.iter();
-    incidents.extend(in_doubt.map(|visit| deferred_incident(visit, Effect::InDoubt)));
+    for Deferred { outage, appt, .. } in &outcome.waiting {
+        let id = &appt.key.booking_id;
+        incidents.push(Incident::new(outage.clone(), Effect::Waits, id));
+    }
+    for Deferred { outage, appt, .. } in &outcome.in_doubt {
+        incidents.push(doubt_incident(outage.clone(), appt));
+    }
     incidents.extend(plan.visits.iter().filter_map(postponed_incident));
     for (outage, users) in &outcome.served_from_cache {
         let incident = |user| Incident::new(outage.clone(), Effect::NotChecked, user);
@@ -58,8 +61,14 @@ fn unread_lists(fetched: &Fetched, locations: usize) -> Vec<Incident> {
     failures.map(incident).collect()
 }
 
-fn deferred_incident(Deferred { outage, appt, .. }: &Deferred, effect: Effect) -> Incident {
-    Incident::new(outage.clone(), effect, &appt.key.booking_id)
+/// An outage left a visit in doubt.
+fn doubt_incident(outage: Outage, appt: &Appt) -> Incident {
+    let effect = if appt.is_tried_hourly() {
+        Effect::TriedHourly
+    } else {
+        Effect::InDoubt
+    };
+    Incident::new(outage, effect, &appt.key.booking_id)
 }
 
 /// Until a postponed visit is tried again, it is not known whether its outage is over.
@@ -71,8 +80,7 @@ fn postponed_incident(visit: &PlannedVisit) -> Option<Incident> {
         return None;
     };
     let outage = Outage::of("PassagePoint", cause.clone());
-    let booking = &visit.after.key.booking_id;
-    Some(Incident::new(outage, Effect::Waits, booking))
+    Some(doubt_incident(outage, &visit.after))
 }
 
 /// The pass in numbers, except for its duration.

@@ -16,6 +16,8 @@ pub enum Effect {
     Waits,
     /// It is not known whether a visit was registered.
     InDoubt,
+    /// That is not known of a visit that failed so often that it is tried once an hour.
+    TriedHourly,
     /// A known user could not be checked.
     NotChecked,
     /// Nobody waits for it.
@@ -176,6 +178,11 @@ fn outage_line(effect: Effect, cause: &str, group: &Group) -> String {
         Effect::InDoubt => {
             format!(
                 "{cause}; {visits} may or may not be registered; the next pass tries again ({bookings} {named})"
+            )
+        }
+        Effect::TriedHourly => {
+            format!(
+                "{cause}; {visits} may or may not be registered; tried again once an hour ({bookings} {named})"
             )
         }
         Effect::NotChecked => format!(

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use super::{Case, Part};
+use super::{Case, Part, pass};
 use crate::day::set_up_small_day;
 use crate::sandbox::{Fault, Run, Sandbox, Service};
 use crate::support::{of_ada, one_person, sandbox_in_doubt, with_ada};
@@ -195,10 +195,6 @@ const CASES: &[Case] = &[
         sandbox.run(&["lookup-appt", "cs_1"])
     }),
 ];
-
-fn pass(sandbox: &Sandbox) -> Run {
-    sandbox.run(&["-v", "sync"])
-}
 
 fn dry_run(sandbox: &Sandbox) -> Run {
     sandbox.run(&["-v", "sync", "--dry-run"])

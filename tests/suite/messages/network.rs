@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use super::services::{alone, answered, met, pass};
-use super::{Case, Part};
+use super::services::{alone, answered, met};
+use super::{Case, Part, pass};
 use crate::sandbox::{CertificateAuthority, Fault, Run, Sandbox, Service};
 
 pub static PART: Part = Part {

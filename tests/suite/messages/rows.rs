@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, Part};
+use super::services;
+use super::{Case, Part, pass};
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{create_python_cache, of_ada, one_person, with_ada};
 
@@ -226,10 +227,6 @@ const CASES: &[Case] = &[
     }),
 ];
 
-fn pass(sandbox: &Sandbox) -> Run {
-    sandbox.run(&["-v", "sync"])
-}
-
 /// A pass over a booking whose row has this value in that field.
 fn row(field: &str, value: &Value) -> Run {
     pass(
@@ -259,10 +256,7 @@ fn user(field: &str, value: Value) -> Run {
 
 /// A pass in which PassagePoint answers all such requests in one way.
 fn answered(path: &str, status: u16, body: &str) -> Run {
-    let sandbox = one_person();
-    let fault = Fault::on(Service::PassagePoint).path(path);
-    sandbox.fault(fault.answer(status, "application/json", body));
-    pass(&sandbox)
+    services::answered(Service::PassagePoint, path, status, body)
 }
 
 fn cancel(sandbox: &Sandbox) {

@@ -1,9 +1,9 @@
 //! What is said of LibCal, Alma and PassagePoint when they fail, and what that kept from being done.
 
-use super::{Case, Part};
+use super::{Case, Part, pass};
 use crate::libcal_pages::{at_page, three_pages};
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{of_ada, one_person};
+use crate::support::{of_ada, one_person, sandbox_in_doubt, sql};
 
 pub static PART: Part = Part {
     sources: &["alma", "fetch", "libcal", "passagepoint", "report"],
@@ -200,6 +200,14 @@ const CASES: &[Case] = &[
         ],
         || answered(Service::PassagePoint, "createPreReg", 200, "{}"),
     ),
+    (
+        &["1 visit may or may not be registered; tried again once an hour (booking cs_1)"],
+        || {
+            let sandbox = sandbox_in_doubt();
+            sql(&sandbox, "UPDATE appts SET failures = 3");
+            pass(&sandbox)
+        },
+    ),
     // What an outage leads to, and its end.
     (&["1 visit waits for the next pass (booking cs_1)"], || {
         answered(Service::Alma, "", 500, "")
@@ -256,11 +264,7 @@ pub fn alone() -> Sandbox {
     one_person().config("Network.tries", "1")
 }
 
-/// A pass that tells all.
-pub fn pass(sandbox: &Sandbox) -> Run {
-    sandbox.run(&["-v", "sync"])
-}
-
+/// A pass that meets that fault.
 pub fn met(fault: Fault) -> Run {
     let sandbox = alone();
     sandbox.fault(fault);
