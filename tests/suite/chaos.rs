@@ -3,12 +3,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::thread;
 use std::time::Duration;
 
 use crate::day::{end_well, set_up_small_day};
 use crate::sandbox::{Fault, ReceivedRequest, Sandbox};
-use crate::support::age_by_an_hour;
+use crate::support::{age_by_an_hour, in_parallel};
 
 /// How many requests in a hundred go wrong.
 const PERCENT: u64 = 30;
@@ -81,9 +80,6 @@ fn random_faults(seed: u64) {
 
 #[test]
 fn after_a_storm_every_visit_stands_and_each_that_may_be_doubled_was_named() {
-    thread::scope(|scope| {
-        for first in 0..4 {
-            scope.spawn(move || (first..24).step_by(4).for_each(random_faults));
-        }
-    });
+    let seeds: Vec<_> = (0..24).collect();
+    in_parallel(8, &seeds, |seed| random_faults(*seed));
 }

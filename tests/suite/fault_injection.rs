@@ -1,11 +1,11 @@
 //! Fault injection: each request of a pass fails in each way, and the passes after it reach the state that a clean pass
 //! reaches.
 
-use std::thread;
 use std::time::Duration;
 
 use crate::day::{end_well, set_up_small_day, steps_of_a_clean_pass};
 use crate::sandbox::{Fault, Run, Sandbox};
+use crate::support::in_parallel;
 
 /// Runs a pass in which just one request meets the fault, for each request, and then clean ones. Gives how many
 /// pre-registrations came to be there that need not be, over all of them.
@@ -18,7 +18,7 @@ fn break_each_request(fault: impl Fn(Fault) -> Fault + Sync) -> usize {
 
 /// The same, with `prepare` to say what goes wrong the n-th time. Several run side by side.
 fn for_each(number: usize, prepare: impl Fn(&Sandbox, usize) + Sync) -> usize {
-    let try_at = |n: usize| {
+    let try_at = |&n: &usize| {
         let sandbox = set_up_small_day();
         prepare(&sandbox, n);
         // All that it may ever say, so that the end tells whether a secret was in it.
@@ -27,18 +27,8 @@ fn for_each(number: usize, prepare: impl Fn(&Sandbox, usize) + Sync) -> usize {
         let run = Run::of(pass);
         end_well(&sandbox, vec![run], &format!("request {n}"))
     };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..3)
-            .map(|first| {
-                let try_at = &try_at;
-                scope.spawn(move || (1 + first..=number).step_by(3).map(try_at).sum::<usize>())
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("every request, the end is the same"))
-            .sum()
-    })
+    let requests: Vec<_> = (1..=number).collect();
+    in_parallel(6, &requests, try_at).into_iter().sum()
 }
 
 #[test]

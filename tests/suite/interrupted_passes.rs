@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::sandbox::{Booking, DEADLINE, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    add_people, assert_no_complaints, assert_says, count_rows, good_sync, of_ada, one_person,
-    sandbox_with_people, single_json, state_of, sync_during_outage, sync_needing_attention,
-    with_ada,
+    add_people, assert_no_complaints, assert_says, count_rows, good_sync, in_parallel, of_ada,
+    one_person, sandbox_with_people, single_json, state_of, sync_during_outage,
+    sync_needing_attention, with_ada,
 };
 
 fn on_prereg() -> Fault {
@@ -252,13 +252,14 @@ fn several_people_are_registered_at_once() {
 
 #[test]
 fn a_service_that_says_when_to_come_again_is_not_asked_earlier() {
-    for (service, path) in [
+    let requests = [
         (Service::LibCal, "space/bookings"),
         (Service::Alma, "users"),
         (Service::PassagePoint, "createPreReg"),
-    ] {
+    ];
+    in_parallel(3, &requests, |(service, path)| {
         let sandbox = with_ada().booking(of_ada("cs_1"));
-        let busy = Fault::on(service).path(path).times(1);
+        let busy = Fault::on(*service).path(path).times(1);
         sandbox.fault(busy.answer(429, "", "").header("Retry-After", "1"));
         good_sync(&sandbox);
         let asked: Vec<_> = sandbox
@@ -274,12 +275,14 @@ fn a_service_that_says_when_to_come_again_is_not_asked_earlier() {
         let waited = again.expect("asked again").at - first.at;
         assert!(waited >= Duration::from_secs(1), "{service:?}: {waited:?}");
         assert_eq!(sandbox.expected().len(), 1);
-    }
+    });
 }
 
 #[test]
 fn a_visit_that_was_given_up_is_named_at_each_pass_to_whoever_is_watching() {
-    let sandbox = one_person().user(User::new("G10000002").barcode("21000002"));
+    let sandbox = one_person()
+        .config("Network.timeout_seconds", "1")
+        .user(User::new("G10000002").barcode("21000002"));
     let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
     sandbox.fault(prereg.hang(Duration::from_secs(60)).times(3));
     for _ in 0..3 {

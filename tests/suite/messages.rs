@@ -15,11 +15,9 @@ mod services;
 mod sources;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use crate::sandbox::{Run, Sandbox};
-use crate::support::is_root;
+use crate::support::{in_parallel, is_root};
 
 /// What a run must name, and the run.
 type Case = (&'static [&'static str], fn() -> Run);
@@ -89,7 +87,7 @@ const NAMES: [&str; 6] = [
 
 /// Runs all cases of a part, looks at each line, and compares the messages seen with the sources.
 fn assert_part(part: &Part) {
-    let runs = run_all(part.cases);
+    let runs = in_parallel(4, part.cases, |(_, run)| run());
     let mut not_named = Vec::new();
     for ((says, _), run) in part.cases.iter().zip(&runs) {
         assert_lines(run);
@@ -130,23 +128,6 @@ fn assert_part(part: &Part) {
         assert!(unseen.iter().any(is_one), "no longer needed: {text:?}");
         assert!(!seen.iter().any(is_one), "a run prints {text:?}");
     }
-}
-
-/// Runs the cases on a few threads; the runs come in the order of the cases.
-fn run_all(cases: &[Case]) -> Vec<Run> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let positions = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-        let own = positions.map_while(|at| Some((at, cases.get(at)?.1())));
-        own.collect::<Vec<_>>()
-    };
-    let mut runs: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
-        joined.flat_map(|runs| runs.expect("no panic")).collect()
-    });
-    runs.sort_by_key(|(at, _)| *at);
-    runs.into_iter().map(|(_, run)| run).collect()
 }
 
 /// Each line of standard error is a message of its own; nothing that is printed has a word of Rust.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service};
-use crate::support::{add_people, assert_says, count_refusals, count_rows, warnings};
+use crate::support::{add_people, assert_says, count_refusals, count_rows, in_parallel, warnings};
 
 const PEOPLE: usize = 1000;
 /// Time-out and tries of these tests.
@@ -17,15 +17,13 @@ const PREREG: (Service, &str) = (Service::PassagePoint, "createPreReg");
 
 type BreakIt = fn(Fault) -> Fault;
 
-fn fault_kinds() -> [(&'static str, BreakIt); 3] {
-    [
-        ("hanging", |fault| fault.hang(Duration::from_secs(60))),
-        ("refusing connections", Fault::refuse),
-        ("answering 500", |fault| {
-            fault.answer(500, "text/html", "<p>")
-        }),
-    ]
-}
+const FAULT_KINDS: [(&str, BreakIt); 3] = [
+    ("hanging", |fault| fault.hang(Duration::from_secs(60))),
+    ("refusing connections", Fault::refuse),
+    ("answering 500", |fault| {
+        fault.answer(500, "text/html", "<p>")
+    }),
+];
 
 fn with_a_thousand_bookings() -> Sandbox {
     let sandbox = Sandbox::new()
@@ -64,7 +62,7 @@ fn in_state(sandbox: &Sandbox, state: &str) -> i64 {
 
 #[test]
 fn passagepoint_down_is_one_line_of_the_second_pass_with_how_many_wait() {
-    for (way, break_it) in fault_kinds() {
+    in_parallel(3, &FAULT_KINDS, |(way, break_it)| {
         let sandbox = with_a_thousand_bookings();
         sandbox.fault(break_it(Fault::on(Service::PassagePoint)));
         let first = ends_soon(&sandbox, (Service::PassagePoint, ""), &["sync"], way);
@@ -74,12 +72,12 @@ fn passagepoint_down_is_one_line_of_the_second_pass_with_how_many_wait() {
         assert_says(&said, &["PassagePoint", "1000 visits wait"]);
         assert_eq!(in_doubt(&sandbox), 0, "{way}");
         assert_eq!(in_state(&sandbox, "waiting"), 1000, "{way}");
-    }
+    });
 }
 
 #[test]
 fn passagepoint_that_stops_answering_preregs_leaves_a_few_in_doubt_and_the_rest_waiting() {
-    for (way, break_it) in fault_kinds() {
+    in_parallel(3, &FAULT_KINDS, |(way, break_it)| {
         let sandbox = with_a_thousand_bookings();
         let fault = Fault::on(Service::PassagePoint).path("createPreReg");
         sandbox.fault(break_it(fault));
@@ -91,7 +89,7 @@ fn passagepoint_that_stops_answering_preregs_leaves_a_few_in_doubt_and_the_rest_
         assert_eq!(in_state(&sandbox, "waiting"), 1000 - in_doubt, "{way}");
         let waiting = format!("{} visits wait", 1000 - in_doubt);
         assert_says(&said, &[&waiting]);
-    }
+    });
 }
 
 #[test]
@@ -109,18 +107,18 @@ fn visitors_that_are_made_do_not_hide_that_no_prereg_is_answered() {
 
 #[test]
 fn libcal_down_is_one_line_with_the_locations() {
-    for (way, break_it) in fault_kinds() {
+    in_parallel(3, &FAULT_KINDS, |(way, break_it)| {
         let sandbox = with_a_thousand_bookings();
         sandbox.fault(break_it(Fault::on(Service::LibCal)));
         let said = tells_soon(&sandbox, (Service::LibCal, ""), way);
         assert_eq!(said.lines().count(), 1, "{way}: {said}");
         assert_says(&said, &["LibCal", "Main Library", "Science Library"]);
-    }
+    });
 }
 
 #[test]
 fn alma_down_is_one_line_and_known_users_still_get_in() {
-    for (way, break_it) in fault_kinds() {
+    in_parallel(3, &FAULT_KINDS, |(way, break_it)| {
         let sandbox = with_a_thousand_bookings();
         let rest = sandbox.world().rows.split_off(2);
         assert_eq!(sandbox.sync().code, 0, "two people become known");
@@ -133,7 +131,7 @@ fn alma_down_is_one_line_and_known_users_still_get_in() {
         assert_eq!(in_state(&sandbox, "waiting"), 998, "{way}");
         let known = sandbox.visit("21000001", "LibCal Main", 100, 160);
         assert!(sandbox.expected().contains(&known), "{way}");
-    }
+    });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::sandbox::{Fault, Run, Sandbox, Service};
-use crate::support::{add_people, assert_says, good_sync, peak_status, warnings};
+use crate::support::{add_people, assert_says, good_sync, in_parallel, peak_status, warnings};
 
 /// What the program may hold in memory at the most, in KiB. Eight replies come at once, and one of a mebibyte of
 /// nothing but empty lists takes twenty times that once it is read.
@@ -70,9 +70,9 @@ const ALL: [(Service, &str); 7] = [
 #[test]
 fn a_response_of_50_mb_is_not_held_in_memory() {
     let huge: Arc<str> = format!("[{}[]]", "[],".repeat(50 * 1024 * 1024 / 3)).into();
-    for (service, part) in ALL {
-        assert_endures(service, part, &huge);
-    }
+    in_parallel(2, &ALL, |(service, part)| {
+        assert_endures(*service, part, &huge);
+    });
 }
 
 #[test]
@@ -80,17 +80,17 @@ fn a_response_nested_100_000_deep_is_a_failure_like_any_other() {
     let deep: Arc<str> = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)).into();
     let deep_fields: Arc<str> =
         format!("{}1{}", r#"{"data":"#.repeat(100_000), "}".repeat(100_000)).into();
-    for (service, part) in ALL {
+    in_parallel(4, &ALL, |(service, part)| {
         for reply in [&deep, &deep_fields] {
-            assert_endures(service, part, reply);
+            assert_endures(*service, part, reply);
         }
-    }
+    });
 }
 
 #[test]
 fn a_response_as_large_as_is_read_at_all_is_held_in_little_memory() {
     let most: Arc<str> = format!("[{}[]]", "[],".repeat(1024 * 1024 / 3 - 2)).into();
-    for (service, part) in ALL {
-        assert_endures(service, part, &most);
-    }
+    in_parallel(4, &ALL, |(service, part)| {
+        assert_endures(*service, part, &most);
+    });
 }

@@ -3,11 +3,10 @@
 
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::thread;
 use std::time::Duration;
 
 use crate::sandbox::{Booking, Expected, Fault, ReceivedRequest, Run, Sandbox, Service, User};
-use crate::support::{age_by_an_hour, assert_no_complaints};
+use crate::support::{age_by_an_hour, assert_no_complaints, in_parallel};
 
 /// What is struck.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -215,15 +214,9 @@ fn run_chaos(percent: u64, each: &'static [&'static [FaultKind]]) {
         .into_iter()
         .flat_map(|scope| each.iter().map(move |fault_kinds| (scope, *fault_kinds)))
         .collect();
-    thread::scope(|threads| {
-        for first in 0..6 {
-            let mine = all.iter().enumerate().skip(first).step_by(6);
-            threads.spawn(move || {
-                for (n, (scope, fault_kinds)) in mine {
-                    random_faults(n as u64, *scope, percent, fault_kinds);
-                }
-            });
-        }
+    let all: Vec<_> = all.into_iter().enumerate().collect();
+    in_parallel(6, &all, |(n, (scope, fault_kinds))| {
+        random_faults(*n as u64, *scope, percent, fault_kinds);
     });
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::sandbox::{Booking, Fault, ReceivedRequest, Sandbox, Service, User};
 use crate::support::{
-    age_by_an_hour, count_rows, good_sync, sandbox_with_people, sql, sync_after_outage,
-    sync_during_outage,
+    age_by_an_hour, count_rows, good_sync, in_parallel, sandbox_with_people, sql,
+    sync_after_outage, sync_during_outage,
 };
 
 /// So many people with a booking each at this location, from so many minutes on; their IDs begin with this.
@@ -55,18 +55,18 @@ fn a_destination_that_answers_500_does_not_keep_the_visits_of_the_other_out() {
 
 #[test]
 fn a_destination_that_hangs_does_not_keep_the_visits_of_the_other_out_for_more_than_a_pass() {
-    for concurrency in ["1", "8"] {
+    in_parallel(2, &["1", "8"], |concurrency| {
         let sandbox = two_destinations(concurrency);
         sandbox.fault(on_main().hang(Duration::from_secs(60)));
         sync_during_outage(&sandbox);
         sync_during_outage(&sandbox);
         assert_eq!(registered(&sandbox, 10332), 12, "{concurrency}");
-    }
+    });
 }
 
 #[test]
 fn a_destination_that_hangs_does_not_keep_known_users_out_of_the_other_for_more_than_a_pass() {
-    for concurrency in ["1", "8"] {
+    in_parallel(2, &["1", "8"], |concurrency| {
         let sandbox = two_destinations(concurrency);
         good_sync(&sandbox);
         // The same people book again, and none of them is made a visitor in between.
@@ -83,7 +83,7 @@ fn a_destination_that_hangs_does_not_keep_known_users_out_of_the_other_for_more_
         sync_during_outage(&sandbox);
         let again = "appts WHERE appt_id LIKE 'cs_againS%' AND state = 'registered'";
         assert_eq!(count_rows(&sandbox, again), 12, "{concurrency}");
-    }
+    });
 }
 
 #[test]

@@ -3,11 +3,36 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::sandbox::clock::offset_of_suite;
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+
+/// Does the same with each of these, so many at once, because most of the time goes by waiting. The results come in
+/// the order of what they are of.
+pub fn in_parallel<T: Sync, R: Send>(
+    threads: usize,
+    all: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let positions = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let own = positions.map_while(|at| Some((at, work(all.get(at)?))));
+        own.collect::<Vec<_>>()
+    };
+    let mut results: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .flat_map(|results| results.expect("no panic"))
+            .collect()
+    });
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
+}
 
 /// Runs a pass that must succeed with nothing to report, and without a wrong request to any service.
 pub fn good_sync(sandbox: &Sandbox) {

@@ -7,8 +7,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::sandbox::{Fault, Sandbox, Service};
 use crate::support::{
-    assert_outage, assert_says, count_rows, good_sync, of_ada, one_person, sandbox_with_people,
-    single_json, state_of, sync_after_outage, sync_during_outage, warnings,
+    assert_outage, assert_says, count_rows, good_sync, in_parallel, of_ada, one_person,
+    sandbox_with_people, single_json, state_of, sync_after_outage, sync_during_outage, warnings,
 };
 
 const IN_DOUBT: &str = "appts WHERE asked_ends_at IS NOT NULL";
@@ -70,27 +70,28 @@ fn a_connection_refused_while_a_visit_is_lengthened_leaves_it_registered_until_i
 
 #[test]
 fn half_an_answer_and_then_silence_is_no_answer_within_the_time() {
-    for (service, path, is_known) in [
+    let requests = [
         (Service::LibCal, "token", false),
         (Service::LibCal, "bookings", false),
         (Service::Alma, "users", false),
         (Service::PassagePoint, "login", false),
         (Service::PassagePoint, "createVisitor", false),
         (Service::PassagePoint, "createPreReg", true),
-    ] {
+    ];
+    in_parallel(6, &requests, |(service, path, is_known)| {
         let sandbox = one_person()
             .config("Network.timeout_seconds", "1")
             .config("Network.tries", "1");
-        let fault = Fault::on(service).path(path);
+        let fault = Fault::on(*service).path(path);
         sandbox.fault(fault.half_answer_and_hang(MINUTE));
         let says = format!("{service:?} is not responding: no response within 1 s");
         assert_outage(&sandbox, &[&says]);
         assert_eq!(
             count_rows(&sandbox, IN_DOUBT),
-            i64::from(is_known),
+            i64::from(*is_known),
             "{path}"
         );
-    }
+    });
 }
 
 #[test]
