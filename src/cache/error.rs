@@ -87,11 +87,11 @@ mod tests {
             ),
             (
                 ffi::SQLITE_BUSY,
-                "was locked by another program for 20 s: end that program",
+                "was locked by another program for 4 s: end that program",
             ),
             (
                 ffi::SQLITE_LOCKED,
-                "was locked by another program for 20 s: end that program",
+                "was locked by another program for 4 s: end that program",
             ),
             (
                 ffi::SQLITE_CORRUPT,

@@ -32,6 +32,8 @@ struct Part {
     /// The modules within `src`, with those below them; what is nearest to a module has it.
     sources: &'static [&'static str],
     cases: &'static [Case],
+    /// Those in which a file belongs to another account, which takes root.
+    as_root: &'static [Case],
     /// The messages, or their beginnings, that none of the cases prints, and why.
     unseen: &'static [(&'static str, &'static str)],
 }
@@ -87,9 +89,11 @@ const NAMES: [&str; 6] = [
 
 /// Runs all cases of a part, looks at each line, and compares the messages seen with the sources.
 fn assert_part(part: &Part) {
-    let runs = in_parallel(4, part.cases, |(_, run)| run());
+    let as_root = if is_root() { part.as_root } else { &[] };
+    let cases = [part.cases, as_root].concat();
+    let runs = in_parallel(4, &cases, |(_, run)| run());
     let mut not_named = Vec::new();
-    for ((says, _), run) in part.cases.iter().zip(&runs) {
+    for ((says, _), run) in cases.iter().zip(&runs) {
         assert_lines(run);
         let all = format!("{}{}", run.stdout, run.stderr);
         let missing = says.iter().filter(|name| !all.contains(**name));
@@ -121,7 +125,11 @@ fn assert_part(part: &Part) {
         .iter()
         .filter(|one| reason_for(one).is_none())
         .collect();
-    assert!(missing.is_empty(), "no run prints {missing:#?}");
+    let is_complete = as_root.len() == part.as_root.len();
+    assert!(
+        missing.is_empty() || !is_complete,
+        "no run prints {missing:#?}"
+    );
     for (text, why) in part.unseen {
         assert!(!why.is_empty(), "{text}");
         let is_one = |message: &String| message.starts_with(text);
@@ -195,10 +203,7 @@ fn each_message_about_bookings_is_one_line_that_names_them() {
 
 #[test]
 fn each_line_of_check_names_what_it_is_about() {
-    // Only root can give a file to another account.
-    if is_root() {
-        assert_part(&check::PART);
-    }
+    assert_part(&check::PART);
 }
 
 #[test]
@@ -213,10 +218,7 @@ fn each_message_about_the_configuration_is_one_line_that_names_its_place() {
 
 #[test]
 fn each_message_about_the_cache_and_its_lock_is_one_line_that_names_the_file() {
-    // Only root can give a file to another account.
-    if is_root() {
-        assert_part(&cache::PART);
-    }
+    assert_part(&cache::PART);
 }
 
 /// It writes the man pages, which `generated` looks at.

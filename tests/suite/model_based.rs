@@ -13,12 +13,10 @@ mod runs;
 mod step;
 mod world;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use crate::support::in_parallel;
 use step::{Scenario, any_scenario};
 use world::World;
 
@@ -65,17 +63,7 @@ fn whatever_happens_who_booked_is_expected_once_and_the_desk_gets_an_answer() {
         (Some(_), None) => 1,
         (_, steps) => steps.unwrap_or(900),
     };
-    let next = AtomicU64::new(first.unwrap_or(0));
-    let end = first.unwrap_or(0) + steps.div_ceil(AVERAGE_STEPS);
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let mut worlds = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-                worlds
-                    .by_ref()
-                    .take_while(|seed| *seed < end)
-                    .for_each(try_world);
-            });
-        }
-    });
+    let first = first.unwrap_or(0);
+    let seeds: Vec<_> = (first..first + steps.div_ceil(AVERAGE_STEPS)).collect();
+    in_parallel(4, &seeds, |seed| try_world(*seed));
 }

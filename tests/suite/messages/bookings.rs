@@ -11,6 +11,7 @@ use crate::support::{of_ada, one_person, sandbox_in_doubt, with_ada};
 pub static PART: Part = Part {
     sources: &["command/sync", "messages", "model", "pass", "plan"],
     cases: CASES,
+    as_root: &[],
     unseen: &[
         (
             "booking {} was registered but could not be saved",

@@ -7,17 +7,14 @@ use std::process::Command;
 
 use super::{Case, Part};
 use crate::full_disk::sync_within;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Run, Sandbox};
 use crate::support::{NOBODY, good_sync, is_root, one_person, run_unprivileged, sql};
 
 pub static PART: Part = Part {
     sources: &["cache", "files", "lock"],
     cases: CASES,
+    as_root: AS_ROOT,
     unseen: &[
-        (
-            "what was deleted can still be read in",
-            "it waits for 5 s; `prune_limits` tries it",
-        ),
         (
             "cannot make a copy of the cache in memory",
             "it takes a system without memory",
@@ -33,10 +30,6 @@ pub static PART: Part = Part {
         (
             "the cache {path} cannot be written: the disk is full",
             "it takes a disk of its own",
-        ),
-        (
-            "the cache {path} was locked by another program",
-            "it waits for 20 s; `cache_troubles` tries it",
         ),
         (
             "no permission to open the cache {path}",
@@ -142,14 +135,6 @@ const CASES: &[Case] = &[
             run_unprivileged(&sandbox, &["sync"])
         },
     ),
-    (&["cache.db belongs to another account", "chown"], || {
-        let sandbox = of_somebody();
-        sql(&sandbox, "PRAGMA user_version = 0");
-        sql(&sandbox, "DROP TABLE users; DROP TABLE appts; DROP TABLE outages; DROP TABLE last_pass;
-                       CREATE TABLE users (primary_id, barcode, visitor_id); CREATE TABLE appts (appt_id, prereg_id);");
-        allow(&sandbox.path("cache.db"), 0o666);
-        run_unprivileged(&sandbox, &["sync"])
-    }),
     (&["not/there does not exist", "Cache.path or --db"], || {
         one_person().run(&["--db", "not/there/cache.db", "sync"])
     }),
@@ -164,6 +149,17 @@ const CASES: &[Case] = &[
         allow(&sandbox.path("closed"), 0o555);
         run_unprivileged(&sandbox, &["check"])
     }),
+    (
+        &["the cache", "cache.db was locked by another program"],
+        || used_by_another(&known(), "BEGIN IMMEDIATE", &["sync"]),
+    ),
+    (
+        &["what was deleted can still be read in", "cache.db-wal"],
+        || {
+            let read = "BEGIN; SELECT count(*) FROM users";
+            used_by_another(&known(), read, &["prune", "--user", "G10000001"])
+        },
+    ),
     // The lock.
     (&["cache.db.lock is a symbolic link"], || {
         let sandbox = one_person();
@@ -176,6 +172,25 @@ const CASES: &[Case] = &[
         sandbox.sync()
     }),
     (
+        &["cannot lock", "cache.db.lock", "Permission denied"],
+        || {
+            let sandbox = of_somebody();
+            as_owner(&sandbox, "cache.db.lock", 0o000);
+            run_unprivileged(&sandbox, &["sync"])
+        },
+    ),
+];
+
+const AS_ROOT: &[Case] = &[
+    (&["cache.db belongs to another account", "chown"], || {
+        let sandbox = of_somebody();
+        sql(&sandbox, "PRAGMA user_version = 0");
+        sql(&sandbox, "DROP TABLE users; DROP TABLE appts; DROP TABLE outages; DROP TABLE last_pass;
+                       CREATE TABLE users (primary_id, barcode, visitor_id); CREATE TABLE appts (appt_id, prereg_id);");
+        allow(&sandbox.path("cache.db"), 0o666);
+        run_unprivileged(&sandbox, &["sync"])
+    }),
+    (
         &["cache.db.lock belongs to another account", "chown"],
         || {
             let sandbox = known();
@@ -183,14 +198,6 @@ const CASES: &[Case] = &[
             allow(&sandbox.path(""), 0o777);
             allow(&sandbox.path("cache.db"), 0o666);
             allow(&sandbox.path("cache.db.lock"), 0o666);
-            run_unprivileged(&sandbox, &["sync"])
-        },
-    ),
-    (
-        &["cannot lock", "cache.db.lock", "Permission denied"],
-        || {
-            let sandbox = of_somebody();
-            as_owner(&sandbox, "cache.db.lock", 0o000);
             run_unprivileged(&sandbox, &["sync"])
         },
     ),
@@ -210,6 +217,13 @@ fn of_somebody() -> Sandbox {
     allow(&sandbox.path(""), 0o777);
     as_owner(&sandbox, "cache.db.lock", 0o600);
     sandbox
+}
+
+/// A run while another program has begun that transaction.
+fn used_by_another(sandbox: &Sandbox, transaction: &str, args: &[&str]) -> Run {
+    let other = sandbox.cache();
+    other.execute_batch(transaction).expect("it is free");
+    sandbox.run(args)
 }
 
 /// Gives a file to the account that is not root, with these rights.

@@ -7,13 +7,12 @@ use serde_json::json;
 
 use super::{Case, Part};
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service};
-use crate::support::{
-    NOBODY, create_python_cache, is_root, of_ada, one_person, run_unprivileged, with_ada,
-};
+use crate::support::{NOBODY, create_python_cache, of_ada, one_person, run_unprivileged, with_ada};
 
 pub static PART: Part = Part {
     sources: &["command/check"],
     cases: CASES,
+    as_root: AS_ROOT,
     unseen: &[],
 };
 
@@ -129,24 +128,23 @@ const CASES: &[Case] = &[
             sandbox.run(&["check"])
         },
     ),
-    (
-        &[
-            "cache.db",
-            "is open to other accounts: give it to this account with chown",
-        ],
-        || {
-            let sandbox = one_person();
-            sandbox.sync();
-            allow(&sandbox, "config.yml", 0o644);
-            allow(&sandbox, "", 0o777);
-            allow(&sandbox, "cache.db", 0o666);
-            if is_root() {
-                chown(sandbox.path("cache.db.lock"), Some(NOBODY), None).expect("root may");
-            }
-            run_unprivileged(&sandbox, &["check"])
-        },
-    ),
 ];
+
+const AS_ROOT: &[Case] = &[(
+    &[
+        "cache.db",
+        "is open to other accounts: give it to this account with chown",
+    ],
+    || {
+        let sandbox = one_person();
+        sandbox.sync();
+        allow(&sandbox, "config.yml", 0o644);
+        allow(&sandbox, "", 0o777);
+        allow(&sandbox, "cache.db", 0o666);
+        chown(sandbox.path("cache.db.lock"), Some(NOBODY), None).expect("root may");
+        run_unprivileged(&sandbox, &["check"])
+    },
+)];
 
 /// What `check` says while a service answers such requests with this.
 fn checked(service: Service, path: &str, body: &str) -> Run {

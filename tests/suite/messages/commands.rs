@@ -11,6 +11,7 @@ use crate::support::{create_python_cache, day, of_ada, one_person, sandbox_in_do
 pub static PART: Part = Part {
     sources: &["cli", "command", "output"],
     cases: CASES,
+    as_root: &[],
     unseen: &[],
 };
 

@@ -13,6 +13,7 @@ use crate::support::{one_person, run_unprivileged};
 pub static PART: Part = Part {
     sources: &["config"],
     cases: CASES,
+    as_root: &[],
     unseen: &[
         ("Mediated Approved", "it is a default, which `check` tells"),
         (

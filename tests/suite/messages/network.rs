@@ -14,6 +14,7 @@ use crate::sandbox::{CertificateAuthority, Fault, Run, Sandbox, Service};
 pub static PART: Part = Part {
     sources: &["http"],
     cases: CASES,
+    as_root: &[],
     unseen: &[
         (
             "failed to lookup address",

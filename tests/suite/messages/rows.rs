@@ -10,6 +10,7 @@ use crate::support::{create_python_cache, of_ada, one_person, with_ada};
 pub static PART: Part = Part {
     sources: &["libcal/row", "libcal/status", "model/reason"],
     cases: CASES,
+    as_root: &[],
     unseen: &[(
         "mediated denied",
         "it is compared with, and a row that has it is cancelled, of which the status is not told",

@@ -8,6 +8,7 @@ use crate::support::{of_ada, one_person, sandbox_in_doubt, sql};
 pub static PART: Part = Part {
     sources: &["alma", "fetch", "libcal", "passagepoint", "report"],
     cases: CASES,
+    as_root: &[],
     unseen: &[
         (
             "LibCal's list did not end within",
