@@ -20,6 +20,7 @@ use std::thread;
 use chrono::NaiveDate;
 
 use crate::config::Location;
+use crate::http::MAX_UNREACHABLE;
 use crate::libcal::{
     LibCal, Listing, Page, PageFingerprints, PagedList, Row, RowId, RowIds, UnreadableRow,
 };
@@ -80,6 +81,9 @@ pub struct ListFetcher<'a> {
     pub date: Option<NaiveDate>,
     /// The most requests at once.
     pub connections: usize,
+    /// The number of the pass. Each pass begins with different lists: those that hang may open the
+    /// circuit breaker before the others were requested, but then the next pass begins with the others.
+    pub pass: u64,
 }
 
 impl ListFetcher<'_> {
@@ -135,9 +139,18 @@ impl ListFetcher<'_> {
         fetched.failures.extend(unstable);
     }
 
+    /// The position of the list to begin with, of so many: the one after those that the last pass
+    /// requested if none of them was answered.
+    fn first_list(&self, lists: usize) -> usize {
+        let requested = self.connections.max(MAX_UNREACHABLE as usize);
+        let pass = usize::try_from(self.pass).unwrap_or_default();
+        pass.wrapping_mul(requested) % lists.max(1)
+    }
+
     /// Reads these lists, each with the number of pages that it is expected to have.
     fn fetch_each(&self, wanted: &[(&Location, usize)]) -> Vec<Listing> {
         let queue = PageQueue {
+            first: self.first_list(wanted.len()),
             lists: Mutex::new(
                 wanted
                     .iter()
@@ -177,20 +190,27 @@ impl ListFetcher<'_> {
 
 /// The pages still to be read, shared by the threads that read them.
 struct PageQueue {
+    /// The position of the list to begin with; the others follow in their order.
+    first: usize,
     lists: Mutex<Vec<PagedList>>,
     /// Notified whenever a page has arrived: then others can be requested, or all is done.
     progress: Condvar,
 }
 
 impl PageQueue {
-    /// The next page to request, as soon as there is one; `None` once all lists are read. The list
-    /// with the fewest requested pages comes first.
+    /// The next page to request, as soon as there is one; `None` once all lists are read. Lists that
+    /// were begun are read to their end before others are, which may hang.
     fn next_job(&self) -> Option<PageJob<'_>> {
         let mut lists = self.lists();
         loop {
+            let number = lists.len();
             let ready = lists.iter_mut().enumerate();
             let ready = ready.filter_map(|(n, list)| Some((list.requested_if_ready()?, n, list)));
-            if let Some((_, list, next)) = ready.min_by_key(|(asked, n, _)| (*asked, *n)) {
+            let rank = |asked: usize, n: usize| {
+                let turn = (n + number - self.first) % number;
+                (asked == 0, asked, turn)
+            };
+            if let Some((_, list, next)) = ready.min_by_key(|(asked, n, _)| rank(*asked, *n)) {
                 return Some(PageJob {
                     queue: self,
                     list,

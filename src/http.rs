@@ -11,6 +11,7 @@ mod resolver;
 mod transport_error;
 
 pub use agents::{Agents, agents};
+pub use circuit_breaker::MAX_UNREACHABLE;
 pub use proxy::Proxy;
 pub use request::{
     Delivery, Disposition, Failure, Request, Response, RetryPolicy, classify_by_status, encode,

@@ -166,6 +166,7 @@ fn fetch_and_plan(
         libcal: &LibCal::new(client, &config.libcal),
         date: args.date,
         connections: config.network.concurrency as usize,
+        pass: last_pass_number(cache)?.unwrap_or_default(),
     };
     let mut fetched = lists.fetch(&config.libcal.locations);
     let mut plan = make_plan(config, &fetched, cache, args, now)?;

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 /// It opens for one location, destination, person or address after so many failures in a row about that one.
 const MAX_SUBJECT_FAILURES: u32 = 3;
 /// It opens for the whole service after so many failures in a row that say that it cannot be reached.
-const MAX_UNREACHABLE: u32 = 3;
+pub const MAX_UNREACHABLE: u32 = 3;
 /// And after so many 5xx in a row about different locations, destinations or people.
 const MAX_UNAVAILABLE: usize = 12;
 

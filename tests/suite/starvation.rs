@@ -109,28 +109,51 @@ fn ids_that_make_alma_answer_500_do_not_keep_the_others_out_for_more_than_a_pass
     }
 }
 
-#[test]
-fn locations_that_answer_500_do_not_cut_the_list_of_a_good_one_short() {
-    let sandbox = Sandbox::new().config("Network.tries", "1");
-    for lid in 1..=3 {
+/// People at a good location, which comes last in the configuration, after so many others that have nobody.
+fn last_of_many_places(others: i64, people: usize) -> Sandbox {
+    let sandbox = Sandbox::new()
+        .config("Network.timeout_seconds", "1")
+        .config("Network.tries", "1");
+    for lid in 1..=others {
         sandbox.world().locations.push(lid);
         sandbox.set_config(
             &format!("PassagePoint.location_mapping.{lid}"),
             "LibCal Main",
         );
     }
-    let locations =
-        [1, 2, 3, 10332].map(|id| format!("{{\"name\": \"Place {id}\", \"id\": {id}}}"));
+    let locations = (1..=others).chain([10332]);
+    let locations = locations.map(|id| format!("{{\"name\": \"Place {id}\", \"id\": {id}}}"));
+    let locations: Vec<_> = locations.collect();
     sandbox.set_config("LibCal.locations", &format!("[{}]", locations.join(",")));
+    add_people(&sandbox, "G", people, 10332, 100);
+    sandbox
+}
+
+/// What is asked of LibCal about the other locations.
+fn on_others() -> Fault {
+    let is_other = |seen: &ReceivedRequest| seen.parameter("lid").is_some_and(|lid| lid.len() < 5);
+    Fault::on(Service::LibCal).when(is_other)
+}
+
+#[test]
+fn locations_that_answer_500_do_not_cut_the_list_of_a_good_one_short() {
     // Three pages, so that the others fail while it is read.
-    add_people(&sandbox, "G", 250, 10332, 100);
-    sandbox.fault(
-        Fault::on(Service::LibCal)
-            .when(|seen| seen.parameter("lid").is_some_and(|lid| lid.len() == 1))
-            .answer(500, "text/plain", "oh no"),
-    );
+    let sandbox = last_of_many_places(3, 250);
+    sandbox.fault(on_others().answer(500, "text/plain", "oh no"));
     sync_during_outage(&sandbox);
     assert_eq!(count_rows(&sandbox, "appts WHERE lid = 10332"), 250);
+}
+
+#[test]
+fn locations_that_hang_do_not_keep_a_good_one_out_for_more_than_a_pass() {
+    in_parallel(2, &["1", "3"], |concurrency| {
+        // Two pages, so that the others fail while it is read.
+        let sandbox = last_of_many_places(4, 150).config("Network.concurrency", concurrency);
+        sandbox.fault(on_others().hang(Duration::from_secs(60)));
+        sync_during_outage(&sandbox);
+        sync_during_outage(&sandbox);
+        assert_eq!(registered(&sandbox, 10332), 150, "{concurrency}");
+    });
 }
 
 /// How often it was failed in a row to do something about a booking.
