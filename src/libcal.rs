@@ -2,13 +2,13 @@
 //!
 //! Which rows make a visit is for [`crate::plan`] to say.
 
-mod fingerprint;
+mod page;
 mod pagination;
 mod row;
 pub mod status;
 
-pub use fingerprint::PageFingerprints;
-pub use pagination::{Page, PagedList, RowIds};
+pub use page::{Page, PageFingerprints};
+pub use pagination::{PagedList, RowIds};
 pub use row::{Row, RowId, UnreadableRow};
 
 use row::Question;

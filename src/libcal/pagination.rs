@@ -15,8 +15,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::fingerprint::{Fingerprint, PageFingerprints, fingerprint};
-use super::row::{Row, RowId, UnreadableRow};
+use super::page::{Fingerprint, Page, PageFingerprints, RowEntry};
+use super::row::RowId;
 use super::{Listing, PAGE_SIZE};
 
 /// The page sizes of systems that ignore `limit`: the default, and other round numbers.
@@ -31,17 +31,6 @@ const MAX_MIB: usize = 64;
 const MAX_BATCH: usize = 8;
 /// How many bytes of one list may be in flight at once, if its pages are like those before.
 const MAX_IN_FLIGHT: usize = 8 << 20;
-
-/// A page as it was received.
-#[derive(Debug)]
-pub struct Page {
-    /// Its rows, in their order.
-    pub(super) rows: Vec<RowEntry>,
-    /// How long it was, in bytes.
-    pub(super) bytes: usize,
-}
-
-pub(super) type RowEntry = (RowId, Result<Row, UnreadableRow>);
 
 /// How a list ends.
 #[derive(Debug)]
@@ -156,7 +145,7 @@ impl PagedList {
         if self.processed == 1 && SERVER_PAGE_SIZES.contains(&rows) {
             self.page_rows = rows;
         }
-        let fingerprint = fingerprint(&page);
+        let fingerprint = page.fingerprint();
         let new = self.add_rows(page.rows);
         if let Some(End::Failure(_)) = self.end {
             return;

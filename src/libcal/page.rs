@@ -1,9 +1,20 @@
-//! What tells whether two readings of a list found the same rows on the same pages.
+//! One page of a list, and what tells whether two readings of a list found the same rows on the
+//! same pages.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::pagination::Page;
-use super::row::RowId;
+use super::row::{Row, RowId, UnreadableRow};
+
+/// A page as it was received.
+#[derive(Debug)]
+pub struct Page {
+    /// Its rows, in their order.
+    pub(super) rows: Vec<RowEntry>,
+    /// How long it was, in bytes.
+    pub(super) bytes: usize,
+}
+
+pub(super) type RowEntry = (RowId, Result<Row, UnreadableRow>);
 
 /// The number of a page's rows and a hash of their identities: whether two readings of the page
 /// found the same rows, in whatever order.
@@ -28,12 +39,14 @@ impl PageFingerprints {
     }
 }
 
-pub(super) fn fingerprint(page: &Page) -> Fingerprint {
-    let hash = |id: &RowId| {
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        hasher.finish()
-    };
-    let hashes = page.rows.iter().map(|(id, _)| hash(id));
-    (page.rows.len(), hashes.fold(0, u64::wrapping_add))
+impl Page {
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let hash = |id: &RowId| {
+            let mut hasher = DefaultHasher::new();
+            id.hash(&mut hasher);
+            hasher.finish()
+        };
+        let hashes = self.rows.iter().map(|(id, _)| hash(id));
+        (self.rows.len(), hashes.fold(0, u64::wrapping_add))
+    }
 }
