@@ -27,7 +27,7 @@ use ureq::{Agent, SendBody};
 
 use crate::clock::now;
 use crate::config::Network;
-use circuit_breaker::CircuitBreaker;
+use circuit_breaker::{CircuitBreaker, FailureKind};
 use transport_error::describe;
 
 /// The longest wait before a retry, whatever `Retry-After` says.
@@ -69,17 +69,20 @@ impl Client {
                 rate_limiter.wait();
             }
             attempts += 1;
-            let mut is_unreachable = true;
+            let mut kind = FailureKind::Unreachable;
             let mut subject = request.subject.as_str();
             let (failure, wait, is_final) = match self.send_once(request) {
                 Err(failure) => (failure, None, false),
                 Ok(response) => match (request.classify)(&response) {
                     Disposition::Answer => {
-                        self.breaker().record_success([subject, request.keys]);
+                        // A token that is rejected says nothing good of anything.
+                        if response.status != 401 {
+                            self.breaker().record_success([subject, request.keys]);
+                        }
                         return Ok(response);
                     }
                     Disposition::Unavailable => {
-                        is_unreachable = false;
+                        kind = FailureKind::ServerError;
                         let wait = response.header("Retry-After").and_then(retry_after);
                         (self.unavailable(&response), wait, false)
                     }
@@ -88,7 +91,7 @@ impl Client {
                     }
                     Disposition::WrongAddress => {
                         // The address is the same for every subject.
-                        subject = request.keys;
+                        (subject, kind) = (request.keys, FailureKind::SubjectOnly);
                         (self.wrong_address(&response, request.keys), None, true)
                     }
                 },
@@ -96,8 +99,7 @@ impl Client {
             let may_retry = request.retry_policy == RetryPolicy::Idempotent
                 || failure.delivery == Delivery::NotProcessed;
             if is_final || !may_retry || attempts >= self.network.tries {
-                self.breaker()
-                    .record_failure(subject, &failure.cause, is_unreachable);
+                self.breaker().record_failure(subject, &failure.cause, kind);
                 return Err(failure);
             }
             let wait = wait
@@ -116,6 +118,15 @@ impl Client {
         match self.breaker().open_cause(subject) {
             Some(cause) => Err(Failure::not_tried(cause)),
             None => Ok(()),
+        }
+    }
+
+    /// Records that the service rejects even a new token for this request: three such failures in a
+    /// row about one subject, or at one address, open the circuit breaker for it.
+    pub fn record_rejection(&self, request: &Request<'_>, cause: &str) {
+        let mut breaker = self.breaker();
+        for subject in [&request.subject, request.keys] {
+            breaker.record_failure(subject, cause, FailureKind::SubjectOnly);
         }
     }
 

@@ -110,7 +110,7 @@ impl<'a> Pass<'a> {
     /// registered that cannot be recorded.
     pub fn carry_out(&self, people: &[Person]) -> Result<()> {
         // Those who failed before wait until all others are done, because they may hang again.
-        let mut batches = people.chunk_by(|one, next| one.priority() == next.priority());
+        let mut batches = people.chunk_by(|one, next| one.turn() == next.turn());
         batches.try_for_each(|people| self.register_batch(people))
     }
 

@@ -5,8 +5,6 @@
 
 mod response;
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -31,16 +29,11 @@ const GET_DESTINATIONS_KEYS: &str =
 /// The category of a visitor whose user group has none of its own.
 pub const DEFAULT_CATEGORY: &str = "Visitor";
 
-/// After a fresh token was rejected for so many requests, nothing more is asked in a run.
-const MAX_REJECTIONS: u32 = 3;
-
 /// PassagePoint as one run talks to it.
 pub struct PassagePoint<'a> {
     client: Client,
     config: &'a config::PassagePoint,
     tokens: TokenCache,
-    /// For how many requests a fresh token was rejected.
-    rejections: AtomicU32,
 }
 
 /// A person as PassagePoint is to know them.
@@ -90,7 +83,6 @@ impl<'a> PassagePoint<'a> {
             client,
             config,
             tokens: TokenCache::default(),
-            rejections: AtomicU32::new(0),
         }
     }
 
@@ -241,9 +233,7 @@ impl<'a> PassagePoint<'a> {
         if response.status == 401 {
             let cause = "PassagePoint rejected a new token (401 Unauthorized): check the permissions of PassagePoint.username";
             // It may reject the token for this person or destination alone.
-            if self.rejections.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_REJECTIONS {
-                self.tokens.give_up(cause);
-            }
+            self.client.record_rejection(&request(), cause);
             return Err(Failure::not_processed(cause));
         }
         Ok(response)

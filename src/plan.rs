@@ -52,7 +52,8 @@ pub struct Plan {
     pub visits: Vec<PlannedVisit>,
     /// What is to be deleted from the cache.
     pub forgotten: Vec<VisitKey>,
-    /// Who is to be registered for what: those who failed in fewer passes first, then the soonest start.
+    /// Who is to be registered for what, sorted by turn, then by the soonest start. Somebody whose
+    /// visits have different turns is there once for each.
     pub people: Vec<Person>,
 }
 
@@ -143,7 +144,7 @@ pub struct Person {
     pub last_name: String,
     /// The e-mail address as booked; may be blank.
     pub email: String,
-    /// The visits, the soonest start first; at least one.
+    /// The visits, all of one turn, the soonest start first; at least one.
     pub visits: Vec<Visit>,
 }
 
@@ -160,29 +161,27 @@ pub struct Visit {
     pub destination: String,
     /// Why it is to be registered.
     pub why: RegisterReason,
-    /// In how many passes a request about it, its person or its destination failed.
+    /// When it is its turn.
+    pub turn: Turn,
+}
+
+/// When it is a visit's turn, the lowest first. What comes later waits until all before it is done,
+/// because it may hang.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn {
+    /// In how many passes a request about the visit or its person failed, or may have failed if it
+    /// had been sent.
     pub failures: u32,
+    /// Whether a visit in doubt that failed as often comes before, because it may cover this one.
+    pub is_after_doubts: bool,
 }
 
 impl Person {
-    /// In how many passes a request about them or their destination failed; of their visits the
-    /// lowest number.
+    /// When it is the turn of their visits.
     #[must_use]
-    pub fn failures(&self) -> u32 {
-        let failures = self.visits.iter().map(|visit| visit.failures);
-        failures.min().unwrap_or_default()
-    }
-
-    /// Who comes when, the lowest first: those with whom nothing failed, then those with a visit in
-    /// doubt, which may cover visits of the others.
-    #[must_use]
-    pub fn priority(&self) -> u8 {
-        let is_doubt = |visit: &Visit| visit.why == RegisterReason::InDoubt;
-        match self.failures() {
-            0 => 0,
-            _ if self.visits.iter().any(is_doubt) => 1,
-            _ => 2,
-        }
+    pub fn turn(&self) -> Turn {
+        let turns = self.visits.iter().map(|visit| visit.turn);
+        turns.min().unwrap_or_default()
     }
 }
 

@@ -11,7 +11,7 @@ pub use refusals::refusal_lines;
 
 use crate::config::Location;
 use crate::fetch::Fetched;
-use crate::model::{Appt, Outage, Reason, State, Summary};
+use crate::model::{Appt, Outage, State, Summary};
 use crate::pass::{Deferred, PassOutcome};
 use crate::plan::{Decision, Plan, PlannedVisit};
 
@@ -76,10 +76,8 @@ fn postponed_incident(visit: &PlannedVisit) -> Option<Incident> {
     if visit.decision != Decision::Postponed {
         return None;
     }
-    let Some(Reason::OutcomeUnknown(Some(cause))) = &visit.after.reason else {
-        return None;
-    };
-    let outage = Outage::of("PassagePoint", cause.clone());
+    let cause = visit.after.reason.as_ref()?.cause_of_doubt()?;
+    let outage = Outage::of("PassagePoint", cause);
     Some(doubt_incident(outage, &visit.after))
 }
 

@@ -18,7 +18,7 @@ enum State {
     #[default]
     Empty,
     Valid(Token),
-    /// The login failed, or a fresh token was rejected: not tried again in this run.
+    /// The login failed: it is not tried again in this run.
     Failed(String),
 }
 
@@ -50,12 +50,6 @@ impl TokenCache {
         }
         let second = self.ensure_token(Some(first.generation), &login)?;
         send(&second.text)
-    }
-
-    /// Gives up on the service for this run: even a fresh token was rejected.
-    pub fn give_up(&self, cause: &str) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) =
-            State::Failed(cause.to_owned());
     }
 
     /// Why there is no token in this run, if the login failed; does not wait for a login in progress.

@@ -7,7 +7,7 @@ mod dry_run;
 mod warnings;
 
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -265,10 +265,12 @@ fn carry_out(
         is_dry_run: args.dry_run,
     };
     // If PassagePoint cannot be asked, nothing is tried again.
+    let mut warned = Ok(());
     if plan.has_visits_in_doubt() && pass.passagepoint.ensure_token().is_ok() && !args.dry_run {
-        warnings::warn_of_possible_duplicates(plan);
+        let mut cache = pass.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        warned = warnings::warn_of_possible_duplicates(plan, &mut cache);
     }
-    let carried_out = pass.carry_out(&plan.people);
+    let carried_out = warned.and_then(|()| pass.carry_out(&plan.people));
     let (outcome, saved) = pass.finish(outages);
     (outcome, carried_out.and(saved))
 }

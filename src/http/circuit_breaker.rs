@@ -10,6 +10,17 @@ pub const MAX_UNREACHABLE: u32 = 3;
 /// And after so many 5xx in a row about different locations, destinations or people.
 const MAX_UNAVAILABLE: usize = 12;
 
+/// What a failure says about the service as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FailureKind {
+    /// It cannot be reached: no connection, no response in time, or no access.
+    Unreachable,
+    /// It answered with an error of its own, a 5xx say.
+    ServerError,
+    /// Nothing: it has nothing at this address, or rejects a token for this subject.
+    SubjectOnly,
+}
+
 /// The circuit breaker of one service, closed at first: for the service as a whole, and for each
 /// subject of its requests.
 #[derive(Default)]
@@ -43,18 +54,19 @@ impl CircuitBreaker {
         self.unavailable.clear();
     }
 
-    /// Records a failure: `is_unreachable` if there was no connection, no response in time, or no
-    /// access, and not just a 5xx.
-    pub(super) fn record_failure(&mut self, subject: &str, cause: &str, is_unreachable: bool) {
+    /// Records a failure about a subject; an empty one is the service itself.
+    pub(super) fn record_failure(&mut self, subject: &str, cause: &str, kind: FailureKind) {
         if !subject.is_empty() {
             let of_subject = self.subjects.entry(subject.to_owned()).or_default();
             *of_subject = (of_subject.0 + 1, cause.to_owned());
         }
-        if is_unreachable {
-            self.unreachable += 1;
-        } else {
-            self.unreachable = 0;
-            self.unavailable.insert(subject.to_owned());
+        match kind {
+            FailureKind::Unreachable => self.unreachable += 1,
+            FailureKind::ServerError => {
+                self.unreachable = 0;
+                self.unavailable.insert(subject.to_owned());
+            }
+            FailureKind::SubjectOnly => {}
         }
         if self.unreachable >= MAX_UNREACHABLE || self.unavailable.len() >= MAX_UNAVAILABLE {
             self.open.get_or_insert_with(|| cause.to_owned());
@@ -71,7 +83,7 @@ mod tests {
         let mut breaker = CircuitBreaker::default();
         for _ in 0..3 {
             assert_eq!(breaker.open_cause("Main"), None);
-            breaker.record_failure("Main", "500", false);
+            breaker.record_failure("Main", "500", FailureKind::ServerError);
         }
         assert_eq!(breaker.open_cause("Main"), Some("500"));
         assert_eq!(breaker.open_cause("Science"), None);
@@ -82,23 +94,34 @@ mod tests {
         let mut breaker = CircuitBreaker::default();
         for n in 0..3 {
             assert_eq!(breaker.open_cause("x"), None);
-            breaker.record_failure(&n.to_string(), "no connection", true);
+            breaker.record_failure(&n.to_string(), "no connection", FailureKind::Unreachable);
         }
         assert_eq!(breaker.open_cause("x"), Some("no connection"));
         let mut breaker = CircuitBreaker::default();
         for n in 0..12 {
             assert_eq!(breaker.open_cause("x"), None);
-            breaker.record_failure(&n.to_string(), "500", false);
+            breaker.record_failure(&n.to_string(), "500", FailureKind::ServerError);
         }
         assert_eq!(breaker.open_cause("x"), Some("500"));
+    }
+
+    #[test]
+    fn what_is_about_a_subject_alone_opens_it_for_no_other() {
+        let mut breaker = CircuitBreaker::default();
+        for n in 0..40 {
+            breaker.record_failure("address", "404", FailureKind::SubjectOnly);
+            breaker.record_failure(&n.to_string(), "404", FailureKind::SubjectOnly);
+            assert_eq!(breaker.open_cause("x"), None);
+        }
+        assert_eq!(breaker.open_cause("address"), Some("404"));
     }
 
     #[test]
     fn a_response_in_between_restarts_the_count() {
         let mut breaker = CircuitBreaker::default();
         for n in 0..40 {
-            breaker.record_failure(&n.to_string(), "no connection", true);
-            breaker.record_failure(&n.to_string(), "500", false);
+            breaker.record_failure(&n.to_string(), "no connection", FailureKind::Unreachable);
+            breaker.record_failure(&n.to_string(), "500", FailureKind::ServerError);
             breaker.record_success(["somebody", "address"]);
             assert_eq!(breaker.open_cause("x"), None);
         }

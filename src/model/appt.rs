@@ -152,11 +152,20 @@ impl Appt {
         self.asked_ends_at.is_some()
     }
 
-    /// Whether it failed so often that each further attempt waits for an hour: PassagePoint may have
-    /// registered it with each one.
+    /// How many attempts in a row PassagePoint answered with an error of its own.
+    #[must_use]
+    pub fn server_errors(&self) -> u32 {
+        match self.reason {
+            Some(Reason::ServerError { in_a_row, .. }) if self.has_intent() => in_a_row,
+            _ => 0,
+        }
+    }
+
+    /// Whether PassagePoint answered with an error so often that each further attempt waits for an
+    /// hour: it may have registered the visit with each one.
     #[must_use]
     pub fn is_tried_hourly(&self) -> bool {
-        self.has_intent() && self.failures >= MAX_ATTEMPTS
+        self.server_errors() >= MAX_ATTEMPTS
     }
 
     /// Whether PassagePoint expects the person, or may expect them.
@@ -177,7 +186,10 @@ impl Appt {
     pub fn has_reliable_prereg(&self) -> bool {
         self.prereg_id.is_some()
             && (self.state != State::Cancelled
-                || matches!(self.reason, Some(Reason::Moved | Reason::Gone)))
+                || matches!(
+                    self.reason,
+                    Some(Reason::Moved | Reason::Gone | Reason::GoneServesAnother(_))
+                ))
     }
 
     /// When its reason was last reported, if it was.
@@ -215,12 +227,9 @@ impl Appt {
     /// this visit failed.
     #[must_use]
     pub fn deferred(self, cause: &str, is_own_failure: bool, now: DateTime<Utc>) -> Self {
-        if self.state == State::InDoubt {
-            return self;
-        }
         let failures = self.failures + u32::from(is_own_failure);
         let appt = Self { failures, ..self };
-        if appt.state == State::Refused {
+        if matches!(appt.state, State::InDoubt | State::Refused) {
             return appt;
         }
         let reason = Reason::Outage(cause.to_owned());
@@ -238,7 +247,11 @@ impl Appt {
     ) -> Self {
         // The pre-registration of another visitor, of an old card say, no longer counts.
         let is_same = self.visitor_id.as_ref() == Some(visitor_id);
+        // From now on the visit may be registered once more, which was not reported yet.
+        let last_report = self.last_report.clone();
+        let last_report = last_report.filter(|report| !report.reason.is_doubt());
         Self {
+            last_report,
             registered_ends_at: self.registered_ends_at.filter(|_| is_same),
             visitor_id: Some(visitor_id.clone()),
             destination: Some(destination.to_owned()),

@@ -19,6 +19,13 @@ pub enum Reason {
     Outage(String),
     /// The outcome of an attempt is not known, with the cause if there is one.
     OutcomeUnknown(Option<String>),
+    /// The same, as PassagePoint answered with an error of its own.
+    ServerError {
+        /// What happened.
+        cause: String,
+        /// How many attempts in a row ended like that.
+        in_a_row: u32,
+    },
     /// The outcomes of three attempts are unknown.
     GivenUp,
     /// LibCal's status is not an accepted one.
@@ -31,6 +38,8 @@ pub enum Reason {
     Gone,
     /// It was cancelled, and its pre-registration serves that other booking.
     ServesAnother(BookingId),
+    /// LibCal no longer lists it, and its pre-registration serves that other booking.
+    GoneServesAnother(BookingId),
     /// The Python program registered it.
     #[serde(rename = "taken_over")]
     Imported,
@@ -108,6 +117,28 @@ impl Reason {
         self.is_about_user() || matches!(self, Self::UnknownDestination(_) | Self::PreregRefused(_))
     }
 
+    /// Why the outcome of an attempt is not known, if that is the reason, and if it is known why.
+    #[must_use]
+    pub fn cause_of_doubt(&self) -> Option<&str> {
+        match self {
+            Self::OutcomeUnknown(cause) => cause.as_deref(),
+            Self::ServerError { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// Whether it is that the outcome of an attempt is not known.
+    #[must_use]
+    pub fn is_doubt(&self) -> bool {
+        matches!(self, Self::OutcomeUnknown(_) | Self::ServerError { .. })
+    }
+
+    /// Whether it is that the pre-registration of a visit that is cancelled serves another booking.
+    #[must_use]
+    pub fn serves_another(&self) -> bool {
+        matches!(self, Self::ServesAnother(_) | Self::GoneServesAnother(_))
+    }
+
     /// The form that the cache keeps: JSON, a code with its detail if it has one, such as
     /// `"not_in_alma"` or `{"prereg_refused":422}`.
     #[must_use]
@@ -128,7 +159,9 @@ impl fmt::Display for Reason {
         match self {
             Self::NotReached => f.write_str("no pass has reached it yet"),
             Self::TooLate => f.write_str("it ended before a pass could register it"),
-            Self::Outage(cause) | Self::OutcomeUnknown(Some(cause)) => f.write_str(cause),
+            Self::Outage(cause)
+            | Self::OutcomeUnknown(Some(cause))
+            | Self::ServerError { cause, .. } => f.write_str(cause),
             Self::OutcomeUnknown(None) => f.write_str("the last attempt was interrupted"),
             Self::GivenUp => write!(
                 f,
@@ -144,6 +177,10 @@ impl fmt::Display for Reason {
             Self::ServesAnother(booking) => write!(
                 f,
                 "its pre-registration also covers booking {booking}: leave it in PassagePoint"
+            ),
+            Self::GoneServesAnother(booking) => write!(
+                f,
+                "LibCal no longer lists it; its pre-registration also covers booking {booking}: leave it in PassagePoint"
             ),
             Self::Imported => f.write_str("registered by the Python program"),
             Self::NoPrimaryId => f.write_str(
@@ -235,6 +272,11 @@ mod tests {
             Reason::UserExpired(NaiveDate::from_ymd_opt(2026, 2, 28).unwrap()),
             Reason::UserBlocked,
             Reason::ServesAnother(BookingId("cs_1".into())),
+            Reason::GoneServesAnother(BookingId("cs_1".into())),
+            Reason::ServerError {
+                cause: text(),
+                in_a_row: 2,
+            },
             Reason::VisitorRefused(422),
             Reason::VisitorNotFound,
             Reason::NoDestination(LocationId(-7)),

@@ -87,9 +87,11 @@ impl Pass<'_> {
             return true;
         };
         let other = &doubtful.key.booking_id;
-        let is_from_this_pass = |deferred: &Deferred| deferred.appt.key == doubtful.key;
-        let is_fresh = self.outcome().in_doubt.iter().any(is_from_this_pass);
-        if is_fresh && doubtful.failures == 1 {
+        let is_first_attempt = |deferred: &Deferred| {
+            deferred.appt.key == doubtful.key && !deferred.before.has_intent()
+        };
+        let is_fresh = self.outcome().in_doubt.iter().any(is_first_attempt);
+        if is_fresh {
             self.postpone(
                 visit,
                 &format!("waits until it is clear whether booking {other} is registered"),

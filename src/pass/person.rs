@@ -20,16 +20,22 @@ pub(super) enum EnsuredVisitor {
 }
 
 impl Pass<'_> {
-    /// The cached visitor of a person, if Alma was asked about them recently. If a visit of theirs
-    /// failed before, the visitor may be gone, and it is time to ask again.
+    /// The cached visitor of a person, if Alma was asked about them recently. If something about a
+    /// visit of theirs failed before, the visitor may be gone, and it is time to ask again.
     pub(super) fn cached_visitor(&self, person: &Person) -> Option<BarcodeSource> {
-        let has_failed =
-            |visit: &Visit| visit.appt.has_intent() || matches!(visit.appt.state, State::Refused);
+        let has_failed = |Visit { appt, .. }: &Visit| {
+            appt.has_intent() || appt.failures > 0 || appt.state == State::Refused
+        };
         if person.visits.iter().any(has_failed) {
             return None;
         }
         let good_for = TimeDelta::days(self.config.alma.refresh_days.into());
-        let user = person.user.as_ref()?;
+        // If something failed for some of their visits, the others were registered earlier in this pass.
+        let newer = match person.turn().failures {
+            0 => None,
+            _ => self.cache().user(&person.primary_id).ok().flatten(),
+        };
+        let user = newer.as_ref().or(person.user.as_ref())?;
         user.checked_at
             .filter(|at| !has_elapsed(*at, now(), good_for))?;
         let card = user.card()?;

@@ -205,8 +205,7 @@ impl Pass<'_> {
             delivery,
             was_tried,
         } = failure;
-        let reason = Reason::OutcomeUnknown(Some(cause.clone()));
-        let outage = Outage::of("PassagePoint", cause);
+        let outage = Outage::of("PassagePoint", cause.clone());
         if delivery == Delivery::NotProcessed {
             self.retract_intent(visit)?;
             self.defer(visit, &outage, was_tried);
@@ -215,10 +214,13 @@ impl Pass<'_> {
         if delivery == Delivery::Unknown && intent.attempts >= MAX_ATTEMPTS {
             return self.give_up(intent, outage);
         }
-        let attempts = match delivery {
+        let (attempts, reason) = match delivery {
             // The service reported its own failure, which says nothing about this visit.
-            Delivery::ErrorResponse => visit.appt.attempts,
-            _ => intent.attempts,
+            Delivery::ErrorResponse => {
+                let in_a_row = visit.appt.server_errors() + 1;
+                (visit.appt.attempts, Reason::ServerError { cause, in_a_row })
+            }
+            _ => (intent.attempts, Reason::OutcomeUnknown(Some(cause))),
         };
         let appt = intent.with_state(State::InDoubt, Some(reason), now());
         let appt = Appt {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::listed_visit::ListedVisit;
 use super::planner::Planner;
-use super::{Decision, Person, PlannedVisit, RegisterReason, Visit};
-use crate::model::{PrimaryId, User};
+use super::{Decision, Person, PlannedVisit, RegisterReason, Turn, Visit};
+use crate::model::{PrimaryId, User, VisitorId};
 
 impl Planner<'_> {
     pub(super) fn visit_to_register(
@@ -24,7 +24,7 @@ impl Planner<'_> {
             ends_at: listed.ends_at?,
             destination: self.rules.destinations.get(&key.lid?)?.clone(),
             why,
-            failures: planned.after.failures,
+            turn: Turn::default(),
         };
         Some((key.primary_id.clone()?, visit))
     }
@@ -57,57 +57,112 @@ impl Planner<'_> {
     }
 }
 
-/// Sorts the people and their visits: those who failed in fewer passes first, so that what keeps
-/// failing keeps nobody else out, then the soonest start. Of one person, visits in doubt come first
-/// and longer ones before shorter ones, because they may cover those after them.
+/// Sorts the people and their visits: what failed in fewer passes first, so that what keeps failing
+/// keeps nobody else out, then the soonest start. Of one person, visits in doubt come first and
+/// longer ones before shorter ones, because they may cover those after them.
 pub(super) fn prioritize(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     let mut people: Vec<_> = people.into_values().collect();
-    let visits = || people.iter().flat_map(|person| &person.visits);
-    // At a destination where a visit ended in doubt, the next one may hang too; and if a visit of
-    // somebody with a visitor failed, the cause was neither Alma nor the visitor.
-    let failed = people.iter().flat_map(|person| {
-        let has_visitor = person.user.as_ref().and_then(User::card).is_some();
-        let visits = person.visits.iter();
-        visits.filter(move |visit| visit.failures > 0 && (has_visitor || visit.appt.has_intent()))
-    });
-    let failing: BTreeSet<_> = failed.map(|visit| visit.destination.clone()).collect();
-    // A visit in doubt may turn out to cover other bookings of the same person.
-    let doubtful = visits().filter(|visit| visit.appt.has_intent());
-    let doubtful: Vec<_> = doubtful
-        .filter_map(|visit| visit.appt.visitor_id.clone())
-        .collect();
+    let delays = Delays::of(&people);
     for person in &mut people {
-        let card = person.user.as_ref().and_then(User::card);
-        let has_doubt = person
-            .visits
-            .iter()
-            .any(|visit| visit.why == RegisterReason::InDoubt);
-        let is_doubtful =
-            !has_doubt && card.is_some_and(|card| doubtful.contains(&card.visitor_id));
+        let visitor = person.user.as_ref().and_then(User::card);
+        let visitor = visitor.map(|card| card.visitor_id.clone());
         for visit in &mut person.visits {
-            let goes_later = is_doubtful || failing.contains(&visit.destination);
-            visit.failures = visit.failures.max(goes_later.into());
+            visit.turn = delays.turn(&person.primary_id, visitor.as_ref(), visit);
         }
         person.visits.sort_by_key(|visit| {
             (
+                visit.turn,
                 visit.why != RegisterReason::InDoubt,
                 visit.starts_at,
                 Reverse(visit.ends_at),
             )
         });
     }
+    let mut people: Vec<_> = people.into_iter().flat_map(split_by_turn).collect();
     people.sort_by_key(|person| {
         let starts = person.visits.iter().map(|visit| visit.starts_at);
         // Those who failed themselves come after those who may only fail too.
         let own_failures = person.visits.iter().map(|visit| visit.appt.failures);
-        (
-            person.priority(),
-            person.failures(),
-            own_failures.min(),
-            starts.min(),
-        )
+        (person.turn(), own_failures.min(), starts.min())
     });
     people
+}
+
+/// The same person, once for each turn of their visits, which are sorted by it.
+fn split_by_turn(mut person: Person) -> Vec<Person> {
+    let visits = std::mem::take(&mut person.visits);
+    let turns = visits.chunk_by(|one, next| one.turn == next.turn);
+    let with = |visits: &[Visit]| Person {
+        visits: visits.to_vec(),
+        ..person.clone()
+    };
+    turns.map(with).collect()
+}
+
+/// Why a visit comes later than one about which nothing failed.
+struct Delays {
+    /// Where a visit ended in doubt, or failed though neither Alma nor the visitor was the cause: the
+    /// next visit there may hang too.
+    failing_destinations: BTreeSet<String>,
+    doubts: Vec<Doubt>,
+}
+
+/// A visit in doubt, which may turn out to cover others of the same person, under whatever ID, at the
+/// same destination.
+struct Doubt {
+    primary_id: PrimaryId,
+    visitor_id: Option<VisitorId>,
+    destination: String,
+    failures: u32,
+}
+
+impl Delays {
+    fn of(people: &[Person]) -> Self {
+        let mut delays = Self {
+            failing_destinations: BTreeSet::new(),
+            doubts: Vec::new(),
+        };
+        for person in people {
+            let has_visitor = person.user.as_ref().and_then(User::card).is_some();
+            for Visit {
+                appt, destination, ..
+            } in &person.visits
+            {
+                if appt.failures > 0 && (has_visitor || appt.has_intent()) {
+                    delays.failing_destinations.insert(destination.clone());
+                }
+                if appt.has_intent() {
+                    delays.doubts.push(Doubt {
+                        primary_id: person.primary_id.clone(),
+                        visitor_id: appt.visitor_id.clone(),
+                        destination: destination.clone(),
+                        failures: appt.failures,
+                    });
+                }
+            }
+        }
+        delays
+    }
+
+    fn turn(&self, primary_id: &PrimaryId, visitor: Option<&VisitorId>, visit: &Visit) -> Turn {
+        let mut failures = visit.appt.failures;
+        if self.failing_destinations.contains(&visit.destination) {
+            failures = failures.max(1);
+        }
+        let is_doubt = visit.appt.has_intent();
+        let may_cover = |doubt: &&Doubt| {
+            let is_same_person = doubt.primary_id == *primary_id
+                || (visitor.is_some() && doubt.visitor_id.as_ref() == visitor);
+            !is_doubt && is_same_person && doubt.destination == visit.destination
+        };
+        for doubt in self.doubts.iter().filter(may_cover) {
+            failures = failures.max(doubt.failures).max(1);
+        }
+        Turn {
+            failures,
+            is_after_doubts: failures > 0 && !is_doubt,
+        }
+    }
 }
 
 fn take_if_blank(mine: &mut String, other: &str) {

@@ -25,8 +25,12 @@ impl Planner<'_> {
         }
         for visit in visits {
             let after = &visit.after;
-            let was_shared = matches!(after.reason, Some(Reason::ServesAnother(_)));
-            let may_be_taken_out = was_shared || matches!(after.reason, None | Some(Reason::Gone));
+            let was_shared = after.reason.as_ref().is_some_and(Reason::serves_another);
+            let is_gone = matches!(
+                after.reason,
+                Some(Reason::Gone | Reason::GoneServesAnother(_))
+            );
+            let may_be_taken_out = was_shared || is_gone || after.reason.is_none();
             if after.state != State::Cancelled || !may_be_taken_out || after.is_over(now) {
                 continue;
             }
@@ -40,7 +44,12 @@ impl Planner<'_> {
             if booking.is_some() {
                 visit.decision = Decision::ServesAnother;
             }
-            let reason = booking.cloned().map(Reason::ServesAnother);
+            let reason = match (booking.cloned(), is_gone) {
+                (Some(booking), true) => Some(Reason::GoneServesAnother(booking)),
+                (Some(booking), false) => Some(Reason::ServesAnother(booking)),
+                (None, true) => Some(Reason::Gone),
+                (None, false) => None,
+            };
             visit.after = after.clone().with_state(State::Cancelled, reason, now);
         }
     }

@@ -35,7 +35,7 @@ pub fn refusal_lines(refusals: &[&Refusal]) -> Vec<String> {
         let ids: Vec<_> = ids.iter().map(named).collect();
         let what = match reason {
             Reason::GivenUp => "",
-            Reason::ServesAnother(_) => "cancelled, ",
+            Reason::ServesAnother(_) | Reason::GoneServesAnother(_) => "cancelled, ",
             _ => "refused, ",
         };
         format!(

@@ -262,3 +262,27 @@ fn what_is_covered_is_expected_where_the_prereg_is_though_its_location_has_anoth
     let science = sandbox.visit("21000001", "LibCal Science", 45, 75);
     assert!(sandbox.expected().contains(&science));
 }
+
+#[test]
+fn what_is_no_longer_listed_and_serves_another_booking_still_covers_a_third() {
+    let sandbox = with_ada()
+        .booking(of_ada("cs_a").minutes(30, 120))
+        .booking(of_ada("cs_b").minutes(40, 110));
+    good_sync(&sandbox);
+    sandbox.remove_rows("cs_a");
+    sandbox.add_booking(of_ada("cs_c").minutes(50, 100));
+    for _ in 0..2 {
+        sandbox.sync();
+        assert_eq!(sandbox.expected().len(), 1);
+    }
+    assert_eq!(state_of(&sandbox, "cs_c"), "registered");
+    let gone = sandbox.run(&["lookup-appt", "cs_a"]).stdout;
+    assert_says(
+        &gone,
+        &[
+            "cancelled",
+            "no longer lists it",
+            "leave it in PassagePoint",
+        ],
+    );
+}

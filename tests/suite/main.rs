@@ -23,6 +23,7 @@ mod covering_preregs;
 mod day;
 mod demo_serve;
 mod desk;
+mod doubt_order;
 mod dry_run;
 mod dry_run_then_pass;
 mod error_responses;

@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 /// So many people with a booking each at this location, from so many minutes on; their IDs begin with this.
-fn add_people(sandbox: &Sandbox, prefix: &str, number: usize, lid: i64, from: i64) {
+pub fn add_people(sandbox: &Sandbox, prefix: &str, number: usize, lid: i64, from: i64) {
     for n in 0..number {
         let id = format!("{prefix}{n:03}");
         sandbox.add_user(User::new(&id).barcode(&format!("BC{id}")));
@@ -18,7 +18,7 @@ fn add_people(sandbox: &Sandbox, prefix: &str, number: usize, lid: i64, from: i6
     }
 }
 
-fn registered(sandbox: &Sandbox, lid: i64) -> i64 {
+pub fn registered(sandbox: &Sandbox, lid: i64) -> i64 {
     count_rows(
         sandbox,
         &format!("appts WHERE state = 'registered' AND lid = {lid}"),

@@ -13,24 +13,27 @@ use crate::config::Config;
 use crate::fetch::Fetched;
 use crate::logging::try_log;
 use crate::messages::{pluralize, visit_name};
-use crate::model::is_report_due;
+use crate::model::{LastReport, is_report_due};
 use crate::pass::PassOutcome;
 use crate::plan::{Plan, Refusal, RegisterReason};
 use crate::report::{incidents, outage_lines, refusal_lines, track_outages};
 
 /// Warns of visits that may be registered twice. The warning comes before the request, because
-/// this run may be killed; where it can reach nobody, the visits stay as they are.
-pub(super) fn warn_of_possible_duplicates(plan: &mut Plan) {
-    let visits = plan.people.iter().flat_map(|person| &person.visits);
-    let doubtful: Vec<_> = visits
+/// this run may be killed; where it can reach nobody, the visits stay as they are. It is repeated
+/// only after a day, or once another attempt may have registered the visit.
+pub(super) fn warn_of_possible_duplicates(plan: &mut Plan, cache: &mut Cache) -> Result<()> {
+    let now = clock::now();
+    let visits = plan.people.iter_mut().flat_map(|person| &mut person.visits);
+    let mut due: Vec<_> = visits
         .filter(|visit| visit.why == RegisterReason::InDoubt)
-        .map(|visit| visit_name(&visit.appt.key))
+        .map(|visit| &mut visit.appt)
+        .filter(|appt| is_report_due(appt.reported_at(), now))
         .collect();
-    if doubtful.is_empty() {
-        return;
+    if due.is_empty() {
+        return Ok(());
     }
-    let visits = pluralize(doubtful.len(), "visit");
-    let bookings: BTreeSet<_> = doubtful.into_iter().collect();
+    let visits = pluralize(due.len(), "visit");
+    let bookings: BTreeSet<_> = due.iter().map(|appt| visit_name(&appt.key)).collect();
     let bookings: Vec<_> = bookings.into_iter().collect();
     // An error even if it goes well, because nothing else will ever report it.
     let was_logged = try_log(|| {
@@ -42,7 +45,13 @@ pub(super) fn warn_of_possible_duplicates(plan: &mut Plan) {
     });
     if !was_logged {
         plan.postpone_visits_in_doubt();
+        return Ok(());
     }
+    for appt in &mut due {
+        let reason = appt.reason.clone();
+        appt.last_report = reason.map(|reason| LastReport { reason, at: now });
+    }
+    cache.save_appts(due.iter().map(|appt| &**appt), &[])
 }
 
 /// Reports outages, what they kept from being done, and those that are over.

@@ -89,8 +89,12 @@ const CASES: &[Case] = &[
         },
     ),
     (&["in doubt", "tried again once an hour"], || {
-        let sandbox = sandbox_in_doubt();
-        sql(&sandbox, "UPDATE appts SET failures = 3");
+        let sandbox = one_person();
+        let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+        sandbox.fault(prereg.answer(500, "text/plain", "oh no"));
+        for _ in 0..3 {
+            sandbox.sync();
+        }
         sandbox.run(&["status"])
     }),
     (

@@ -176,11 +176,19 @@ const CASES: &[Case] = &[
             "cs_1 of G10000001",
         ],
         || {
-            let sandbox = one_person();
-            sandbox.sync();
-            sandbox.add_booking(of_ada("cs_2").minutes(40, 80));
-            sandbox.sync();
+            let sandbox = covering_another();
             cancel(&sandbox);
+            pass(&sandbox)
+        },
+    ),
+    (
+        &[
+            "LibCal no longer lists it; its pre-registration also covers booking cs_2",
+            "cs_1 of G10000001",
+        ],
+        || {
+            let sandbox = covering_another();
+            sandbox.remove_rows("cs_1");
             pass(&sandbox)
         },
     ),
@@ -227,6 +235,15 @@ const CASES: &[Case] = &[
         sandbox.run(&["--json", "lookup-appt", "cs_1"])
     }),
 ];
+
+/// A booking whose pre-registration covers another one.
+fn covering_another() -> Sandbox {
+    let sandbox = one_person();
+    sandbox.sync();
+    sandbox.add_booking(of_ada("cs_2").minutes(40, 80));
+    sandbox.sync();
+    sandbox
+}
 
 /// A pass over a booking whose row has this value in that field.
 fn row(field: &str, value: &Value) -> Run {

@@ -3,7 +3,7 @@
 use super::{Case, Part, pass};
 use crate::libcal_pages::{at_page, three_pages};
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
-use crate::support::{of_ada, one_person, sandbox_in_doubt, sql};
+use crate::support::{of_ada, one_person};
 
 pub static PART: Part = Part {
     sources: &["alma", "fetch", "libcal", "passagepoint", "report"],
@@ -204,8 +204,12 @@ const CASES: &[Case] = &[
     (
         &["1 visit may or may not be registered; tried again once an hour (booking cs_1)"],
         || {
-            let sandbox = sandbox_in_doubt();
-            sql(&sandbox, "UPDATE appts SET failures = 3");
+            let sandbox = one_person();
+            let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+            sandbox.fault(prereg.answer(500, "text/plain", "oh no"));
+            for _ in 0..3 {
+                sandbox.sync();
+            }
             pass(&sandbox)
         },
     ),

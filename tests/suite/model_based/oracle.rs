@@ -39,8 +39,6 @@ pub struct Ledger {
     passes: u64,
     approved_in: BTreeMap<Key, u64>,
     cancelled_in: BTreeMap<Key, u64>,
-    /// The visits that were approved and that LibCal no longer lists.
-    gone: BTreeSet<Key>,
     /// The pre-registrations that the program was made to forget, by their place in PassagePoint's list.
     forgotten: BTreeSet<usize>,
     /// Until when each barcode was the present one at a pass, and the number of the last such pass.
@@ -59,6 +57,8 @@ pub struct Ledger {
     /// The bookings of which the program said that it gave them up.
     given_up: BTreeSet<String>,
     has_given_up_more: bool,
+    /// The bookings that the program named as possibly registered twice, and did not try after that.
+    named: Vec<Warned>,
 }
 
 impl Ledger {
@@ -91,18 +91,10 @@ impl Ledger {
                 Approval::NotApproved | Approval::Unknown => {}
             }
             self.cancelled_in.remove(key);
-            if is_surely_seen {
-                self.gone.remove(key);
-            }
             // What has ended is left as it is.
             if is_surely_seen {
                 self.cancelled.remove(key);
             }
-        }
-        if pass.is_list_read {
-            let had = self.had.keys();
-            let gone = had.filter(|key| !pass.visits.contains_key(key));
-            self.gone.extend(gone.cloned());
         }
         self.was_alma_ill |= !pass.is_alma_well;
         for barcode in &pass.present {
@@ -212,14 +204,16 @@ impl Ledger {
     /// listed as approved and that was not over, under a barcode that was right, and none that an earlier one covered
     /// unless its booking was named as possibly registered twice.
     pub fn check_made(
-        &self,
+        &mut self,
         passes: &[Pass],
         people: &[Person],
         made: &[Expected],
         first: usize,
         refresh_days: i64,
     ) -> Check {
-        let mut named: Vec<_> = passes.iter().flat_map(named_as_doubled).collect();
+        let mut named = std::mem::take(&mut self.named);
+        named.extend(passes.iter().flat_map(named_as_doubled));
+        let mut tried = Vec::new();
         for (n, one) in made.iter().enumerate().skip(first) {
             let mut books = BTreeSet::new();
             for pass in passes {
@@ -235,6 +229,7 @@ impl Ledger {
                 }
             }
             prop_assert!(!books.is_empty(), "nobody is to be expected so: {one:?}");
+            tried.push((n, books.clone()));
             let covering = (0..n).find(|m| self.is_standing(*m, made, people, one));
             let Some(covering) = covering else { continue };
             let is_named = |line: &&mut Warned| {
@@ -252,6 +247,14 @@ impl Ledger {
                 line.visits -= 1;
             }
         }
+        // What was named and not tried after all need not be named again when it is.
+        for line in &mut named {
+            let tried = tried.iter().filter(|(n, _)| *n >= line.made_before);
+            let tried: BTreeSet<_> = tried.flat_map(|(_, books)| books).collect();
+            line.books.retain(|book| !tried.contains(book));
+        }
+        named.retain(|line| !line.books.is_empty());
+        self.named = named;
         Ok(())
     }
 
@@ -298,16 +301,6 @@ impl Ledger {
             // An old card is good for nothing.
             && people.iter().any(is_present)
             && !self.cancelled.iter().any(is_of)
-            && !self.is_shared_with_gone(&made[m], people)
-    }
-
-    /// Whether a pre-registration serves several visits, one of which LibCal no longer lists. The program says then that
-    /// it must be left in PassagePoint, as of one that was cancelled, and relies on it no more than on that.
-    fn is_shared_with_gone(&self, one: &Expected, people: &[Person]) -> bool {
-        let had = self.had.iter();
-        let mut visits = had.filter(|(key, ends)| is_made_for(one, key, ends, people));
-        let is_gone = visits.clone().any(|(key, _)| self.gone.contains(key));
-        is_gone && visits.nth(1).is_some()
     }
 
     /// Whether a pass may have taken that barcode for the present one: it was so when the user was last checked.
@@ -340,6 +333,8 @@ pub fn bookings_in(line: &str) -> Vec<String> {
 struct Warned {
     books: Vec<String>,
     visits: usize,
+    /// How many pre-registrations there were when the pass began.
+    made_before: usize,
 }
 
 fn named_as_doubled(pass: &Pass) -> Vec<Warned> {
@@ -353,6 +348,7 @@ fn named_as_doubled(pass: &Pass) -> Vec<Warned> {
         Warned {
             books: bookings_in(named),
             visits: number.parse().unwrap_or(1),
+            made_before: pass.made_before,
         }
     })
     .collect()
