@@ -221,14 +221,20 @@ fn time_column(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime
     }
 }
 
-/// The report whose reason is in that column and its moment in the next, if there was one.
+/// The report whose code is in that column and its moment in the next, if there was one.
 fn last_report(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<LastReport>> {
-    let reason: Option<String> = row.get(column)?;
-    let last_report = reason.zip(time_column(row, column + 1)?);
-    Ok(last_report.map(|(reason, at)| LastReport {
-        reason: Reason::from_code(&reason),
-        at,
-    }))
+    let code: Option<String> = row.get(column)?;
+    let last_report = code.zip(time_column(row, column + 1)?);
+    Ok(last_report.map(|(code, at)| LastReport::from_code(&code, at)))
+}
+
+/// The code of a report made now, of the reason in a row's first column and after the report in the
+/// next two.
+fn next_report(row: &Row<'_>, now: DateTime<Utc>) -> rusqlite::Result<Option<String>> {
+    let reason: Option<String> = row.get(0)?;
+    let previous = last_report(row, 1)?;
+    let report = |reason: String| LastReport::after(previous, Reason::from_code(&reason), now);
+    Ok(reason.map(|reason| report(reason).to_code()))
 }
 
 /// The moment in that column, which must have one.

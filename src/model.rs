@@ -45,7 +45,7 @@ pub struct User {
     pub eligibility: Eligibility,
     /// When Alma was last asked; `None` for a user imported from the Python program.
     pub checked_at: Option<DateTime<Utc>>,
-    /// Their refusal that was last reported, be it the current one or an earlier one.
+    /// Their refusals that were last reported, the current one or earlier ones.
     pub last_report: Option<LastReport>,
 }
 

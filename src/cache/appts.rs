@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row, TransactionBehavior, params_from_iter};
 
-use super::{Cache, last_report, required_time_column, time_column, to_unix};
+use super::{Cache, last_report, next_report, required_time_column, time_column, to_unix};
 use crate::model::{
-    Appt, BookingId, LocationId, PreregId, PrimaryId, Reason, State, VisitKey, VisitorId,
+    Appt, BookingId, LastReport, LocationId, PreregId, PrimaryId, Reason, State, VisitKey,
+    VisitorId,
 };
 
 const COLUMNS: &str = "appt_id, primary_id, lid, starts_at, ends_at, status, state, reason,
@@ -181,11 +182,7 @@ fn values_of(appt: &Appt) -> Vec<Box<dyn ToSql>> {
         Box::new(appt.attempts),
         Box::new(to_unix(appt.asked_ends_at)),
         Box::new(appt.changed_at.timestamp()),
-        Box::new(
-            appt.last_report
-                .as_ref()
-                .map(|last_report| last_report.reason.to_code()),
-        ),
+        Box::new(appt.last_report.as_ref().map(LastReport::to_code)),
         Box::new(to_unix(
             appt.last_report.as_ref().map(|last_report| last_report.at),
         )),
@@ -201,12 +198,16 @@ pub(super) fn mark_reported(
     visits: &[VisitKey],
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
-    let sql = format!(
-        "UPDATE appts SET reported = reason, reported_at = {} WHERE {WHERE_VISIT}",
-        now.timestamp()
-    );
+    let find = format!("SELECT reason, reported, reported_at FROM appts WHERE {WHERE_VISIT}");
+    let update = format!("UPDATE appts SET reported = ?5, reported_at = ?6 WHERE {WHERE_VISIT}");
     for key in visits {
-        connection.execute(&sql, params_from_iter(key_of(key)))?;
+        let mut params = key_of(key);
+        let report = connection.query_row(&find, params_from_iter(&params), |row| {
+            next_report(row, now)
+        });
+        params.push(Box::new(report.optional()?.flatten()));
+        params.push(Box::new(now.timestamp()));
+        connection.execute(&update, params_from_iter(params))?;
     }
     Ok(())
 }

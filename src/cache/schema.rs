@@ -20,7 +20,7 @@ const TABLES: &str = "
         visitor_id  TEXT,
         refusal     TEXT,              -- a reason in JSON; then there is no barcode
         checked_at  INTEGER,           -- when Alma was last asked
-        reported    TEXT,              -- the refusal that was last reported, this one or one before
+        reported    TEXT,              -- the refusal that was last reported, or an array of that and earlier ones
         reported_at INTEGER,           -- when that was
         seen_at     INTEGER NOT NULL,  -- when a booking last named the user, to the day
         CHECK (refusal IS NOT NULL OR (barcode IS NOT NULL AND visitor_id IS NOT NULL))
@@ -42,7 +42,7 @@ const TABLES: &str = "
         attempts      INTEGER NOT NULL DEFAULT 0,
         asked_ends_at INTEGER,        -- set while an attempt's outcome is not known
         changed_at    INTEGER NOT NULL,
-        reported      TEXT,           -- the reason that was last reported, this one or one before
+        reported      TEXT,           -- the reason that was last reported, or an array of that and earlier ones
         reported_at   INTEGER,        -- when that was
         registered_ends_at INTEGER,   -- the end of the pre-registration
         failures      INTEGER NOT NULL DEFAULT 0  -- passes in which something about it failed

@@ -4,9 +4,9 @@ use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Cache, appts, last_report, time_column, to_unix};
+use super::{Cache, appts, last_report, next_report, time_column, to_unix};
 use crate::model::{
-    Appt, Barcode, Card, Eligibility, PrimaryId, Reason, User, VisitKey, VisitorId,
+    Appt, Barcode, Card, Eligibility, LastReport, PrimaryId, Reason, User, VisitKey, VisitorId,
 };
 
 /// `seen_at` is kept to the day, so that a pass with nothing new writes nothing about users.
@@ -91,9 +91,12 @@ impl Cache {
     ) -> Result<()> {
         let marked = self.connection.transaction().and_then(|transaction| {
             for user in users {
-                let sql =
-                    "UPDATE users SET reported = refusal, reported_at = ?2 WHERE primary_id = ?1";
-                transaction.execute(sql, params![user.as_str(), now.timestamp()])?;
+                let user = user.as_str();
+                let sql = "SELECT refusal, reported, reported_at FROM users WHERE primary_id = ?1";
+                let report = transaction.query_row(sql, [user], |row| next_report(row, now));
+                let report = report.optional()?.flatten();
+                let sql = "UPDATE users SET reported = ?2, reported_at = ?3 WHERE primary_id = ?1";
+                transaction.execute(sql, params![user, report, now.timestamp()])?;
             }
             appts::mark_reported(&transaction, visits, now)?;
             transaction.commit()
@@ -115,9 +118,7 @@ fn save(connection: &Connection, user: &User, now: DateTime<Utc>) -> rusqlite::R
         card.map(|card| &card.visitor_id.0),
         user.refusal().map(Reason::to_code),
         to_unix(user.checked_at),
-        user.last_report
-            .as_ref()
-            .map(|last_report| last_report.reason.to_code()),
+        user.last_report.as_ref().map(LastReport::to_code),
         to_unix(user.last_report.as_ref().map(|last_report| last_report.at)),
         now.timestamp()
     ])?;

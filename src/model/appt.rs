@@ -101,8 +101,8 @@ pub struct Appt {
     pub asked_ends_at: Option<DateTime<Utc>>,
     /// Since when it has been in this state; if a service refused it, when it last did so.
     pub changed_at: DateTime<Utc>,
-    /// The reason that was last reported, be it the current one or an earlier one; a refusal of the
-    /// user is kept with the user.
+    /// The reasons that were last reported, the current one or earlier ones; a refusal of the user is
+    /// kept with the user.
     pub last_report: Option<LastReport>,
 }
 
@@ -249,7 +249,7 @@ impl Appt {
         let is_same = self.visitor_id.as_ref() == Some(visitor_id);
         // From now on the visit may be registered once more, which was not reported yet.
         let last_report = self.last_report.clone();
-        let last_report = last_report.filter(|report| !report.reason.is_doubt());
+        let last_report = last_report.and_then(LastReport::without_doubts);
         Self {
             last_report,
             registered_ends_at: self.registered_ends_at.filter(|_| is_same),

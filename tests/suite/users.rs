@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::sandbox::{Booking, Sandbox, Service, User};
+use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
 use crate::support::{
     age_by_an_hour, assert_says, count_refusals, good_sync, of_ada, single_json, sql, state_of,
     sync_after_outage, sync_during_outage, sync_needing_attention, with_ada,
@@ -247,4 +247,40 @@ fn an_id_that_version_1_took_with_what_nobody_sees_in_it_is_the_one_without_that
         [&appt["primary_id"], &appt["prereg_id"]],
         ["G10000001", "901"]
     );
+}
+
+/// How many lines each of some passes prints, an hour apart, after this was changed.
+fn lines_of_hourly_passes<T: Copy>(
+    sandbox: &Sandbox,
+    changes: &[T],
+    change: impl Fn(T),
+) -> Vec<usize> {
+    let pass = |one: &T| {
+        change(*one);
+        sandbox.pass_time(61);
+        sandbox.sync().stderr.lines().count()
+    };
+    changes.iter().map(pass).collect()
+}
+
+#[test]
+fn reasons_that_alternate_are_each_reported_once_in_24_hours() {
+    let of_visit = with_ada().booking(of_ada("cs_1").minutes(30, 900));
+    let lines = lines_of_hourly_passes(&of_visit, &[400, 422, 400, 422, 409, 400], |status| {
+        of_visit.clear_faults();
+        let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+        of_visit.fault(prereg.answer(status, "text/plain", "no"));
+    });
+    assert_eq!(lines, [1, 1, 0, 0, 1, 0]);
+
+    let of_user = Sandbox::new().booking(of_ada("cs_1").minutes(30, 900));
+    let lines = lines_of_hourly_passes(&of_user, &[true, false, true, false], |is_in_alma| {
+        let user = User::new("G10000001").inactive_barcode("20999999");
+        of_user.world().users = if is_in_alma { vec![user] } else { Vec::new() };
+    });
+    assert_eq!(lines, [1, 1, 0, 0]);
+
+    of_user.pass_time(23 * 60);
+    of_user.edit_rows("cs_1", |row| row["toDate"] = "2099-01-01T00:00:00Z".into());
+    assert_eq!(of_user.sync().stderr.lines().count(), 1, "a day later");
 }

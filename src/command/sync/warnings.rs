@@ -48,8 +48,9 @@ pub(super) fn warn_of_possible_duplicates(plan: &mut Plan, cache: &mut Cache) ->
         return Ok(());
     }
     for appt in &mut due {
-        let reason = appt.reason.clone();
-        appt.last_report = reason.map(|reason| LastReport { reason, at: now });
+        if let Some(reason) = appt.reason.clone() {
+            appt.last_report = Some(LastReport::after(appt.last_report.take(), reason, now));
+        }
     }
     cache.save_appts(due.iter().map(|appt| &**appt), &[])
 }
