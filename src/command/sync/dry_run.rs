@@ -50,28 +50,47 @@ impl<'a> Actions<'a> {
         }
     }
 
+    // Both name every field, so that none is forgotten in one of them.
     fn to_lines(&self) -> Vec<String> {
-        let covered = self.covered.iter().map(|(visit, booking)| {
+        let Self {
+            registered,
+            covered,
+            marks,
+            refusals,
+        } = self;
+        let covered = covered.iter().map(|(visit, booking)| {
             let visit = visit_name(&visit.appt.key);
             format!("take over {visit}: the pre-registration of booking {booking} covers it")
         });
-        let mut lines: Vec<_> = self.registered.iter().copied().map(register_line).collect();
+        let mut lines: Vec<_> = registered.iter().copied().map(register_line).collect();
         lines.extend(covered);
-        lines.extend(self.marks.iter().map(mark_line));
-        lines.extend(refusal_lines(&self.refusals.iter().collect::<Vec<_>>()));
+        lines.extend(marks.iter().map(mark_line));
+        lines.extend(refusal_lines(&refusals.iter().collect::<Vec<_>>()));
         lines
     }
 
     fn to_json(&self) -> Vec<Value> {
+        let Self {
+            registered,
+            covered,
+            marks,
+            refusals,
+        } = self;
         let of_visit = |action, visit: &Visit| to_json(action, &visit.appt, Some(visit.ends_at));
-        let registered = self.registered.iter();
-        let covered = self.covered.iter();
-        let marks = self.marks.iter();
+        let registered = registered.iter();
         registered
             .map(|visit| of_visit("register", visit))
-            .chain(covered.map(|(visit, _)| of_visit("take over", visit)))
-            .chain(marks.map(|(action, appt)| to_json(action, appt, None)))
-            .chain(self.refusals.iter().map(refusal_to_json))
+            .chain(
+                covered
+                    .iter()
+                    .map(|(visit, _)| of_visit("take over", visit)),
+            )
+            .chain(
+                marks
+                    .iter()
+                    .map(|(action, appt)| to_json(action, appt, None)),
+            )
+            .chain(refusals.iter().map(refusal_to_json))
             .collect()
     }
 }
