@@ -250,7 +250,10 @@ impl Server {
         let Port::Closed(socket) = &self.port else {
             return;
         };
-        socket.listen(128).expect("the port is ours");
+        socket
+            .set_reuse_address(true)
+            .and_then(|()| socket.listen(128))
+            .expect("the port is ours");
         let listener: TcpListener = socket.try_clone().expect("a second handle").into();
         self.gate.closing.store(false, Ordering::SeqCst);
         let (service, shared, gate) = (
@@ -304,6 +307,8 @@ fn bound_to(address: SocketAddr) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
+    // As long as it does not listen, nobody who asks for any port may be given this one.
+    socket.set_reuse_address(false)?;
     Ok(socket)
 }
 

@@ -316,3 +316,27 @@ fn a_question_without_an_answer_is_retried_and_then_an_outage() {
         );
     }
 }
+
+#[test]
+fn a_key_that_is_denied_access_twelve_times_in_a_row_is_not_asked_with_again() {
+    let sandbox = sandbox_with_people(15).config("Network.concurrency", "1");
+    let fault = with_key(&sandbox, 0);
+    sandbox.fault(fault.answer(403, "text/html", "<html>Forbidden</html>"));
+    sync_during_outage(&sandbox);
+    assert_eq!(count_with_key(&sandbox, 0), 12);
+    assert_eq!(count_with_key(&sandbox, 1), 15);
+}
+
+#[test]
+fn a_late_answer_does_not_reopen_a_rejected_key() {
+    let sandbox = Sandbox::new().config("Network.concurrency", "2");
+    sandbox.add_booking(Booking::new("cs_1").by("abc1").minutes(30, 60));
+    sandbox.add_booking(Booking::new("cs_2").by("G2").minutes(100, 160));
+    let first = with_key(&sandbox, 0).path("abc1").times(1);
+    sandbox.fault(first.delay(std::time::Duration::from_millis(500)));
+    let second = with_key(&sandbox, 0).path("G2");
+    sandbox.fault(second.answer(401, "application/json", error("UNAUTHORIZED")));
+    sync_during_outage(&sandbox);
+    // Not for the upper case of the first ID.
+    assert_eq!(count_with_key(&sandbox, 0), 2);
+}

@@ -193,3 +193,13 @@ fn a_dry_run_changes_no_cache() {
         assert!(before.keys().eq(after.keys()), "{what}: {:?}", after.keys());
     }
 }
+
+#[test]
+fn a_dry_run_whose_lock_cannot_be_looked_at_says_so() {
+    let sandbox = Sandbox::new();
+    // The lock's name is too long for a file, the cache's is not.
+    let name = format!("{}.db", "c".repeat(249));
+    let run = sandbox.run(&["--db", &name, "sync", "--dry-run"]);
+    assert_eq!(run.code, 1, "{run:#?}");
+    assert!(run.stderr.contains("cannot lock"), "{run:#?}");
+}

@@ -312,3 +312,22 @@ fn ids_that_make_alma_deny_access_keep_nobody_else_out() {
     sync_during_outage(&sandbox);
     assert_eq!(sandbox.expected().len(), 5);
 }
+
+#[test]
+fn a_visit_whose_destination_is_given_up_counts_no_failure() {
+    let sandbox = Sandbox::new()
+        .config("Network.concurrency", "1")
+        .config("Network.tries", "1");
+    add_people(&sandbox, "G", 3, 8827, 30);
+    sandbox.add_user(User::new("Z1").barcode("BCZ1"));
+    for n in 0..4 {
+        let booking = Booking::new(&format!("cs_Z{n}")).by("Z1").at(8827);
+        sandbox.add_booking(booking.minutes(200 + 100 * n, 260 + 100 * n));
+    }
+    sandbox.fault(on_main().answer(500, "text/plain", "oh no"));
+    sync_during_outage(&sandbox);
+    assert_eq!(failures(&sandbox, "cs_G002"), 1);
+    for n in 0..4 {
+        assert_eq!(failures(&sandbox, &format!("cs_Z{n}")), 0, "{n}");
+    }
+}
