@@ -139,6 +139,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_end_of_a_visit_on_another_day_has_its_own_date() {
+        let start = crate::clock::now();
+        let hours = |hours| start + chrono::TimeDelta::hours(hours);
+        let range = format_time_range(start, hours(24));
+        assert_eq!(
+            range,
+            format!("{} - {}", format_time(start), format_time(hours(24)))
+        );
+    }
+
+    #[test]
     fn control_characters_are_escaped() {
         assert_eq!(escaped("G1\nerror: all lost"), "G1\\nerror: all lost");
         assert_eq!(escaped("\u{1b}[2J\u{202e}x"), "\\u001b[2J\\u202ex");

@@ -210,8 +210,7 @@ fn prereg_line(appt: &Appt) -> Option<String> {
         return may_be.then(|| "PassagePoint may still expect the person".to_owned());
     };
     match (appt.state, appt.registered_ends_at) {
-        (State::Registered, end) if end <= appt.ends_at => Some(format!("pre-registration {id}")),
-        (_, None) => Some(format!("pre-registration {id}")),
+        (State::Registered, _) | (_, None) => Some(format!("pre-registration {id}")),
         (_, Some(end)) => Some(format!(
             "PassagePoint expects the person until {} (pre-registration {id})",
             format_time(end)

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service};
 use crate::support::{
-    create_python_cache, of_ada, one_person, sandbox_in_doubt, single_json, with_ada,
+    create_python_cache, of_ada, one_person, sandbox_in_doubt, single_json, sql, with_ada,
 };
 
 /// A visit in some state.
@@ -228,5 +228,22 @@ fn whoever_a_look_up_finds_can_be_forgotten_by_the_same_words() {
     for (typed, code) in [("GWID: g1000 0001", 0), ("g10000001", 0), ("G1000000", 1)] {
         both(&sandbox, &["lookup-user", typed], code);
         both(&sandbox, &["prune", "--dry-run", "--user", typed], code);
+    }
+}
+
+#[test]
+fn who_has_visits_only_or_is_known_without_any_can_be_forgotten() {
+    // Of a booking that is not approved there is no user yet; a user is kept when their visits are over.
+    let tentative = one_person();
+    tentative.edit_rows("cs_1", |row| row["status"] = "Mediated Tentative".into());
+    let alone = one_person();
+    for sandbox in [&tentative, &alone] {
+        assert_eq!(sandbox.sync().code, 0);
+    }
+    sql(&alone, "DELETE FROM appts");
+    for sandbox in [tentative, alone] {
+        let run = sandbox.run(&["prune", "--user", "G10000001", "-q"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
+        assert_eq!(sandbox.run(&["lookup-user", "G10000001"]).code, 1);
     }
 }
