@@ -7,6 +7,7 @@ mod address;
 mod keys;
 mod mistake;
 mod pattern;
+mod plain_text;
 mod reader;
 mod secret;
 mod sections;

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use super::keys::{KEYS, is_safe_to_print, most_similar, section_of};
 use super::mistake::{Mistake, Problem, ValuePath};
+use super::plain_text;
 use super::yaml::{Node, Part, locate};
 
 /// The file as it is read.
@@ -110,11 +111,14 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Text that a rule accepts, that YAML does not read as anything else, and that does not begin
-    /// with an indicator of YAML: `&x y` would be `y`.
+    /// Text that a rule accepts, and that YAML reads as nothing but what is written there: `&x y`
+    /// would be `y`.
     pub(super) fn plain_text<T>(&self, rule: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        if let Some(mark) = self.yaml_mark() {
-            return self.reject(format!("a value that begins with {mark} must be in quotes"));
+        let source = self.source();
+        let mistake =
+            source.and_then(|(line, written)| plain_text::mistake(line, written.as_deref()));
+        if let Some(mistake) = mistake {
+            return self.reject(mistake);
         }
         match self.node {
             Node::Bool | Node::Decimal => self.reject(format!(
@@ -125,27 +129,16 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The YAML indicator that the value begins with, if there is one.
-    fn yaml_mark(&self) -> Option<char> {
-        // Most files can have none there, and finding it takes another reading.
-        if !matches!(self.node, Node::Null | Node::Tagged) && !self.file.text.contains('&') {
-            return None;
-        }
-        let rest = self.source_line()?;
-        let is_comment = rest == "#" || rest.starts_with("# ");
-        let mark = rest.chars().next().filter(|c| "&!#".contains(*c));
-        mark.filter(|_| !is_comment)
-    }
-
     /// The first character of the value as it is written, which is a quote if it is in quotes.
     fn first_char(&self) -> Option<char> {
-        self.source_line()?.chars().next()
+        self.source()?.0.chars().next()
     }
 
-    /// What is written in the line where the value begins, from there on.
-    fn source_line(&self) -> Option<&'a str> {
+    /// What is written in the line where the value begins, from there on, and the value's text.
+    fn source(&self) -> Option<(&'a str, Option<String>)> {
         let source = locate(self.file.text, &self.path.steps, Part::Value)?;
-        Some(self.file.text.get(source.index..)?.lines().next()?.trim())
+        let line = self.file.text.get(source.index..)?.lines().next()?;
+        Some((line.trim(), source.written))
     }
 
     /// A whole number within a range.

@@ -49,10 +49,11 @@ impl ErrorPosition<'_> {
         if indentation(line).contains('\t') {
             return here("a tab in the indentation: use spaces");
         }
-        if let Some(mark) = self.mark(line) {
-            return here(&format!(
-                "a value that begins with {mark} must be in quotes"
-            ));
+        if let Some(mark) = self
+            .mark(line)
+            .or_else(|| self.bracket_of_secret(self.line))
+        {
+            return here(&must_be_in_quotes(mark));
         }
         if line.chars().nth(self.column) == Some('\\') {
             return here("`\\` has a special meaning within double quotes: use single quotes");
@@ -64,6 +65,7 @@ impl ErrorPosition<'_> {
         if let Some((opened, mark)) = self.unclosed_mark() {
             let hint = match mark {
                 '\'' | '"' => format!("the quote `{mark}` is not closed in this line"),
+                _ if self.bracket_of_secret(opened).is_some() => must_be_in_quotes(mark),
                 _ => format!("the bracket `{mark}` is not closed, or a comma is missing"),
             };
             return (opened, self.with_key(opened, &hint));
@@ -87,18 +89,35 @@ impl ErrorPosition<'_> {
     /// A hint about that line, after the name of the key that is there, or of the list or map whose
     /// element is there.
     fn with_key(&self, at: usize, hint: &str) -> String {
-        let is_element = |line: &str| line.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-        let until = self.lines.len().min(at + 1);
-        let mut lines = self.lines[..until].iter().rev();
-        let named = lines.next().and_then(|line| match key_of(line) {
-            None if is_element(line.trim_start()) => lines.find_map(|line| key_of(line)),
-            key => key,
-        });
-        match named {
+        match self.key_at(at) {
             Some(("", key)) => format!("{key}: {hint}"),
             Some((section, key)) => format!("{section}.{key}: {hint}"),
             None => hint.to_owned(),
         }
+    }
+
+    /// The key that is in that line, or that of the list or map whose element is there.
+    fn key_at(&self, at: usize) -> Option<(&'static str, &'static str)> {
+        let is_element = |line: &str| line.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        let until = self.lines.len().min(at + 1);
+        let mut lines = self.lines[..until].iter().rev();
+        lines.next().and_then(|line| match key_of(line) {
+            None if is_element(line.trim_start()) => lines.find_map(|line| key_of(line)),
+            key => key,
+        })
+    }
+
+    /// The bracket that the secret in that line begins with. Only a list of API keys may begin with one.
+    fn bracket_of_secret(&self, at: usize) -> Option<char> {
+        let line = self.lines.get(at)?;
+        let mark = value(line).chars().next();
+        let mark = mark.filter(|mark| matches!(mark, '[' | '{'))?;
+        let is_secret = match self.key_at(at)?.1 {
+            "client_id" | "client_secret" | "username" | "password" => true,
+            "apikeys" => mark == '{' || key_of(line).is_none(),
+            _ => false,
+        };
+        is_secret.then_some(mark)
     }
 
     /// The key nearest above the error that is not in its section's column, and its line: a section
@@ -160,6 +179,10 @@ impl ErrorPosition<'_> {
         }
         None
     }
+}
+
+fn must_be_in_quotes(mark: char) -> String {
+    format!("a value that begins with {mark} must be in quotes")
 }
 
 fn indentation(line: &str) -> &str {

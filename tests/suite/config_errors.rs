@@ -178,7 +178,7 @@ fn a_value_of_the_wrong_type_is_named_with_its_line() {
         ("id: Main", "LibCal.locations[0].id: "),
         (
             "password: [x]",
-            "PassagePoint.password: must be text, not a list",
+            "PassagePoint.password: a value that begins with [ must be in quotes",
         ),
         ("user_mapping: [x]", "PassagePoint.user_mapping: "),
         (

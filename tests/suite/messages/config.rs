@@ -153,11 +153,11 @@ const CASES: &[Case] = &[
         &["LibCal.client_id: must be text, not a decimal number"],
         || line("client_id:", "client_id: 1.5"),
     ),
-    (&["LibCal.client_id: must be text, not a list"], || {
-        line("client_id:", "client_id: [x]")
+    (&["primary_id_field: must be text, not a list"], || {
+        line("primary_id_field:", "primary_id_field: [x]")
     }),
-    (&["LibCal.client_id: must be text, not a section"], || {
-        line("client_id:", "client_id: {x: y}")
+    (&["primary_id_field: must be text, not a section"], || {
+        line("primary_id_field:", "primary_id_field: {x: y}")
     }),
     (
         &["LibCal.days: must be a whole number from 0 to 365, not a tag (`!`)"],
@@ -166,6 +166,16 @@ const CASES: &[Case] = &[
     (&["LibCal.client_id: a value that begins with &"], || {
         line("client_id:", "client_id: &x y")
     }),
+    (&["client_id: begins with “", "straight quotes"], || {
+        line("client_id:", "client_id: “x”")
+    }),
+    (&["client_id: goes on in the next line"], || {
+        line("client_id:", "client_id: x\n    y")
+    }),
+    (
+        &["client_id: has ` #` in it", "put the value in quotes"],
+        || line("client_id:", "client_id: x #y"),
+    ),
     (
         &["LibCal.days: must be a whole number from 0 to 365"],
         || line("days:", "days: 366"),
