@@ -11,6 +11,7 @@ mod plain_text;
 mod reader;
 mod secret;
 mod sections;
+mod source_line;
 mod syntax_error;
 mod yaml;
 
@@ -257,6 +258,14 @@ fn read_text(file: &Path) -> Result<String, String> {
 
 /// Parses the text of a file; the mistakes do not name the file.
 fn read(text: &str) -> Result<Config, Vec<String>> {
+    parse(text).map_err(|mistakes| match syntax_error::unusual_indentation(text) {
+        // All others may follow from it.
+        Some(mistake) => vec![mistake],
+        None => mistakes,
+    })
+}
+
+fn parse(text: &str) -> Result<Config, Vec<String>> {
     let root =
         serde_yaml::from_str(text).map_err(|error| vec![syntax_error::line(text, &error)])?;
     sections::read(text, &root).map_err(|mistakes| mistake::lines(text, &mistakes))

@@ -55,8 +55,20 @@ pub(super) enum Problem {
     Repeated { key: &'static str, first: usize },
     /// A section with nothing in it.
     NoKeys,
+    /// A section of one line in which no colon follows the key.
+    NoColon,
     /// A value that breaks its rule.
     Value(String),
+}
+
+impl Problem {
+    /// The part of the value that is wrong.
+    fn part(&self) -> Part {
+        match self {
+            Self::NoColon => Part::Value,
+            _ => Part::Key,
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -74,11 +86,14 @@ impl fmt::Display for Problem {
             }
             Self::Unknown(Some(key)) => write!(f, "unknown key `{key}`"),
             Self::Unknown(None) => f.write_str(
-                "unknown key (not shown: is there an unclosed quote or bracket, or a value on the wrong side of its colon?)",
+                "unknown key (not shown: it may be indented wrongly, or have a value on the wrong side of its colon, or follow an unclosed quote or bracket)",
             ),
             Self::Repeated { key, first } => {
                 write!(f, "`{key}` appears twice, first in line {first}: remove one")
             }
+            Self::NoColon => f.write_str(
+                "no colon and space between the key and its value: write `key: value`",
+            ),
             Self::NoKeys => f.write_str("is empty: its keys must be indented below it"),
             Self::Value(what) => f.write_str(what),
         }
@@ -121,7 +136,7 @@ pub(super) fn lines(text: &str, mistakes: &[Mistake]) -> Vec<String> {
         .filter(|one| !is_explained(one))
         .take(MAX_LINES)
         .map(|Mistake { path, problem }| {
-            let position = locate(text, &path.steps, Part::Key);
+            let position = locate(text, &path.steps, problem.part());
             let line = line(
                 path,
                 position.as_ref().map(|position| position.line),

@@ -67,6 +67,17 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same for a value that must be a section. Of a line below its key that has no colon, YAML makes a text.
+    fn reject_as_section<T>(&self, expected: &str) -> Option<T> {
+        let line = |part| Some(locate(self.file.text, &self.path.steps, part)?.line);
+        match self.node {
+            Node::Text(_) if line(Part::Key) < line(Part::Value) => {
+                self.record_problem(Problem::NoColon)
+            }
+            _ => self.reject_kind(expected),
+        }
+    }
+
     /// Its line and its key, as they are put after the file's name.
     pub(super) fn place(&self) -> String {
         let position = locate(self.file.text, &self.path.steps, Part::Key);
@@ -200,7 +211,7 @@ impl<'a> Value<'a> {
     /// The keys and values of a map with any keys.
     pub(super) fn entries(&self) -> Option<Vec<(Value<'a>, Value<'a>)>> {
         let Node::Map(entries) = self.node else {
-            return self.reject_kind("a section");
+            return self.reject_as_section("a section");
         };
         let value = |node, path| Value {
             file: self.file,
@@ -239,7 +250,7 @@ impl<'a> Value<'a> {
         match self.node {
             Node::Map(entries) => Some(Section::new(self.file, self.path.clone(), entries)),
             Node::Null => self.record_problem(Problem::NoKeys),
-            _ => self.reject_kind("a section of indented lines `key: value`"),
+            _ => self.reject_as_section("a section of indented lines `key: value`"),
         }
     }
 }

@@ -1,8 +1,16 @@
 //! Syntax errors: what is wrong with a file that is not YAML. The YAML package says where; its
 //! messages may contain a secret, and few people understand them. So we look at the line itself.
 
-use super::keys::section_of;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::mistake::Problem;
+use super::source_line::{
+    has_alias, has_colon, header_of, indentation, is_content, is_delimited, is_element, key_of,
+    lacks_colon, lacks_colon_after_key, open_at_end, separates, unusual_space, value,
+};
+
+const COLUMNS: &str = "check the indentation: all keys of a section must start in the same column";
 
 /// The mistake in one line, without the file's name. `text` is what the error is about.
 pub(super) fn line(text: &str, error: &serde_yaml::Error) -> String {
@@ -16,18 +24,24 @@ pub(super) fn line(text: &str, error: &serde_yaml::Error) -> String {
         let hint = "contains a control character: retype the line";
         return format!(", line {}: {}", at + 1, position(at, 0).with_key(at, hint));
     }
-    let Some(location) = error.location() else {
-        return match lines.iter().rposition(|line| line.starts_with("---")) {
-            Some(at) => format!(
-                ", line {}: `---` starts a second document: keep only one",
-                at + 1
-            ),
-            None => ": has too many references (`*`): start from config.yml.example".into(),
-        };
+    let (at, hint) = match error.location() {
+        Some(location) => {
+            let (line, column) = (location.line(), location.column());
+            position(line.saturating_sub(1), column.saturating_sub(1)).hint()
+        }
+        None => match position(0, 0).hint_about_file() {
+            Some(hint) => hint,
+            None => return ": has too many references (`*`): start from config.yml.example".into(),
+        },
     };
-    let (line, column) = (location.line(), location.column());
-    let (line, hint) = position(line.saturating_sub(1), column.saturating_sub(1)).hint();
-    format!(", line {}: {hint}", (line + 1).min(lines.len()))
+    format!(", line {}: {hint}", (at + 1).min(lines.len()))
+}
+
+/// The first line whose indentation has something that looks like a space and is none, in one line as above.
+/// YAML takes it for the beginning of a key or of a value.
+pub(super) fn unusual_indentation(text: &str) -> Option<String> {
+    let mut lines = text.lines().enumerate();
+    lines.find_map(|(at, line)| Some(format!(", line {}: {}", at + 1, unusual_space(line)?)))
 }
 
 fn is_control(c: char) -> bool {
@@ -58,9 +72,8 @@ impl ErrorPosition<'_> {
         if line.chars().nth(self.column) == Some('\\') {
             return here("`\\` has a special meaning within double quotes: use single quotes");
         }
-        if let Some(without) = self.line_without_colon() {
-            let hint = "no colon and space between the key and its value: write `key: value`";
-            return (without, self.with_key(without, hint));
+        if let Some(without) = self.line_without_colon(lacks_colon_after_key) {
+            return self.no_colon(without);
         }
         if let Some((opened, mark)) = self.unclosed_mark() {
             let hint = match mark {
@@ -70,20 +83,59 @@ impl ErrorPosition<'_> {
             };
             return (opened, self.with_key(opened, &hint));
         }
+        if let Some(without) = self.line_without_colon(lacks_colon) {
+            return self.no_colon(without);
+        }
+        if self.is_misaligned_element() {
+            return here("check the indentation: all hyphens of a list must be in the same column");
+        }
         let value = value(line);
         let is_quoted = value.starts_with(['\'', '"']);
-        if !is_quoted && !is_delimited(value) && (value.contains(": ") || value.ends_with(':')) {
+        if !is_quoted && !is_delimited(value) && separates(value) {
             return here("a value with a colon in it must be in quotes");
         }
         if is_quoted && !is_delimited(value) {
             return here("unexpected text after the closing quote: check the quotes");
         }
+        self.hint_about_columns()
+    }
+
+    /// What is wrong with a file of which YAML says no place: with its first line, or what is taken for
+    /// a second document. Nothing if there are too many references in it.
+    fn hint_about_file(&self) -> Option<(usize, String)> {
+        let is_start = |line: &&str| line.starts_with("---");
+        let lines = || self.lines.iter();
+        let first = lines().position(|line| is_content(line) && !is_start(line))?;
+        let line = self.lines[first];
+        if lacks_colon_after_key(line) {
+            return Some(self.no_colon(first));
+        }
+        if let Some(("", key)) = key_of(line)
+            && !line.starts_with(key)
+        {
+            let section = "";
+            return Some((first, Problem::Misplaced { key, section }.to_string()));
+        }
+        let second = lines().rposition(is_start);
+        if let Some(second) = second.filter(|second| *second > first) {
+            let hint = "`---` starts a second document: keep only one";
+            return Some((second, hint.into()));
+        }
+        let has_alias = lines().any(|line| has_alias(line));
+        (!has_alias).then(|| (first, self.with_key(first, COLUMNS)))
+    }
+
+    fn no_colon(&self, at: usize) -> (usize, String) {
+        (at, self.with_key(at, &Problem::NoColon.to_string()))
+    }
+
+    /// What is wrong where nothing in the line itself is: the column of a key.
+    fn hint_about_columns(&self) -> (usize, String) {
         if let Some((at, problem)) = self.misplaced_key() {
             return (at, problem.to_string());
         }
-        here(
-            "check the indentation here and above: all keys of a section must start in the same column",
-        )
+        let at = self.misaligned_key().unwrap_or(self.line);
+        (at, self.with_key(at, COLUMNS))
     }
 
     /// A hint about that line, after the name of the key that is there, or of the list or map whose
@@ -98,13 +150,17 @@ impl ErrorPosition<'_> {
 
     /// The key that is in that line, or that of the list or map whose element is there.
     fn key_at(&self, at: usize) -> Option<(&'static str, &'static str)> {
-        let is_element = |line: &str| line.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-        let until = self.lines.len().min(at + 1);
-        let mut lines = self.lines[..until].iter().rev();
-        lines.next().and_then(|line| match key_of(line) {
-            None if is_element(line.trim_start()) => lines.find_map(|line| key_of(line)),
-            key => key,
-        })
+        let line = self.lines.get(at)?;
+        if let Some(named) = key_of(line) {
+            return Some(named);
+        }
+        let mut above = self.lines[..at].iter().rev();
+        if is_element(line) {
+            return above.find_map(|line| header_of(line));
+        }
+        let is_outside =
+            |other: &&&str| is_content(other) && indentation(other).len() < indentation(line).len();
+        above.find(is_outside).and_then(|line| header_of(line))
     }
 
     /// The bracket that the secret in that line begins with. Only a list of API keys may begin with one.
@@ -148,19 +204,61 @@ impl ErrorPosition<'_> {
         here.filter(is_mark).or(first.filter(is_mark)).or(dash)
     }
 
-    /// The line of a known key, or of a location, that lacks its colon: the place of the error
-    /// or the line before it, because YAML notices only at the next key.
-    fn line_without_colon(&self) -> Option<usize> {
-        let is_content = |at: &usize| {
-            let line = self.lines[*at].trim_start();
-            !line.is_empty() && !line.starts_with('#')
+    /// The key of the section at the error that is in another column than most of its keys.
+    fn misaligned_key(&self) -> Option<usize> {
+        let is_start = |line: &&str| is_content(line) && indentation(line).is_empty();
+        let until = self.lines.len().min(self.line);
+        let start = self.lines[..until].iter().rposition(is_start)?;
+        let ("", section) = key_of(self.lines[start])? else {
+            return None;
         };
-        let last = self.lines.len().checked_sub(1)?;
-        let before = (0..self.line.min(last + 1)).rfind(is_content);
-        [Some(self.line.min(last)), before]
+        let below = self.lines.iter().enumerate().skip(start + 1);
+        let inside = below.take_while(|(_, line)| !is_start(line));
+        let is_own_key = |line: &str| {
+            key_of(line).is_some_and(|(of, key)| of == section && has_colon(line, key))
+        };
+        let keys: Vec<_> = inside
+            .filter(|(_, line)| is_own_key(line))
+            .map(|(at, line)| (at, indentation(line).len()))
+            .collect();
+        let mut columns = BTreeMap::new();
+        for (_, column) in &keys {
+            *columns.entry(*column).or_insert(0) += 1;
+        }
+        let (usual, _) = columns
             .into_iter()
-            .flatten()
-            .find(|at| lacks_colon(self.lines[*at]))
+            .max_by_key(|(column, count)| (*count, Reverse(*column)))?;
+        keys.into_iter()
+            .find(|(_, column)| *column != usual)
+            .map(|(at, _)| at)
+    }
+
+    /// Whether the line is an element of a list whose element above it is in another column.
+    fn is_misaligned_element(&self) -> bool {
+        let Some(line) = self.lines.get(self.line).filter(|line| is_element(line)) else {
+            return false;
+        };
+        let above = self.lines[..self.line].iter().rev();
+        let mut elements = above
+            .take_while(|line| header_of(line).is_none())
+            .filter(|line| is_element(line));
+        elements
+            .next()
+            .is_some_and(|other| indentation(other) != indentation(line))
+    }
+
+    /// The line that lacks its colon: the place of the error or a line above it, because YAML notices
+    /// only at the next key, and takes a list below a key without a colon for more of its text.
+    fn line_without_colon(&self, lacks: fn(&str) -> bool) -> Option<usize> {
+        let last = self.lines.len().checked_sub(1)?;
+        let at = self.line.min(last);
+        if lacks(self.lines[at]) {
+            return Some(at);
+        }
+        let mut above = (0..at).rev().filter(|at| is_content(self.lines[*at]));
+        let is_other = |line: &str| !is_element(line) || separates(line);
+        let at = above.find(|at| lacks(self.lines[*at]) || is_other(self.lines[*at]))?;
+        lacks(self.lines[at]).then_some(at)
     }
 
     /// The line, up to the place of the error, in which a quote or bracket is opened that is not
@@ -183,81 +281,4 @@ impl ErrorPosition<'_> {
 
 fn must_be_in_quotes(mark: char) -> String {
     format!("a value that begins with {mark} must be in quotes")
-}
-
-fn indentation(line: &str) -> &str {
-    &line[..line.len() - line.trim_start().len()]
-}
-
-/// The text after the key's colon, or else after the dash of a list.
-fn value(line: &str) -> &str {
-    let line = line.trim();
-    let element = line.strip_prefix("- ");
-    match element.unwrap_or(line).split_once(": ") {
-        Some((_, value)) => value.trim(),
-        None => element.unwrap_or_default().trim(),
-    }
-}
-
-/// Whether a value ends with what closes the quote or bracket that it begins with.
-fn is_delimited(value: &str) -> bool {
-    let (first, last) = (value.chars().next(), value.chars().last());
-    let is_even = |mark: char| value.matches(mark).count().is_multiple_of(2);
-    match (first, last) {
-        (Some(mark @ ('\'' | '"')), Some(end)) => end == mark && is_even(mark),
-        (Some('['), Some(']')) | (Some('{'), Some('}')) => true,
-        _ => false,
-    }
-}
-
-/// The word that a line begins with, behind the dash of a list.
-fn first_word(line: &str) -> &str {
-    let line = line.trim().trim_start_matches("- ");
-    let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    &line[..end.unwrap_or(line.len())]
-}
-
-/// The known key that a line begins with, and its section.
-fn key_of(line: &str) -> Option<(&'static str, &'static str)> {
-    section_of(first_word(line))
-}
-
-fn has_colon(line: &str, key: &str) -> bool {
-    line.split_once(key)
-        .is_some_and(|(_, rest)| rest.starts_with(':'))
-}
-
-fn lacks_colon(line: &str) -> bool {
-    let line = line.trim().trim_start_matches("- ");
-    let key = first_word(line);
-    let is_location = !key.is_empty() && key.chars().all(|c| c.is_ascii_digit());
-    let has_colon = line.contains(": ") || line.ends_with(':');
-    !has_colon && (section_of(key).is_some() || is_location)
-}
-
-/// The last quote or bracket of a line that is still open at its end.
-fn open_at_end(line: &str) -> Option<char> {
-    let mut open = Vec::new();
-    let mut before = ' ';
-    for c in line.chars() {
-        let quote = open
-            .last()
-            .copied()
-            .filter(|mark| matches!(mark, '\'' | '"'));
-        let may_open = before == ' ' || "[{,".contains(before);
-        match (quote, c) {
-            (Some('"'), '"') if before == '\\' => {}
-            (Some(quote), c) if c == quote => {
-                open.pop();
-            }
-            (None, '#') if before == ' ' => break,
-            (None, '\'' | '"' | '[' | '{') if may_open => open.push(c),
-            (None, ']' | '}') => {
-                open.pop();
-            }
-            _ => {}
-        }
-        before = c;
-    }
-    open.last().copied()
 }

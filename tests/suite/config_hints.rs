@@ -235,7 +235,7 @@ fn a_key_with_a_wrong_indentation_is_reported_with_its_section() {
             "days:",
             " days: 0",
             0,
-            "LibCal.days: check the indentation here and above: all keys of a section must start in the same column",
+            "LibCal.days: check the indentation: all keys of a section must start in the same column",
         ),
     ]);
     // A section whose keys are not indented at all.

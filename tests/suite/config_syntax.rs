@@ -128,7 +128,7 @@ fn a_quote_or_bracket_that_is_not_closed_is_reported_in_the_line_that_opens_it()
             "statuses:",
             "statuses: [x,\n    y]\n   SECRET: 1",
             2,
-            "check the indentation here and above: all keys of a section must start in the same column",
+            "check the indentation: all keys of a section must start in the same column",
         ),
         (
             "Cache:",
@@ -203,8 +203,7 @@ fn a_list_without_a_space_after_its_hyphens_is_not_taken_for_one_api_key() {
 
 #[test]
 fn a_key_indented_wrongly_is_reported_in_its_own_line_though_yaml_stumbles_later() {
-    let columns =
-        "check the indentation here and above: all keys of a section must start in the same column";
+    let columns = "check the indentation: all keys of a section must start in the same column";
     // In the first column it is a section of its own, and YAML stumbles at the next key.
     let sandbox = one_person();
     let good = file(&sandbox);

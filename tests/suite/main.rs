@@ -17,6 +17,7 @@ mod concurrency;
 mod config;
 mod config_errors;
 mod config_hints;
+mod config_layout;
 mod config_secrets;
 mod config_syntax;
 mod corrupt_cache;

@@ -99,6 +99,21 @@ const CASES: &[Case] = &[
         &["all keys of a section must start in the same column"],
         || line("statuses:", "statuses: [x,\n    y]\n   z: 1"),
     ),
+    (
+        &["Alma.apikeys: check the indentation: all hyphens of a list"],
+        || line("apikeys:", "apikeys:\n    - x\n   - y"),
+    ),
+    (
+        &["line 3: a no-break space (U+00A0) in the indentation"],
+        || line("client_id:", "\u{a0}client_id: x"),
+    ),
+    (
+        &["line 3: an unusual space (U+3000) in the indentation"],
+        || line("client_id:", "\u{3000}client_id: x"),
+    ),
+    (&["line 3: an invisible character (U+200B)"], || {
+        line("client_id:", "\u{200b}client_id: x")
+    }),
     (&["line 3", "contains a control character"], || {
         line("client_id:", "client_id: x\u{7}")
     }),
