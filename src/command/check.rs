@@ -232,14 +232,22 @@ fn check_passagepoint(
     let client = Client::new("PassagePoint", agents.clone(), network);
     let passagepoint = PassagePoint::new(client, &config.passagepoint);
     let login = passagepoint.ensure_token();
-    let names = match &login {
-        Ok(()) => passagepoint.destinations().map_err(cause),
-        Err(_) => Err("not checked: the login failed".into()),
+    let login = login.map_err(cause);
+    // A failed login is not the fault of a destination.
+    let (names, key) = match &login {
+        Ok(()) => (
+            passagepoint.destinations().map_err(cause),
+            "PassagePoint.location_mapping",
+        ),
+        Err(cause) => (
+            Err(format!("not checked: {cause}")),
+            "PassagePoint.pp_api_root",
+        ),
     };
     checklist.report(
         "PassagePoint",
         "PassagePoint.pp_api_root",
-        login.map(|()| "accepted the login".into()).map_err(cause),
+        login.map(|()| "accepted the login".into()),
     )?;
     for (id, destination) in &config.passagepoint.location_mapping {
         let found = match &names {
@@ -255,7 +263,7 @@ fn check_passagepoint(
         };
         checklist.report(
             &format!("PassagePoint, \"{destination}\" of location {id}"),
-            "PassagePoint.location_mapping",
+            key,
             found,
         )?;
     }

@@ -188,7 +188,10 @@ fn a_cache_that_cannot_be_used_fails_and_the_rest_is_checked() {
 #[test]
 fn libcal_without_a_token_fails_with_all_its_locations() {
     let sandbox = one_person().config("LibCal.client_secret", "wrong");
-    let not_checked: &[&str] = &["not checked: LibCal did not issue a token"];
+    let not_checked: &[&str] = &[
+        "not checked: LibCal rejected the credentials",
+        "check LibCal.client_id and LibCal.client_secret",
+    ];
     fails(
         &sandbox,
         &[
@@ -269,7 +272,10 @@ fn an_alma_key_that_is_rejected_is_reported_by_its_place() {
 #[test]
 fn a_login_that_passagepoint_refuses_fails_with_all_destinations() {
     let sandbox = one_person().config("PassagePoint.password", "wrong");
-    let not_checked: &[&str] = &["not checked: the login failed"];
+    let not_checked: &[&str] = &[
+        "not checked: PassagePoint rejected the login",
+        "check PassagePoint.username and PassagePoint.password",
+    ];
     fails(
         &sandbox,
         &[
