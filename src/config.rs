@@ -247,6 +247,10 @@ fn read_text(file: &Path) -> Result<String, String> {
                 "cannot read the configuration file {shown}: it is not UTF-8 text: save it as UTF-8"
             )
         }
+        ErrorKind::PermissionDenied => format!(
+            "cannot read the configuration file {shown}: {}: run the command as the account that runs the sync, name another file with --config, or give this account the file with chown",
+            io_reason(&error)
+        ),
         _ => format!(
             "cannot read the configuration file {shown}: {}",
             io_reason(&error)

@@ -43,6 +43,12 @@ pub fn is_ours(file: &Metadata) -> bool {
     file.uid() == geteuid().as_raw()
 }
 
+/// Whether there is a file that belongs to another account, as one that root made by mistake does.
+#[must_use]
+pub fn is_of_another_account(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !is_ours(&found))
+}
+
 /// Whether this runs as root, to whom the owner and mode of a file make no difference.
 #[must_use]
 pub fn is_root() -> bool {

@@ -119,13 +119,12 @@ fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
                 "the lock file {shown} is not a regular file: remove it, the next sync creates the file"
             )
         }
+        Err(_) if files::is_of_another_account(path) => return Err(not_ours(path)),
         Err(error) => return Err(cannot_lock(path, &error)),
     };
     let found = file.metadata();
     if !files::is_ours(&found.map_err(|error| cannot_lock(path, &error))?) {
-        bail!(
-            "the lock file {shown} belongs to another account: run the command as the account that runs the sync, or make that its owner with chown"
-        );
+        return Err(not_ours(path));
     }
     Ok(file)
 }
@@ -154,6 +153,13 @@ fn lock_age(file: &File) -> Duration {
     let written = file.metadata().and_then(|file| file.modified());
     let age = written.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
     age.unwrap_or_default()
+}
+
+fn not_ours(path: &Path) -> anyhow::Error {
+    anyhow!(
+        "the lock file {} belongs to another account: run the command as the account that runs the sync, or make that its owner with chown",
+        path.display()
+    )
 }
 
 fn cannot_lock(path: &Path, error: &std::io::Error) -> anyhow::Error {

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{ErrorCode, ffi};
 
 use super::BUSY_TIMEOUT;
+use crate::files;
 
 /// The error that SQLite gives with that code.
 pub(super) fn sqlite_error(code: i32) -> rusqlite::Error {
@@ -13,6 +14,7 @@ pub(super) fn sqlite_error(code: i32) -> rusqlite::Error {
 
 /// One line about an error that was met with the cache at that path.
 pub(super) fn error_message(path: &Path, error: &rusqlite::Error) -> String {
+    let is_not_ours = files::is_of_another_account(path);
     let path = path.display();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => {
@@ -22,6 +24,9 @@ pub(super) fn error_message(path: &Path, error: &rusqlite::Error) -> String {
         }
         Some(ErrorCode::ReadOnly) => format!(
             "the cache {path} is read-only: give its owner write permission for the file and its folder"
+        ),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) if is_not_ours => format!(
+            "the cache {path} belongs to another account: run the command as the account that runs the sync, or make that its owner with chown"
         ),
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             format!(

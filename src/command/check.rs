@@ -103,7 +103,7 @@ pub(super) fn run(cli: &Cli) -> Result<Exit> {
     };
     let detail = config_detail(&cli.config, &config);
     checklist.print(Level::Ok, "configuration", &detail)?;
-    for (file, warning) in access::warnings(&config.secret_files(&cli.config)) {
+    for (file, warning) in access::warnings(&cli.config, &config.secret_files(&cli.config)) {
         checklist.print(Level::Warning, &file, &warning)?;
     }
     let (path, key) = match &cli.db {

@@ -68,14 +68,22 @@ fn each_secret_file_that_others_can_read_is_warned_of_with_what_to_type() {
 }
 
 #[test]
-fn a_configuration_without_a_secret_in_it_may_be_read_by_everybody() {
+fn a_configuration_without_a_secret_in_it_may_be_read_by_everybody_but_not_changed() {
     let sandbox = with_secret_files().config("Alma.apikeys", r#"["file:alma-key", "env:KEY_2"]"#);
-    set_mode(&sandbox, "config.yml", 0o644);
-    let mut command = sandbox.command(&["check"]);
-    command.env("KEY_2", &sandbox.world().alma_keys[1]);
-    let run = Run::of(command);
-    assert_eq!(run.code, 0, "{run:#?}");
-    assert_eq!(lines(&run, "warn"), [""; 0]);
+    let file = sandbox.path("config.yml").display().to_string();
+    let warning = format!("{file}: can be changed by other accounts: run `chmod go-w {file}`");
+    for (mode, warnings) in [
+        (0o644, vec![]),
+        (0o664, vec![warning.as_str()]),
+        (0o602, vec![&warning]),
+    ] {
+        set_mode(&sandbox, "config.yml", mode);
+        let mut command = sandbox.command(&["check"]);
+        command.env("KEY_2", &sandbox.world().alma_keys[1]);
+        let run = Run::of(command);
+        assert_eq!(run.code, 0, "{run:#?}");
+        assert_eq!(lines(&run, "warn"), warnings, "{mode:o}");
+    }
 }
 
 #[test]

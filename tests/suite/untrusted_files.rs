@@ -110,6 +110,27 @@ fn a_lock_of_another_account_is_named_and_left_alone() {
 }
 
 #[test]
+fn files_that_root_made_in_the_place_of_this_accounts_are_said_to_be_anothers() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    fs::set_permissions(sandbox.path(""), Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(sandbox.path("config.yml"), Permissions::from_mode(0o644)).unwrap();
+    for (command, file) in [("sync", "cache.db.lock"), ("status", "cache.db")] {
+        assert_eq!(mode(&sandbox.path(file)), 0o600);
+        sandbox.forget_requests();
+        let run = run_unprivileged(&sandbox, &[command]);
+        let says = [
+            file,
+            " belongs to another account: run the command as the account that runs the sync, or make that its owner with chown",
+        ];
+        assert_cache_refused(&sandbox, &run, &says);
+    }
+}
+
+#[test]
 fn a_lock_that_others_could_read_is_for_its_owner_only_after_a_pass() {
     let sandbox = one_person();
     let lock = sandbox.path("cache.db.lock");

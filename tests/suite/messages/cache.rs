@@ -201,6 +201,15 @@ const AS_ROOT: &[Case] = &[
             run_unprivileged(&sandbox, &["sync"])
         },
     ),
+    (
+        &["the cache", "cache.db belongs to another account", "chown"],
+        || {
+            let sandbox = known();
+            allow(&sandbox.path("config.yml"), 0o644);
+            allow(&sandbox.path(""), 0o777);
+            run_unprivileged(&sandbox, &["status"])
+        },
+    ),
 ];
 
 /// A cache with one visit.

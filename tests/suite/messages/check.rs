@@ -134,6 +134,19 @@ const CASES: &[Case] = &[
             sandbox.run(&["check"])
         },
     ),
+    (
+        &["config.yml: can be changed by other accounts: run `chmod go-w"],
+        || {
+            let sandbox = one_person()
+                .config("LibCal.client_secret", "file:a")
+                .config("PassagePoint.password", "file:a")
+                .config("Alma.apikeys", r#"["file:a"]"#);
+            fs::write(sandbox.path("a"), "x").expect("a file");
+            allow(&sandbox, "a", 0o600);
+            allow(&sandbox, "config.yml", 0o664);
+            sandbox.run(&["check"])
+        },
+    ),
 ];
 
 const AS_ROOT: &[Case] = &[(

@@ -44,6 +44,17 @@ const CASES: &[Case] = &[
             sandbox.sync()
         },
     ),
+    (
+        &["config.yml: Permission denied", "--config", "chown"],
+        || {
+            let sandbox = one_person();
+            for (name, mode) in [("config.yml", 0o000), ("", 0o777)] {
+                let mode = fs::Permissions::from_mode(mode);
+                fs::set_permissions(sandbox.path(name), mode).expect("its owner may");
+            }
+            run_unprivileged(&sandbox, &["sync"])
+        },
+    ),
     (&["config.yml", "not UTF-8 text"], || {
         let sandbox = one_person();
         fs::write(sandbox.path("config.yml"), [0xff, 0xfe]).expect("a file");
