@@ -48,7 +48,7 @@ pub struct Cli {
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
 
-    /// Show each step [default: what was done on a terminal, otherwise only what needs attention]
+    /// Show each step [default: on a terminal, what was done; otherwise only what needs attention]
     #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "quiet")]
     pub verbose: bool,
 
@@ -81,6 +81,9 @@ Example:
   libcal-pp lookup-appt cs_AbC123")]
     LookupAppt(LookupAppt),
     /// How the last pass went, which outages are ongoing, and what is waiting and why
+    ///
+    /// Exits with status 1 if something needs a person: no full pass has ended yet, the last one is older than --max-age, an
+    /// outage is ongoing, or a visit that is not over is refused or in doubt.
     #[command(after_help = "\
 Examples:
   libcal-pp status
@@ -138,18 +141,18 @@ pub struct LookupAppt {
 #[derive(Debug, Args)]
 pub struct Status {
     /// Exit with status 1 if the last full pass ended more than this long ago [default: never]
-    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes)]
     pub max_age: Option<u32>,
 }
 
 /// `libcal-pp prune`
 #[derive(Debug, Args)]
 pub struct Prune {
-    /// Keep appointments for this many days after they end [default: 0]
+    /// Keep visits for this many days after they end [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=36_500))]
     pub keep_days: Option<u32>,
 
-    /// Forget this user, with all their appointments
+    /// Forget this user, with all their visits
     #[arg(long, value_name = "PRIMARY_ID", value_parser = parse_id, conflicts_with_all = ["keep_days", "users_unseen_for"])]
     pub user: Option<String>,
 
@@ -188,6 +191,12 @@ fn parse_day(typed: &str) -> Result<NaiveDate, &'static str> {
         return Err("it is in the past, and LibCal lists only bookings of today and later");
     }
     Ok(day)
+}
+
+/// A number of minutes.
+fn parse_minutes(typed: &str) -> Result<u32, &'static str> {
+    let minutes = typed.parse().ok().filter(|minutes| *minutes > 0);
+    minutes.ok_or("it must be a whole number of minutes, 1 or more")
 }
 
 /// An ID without the space around it, which must leave something to see. What it looks like is

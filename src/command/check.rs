@@ -162,7 +162,7 @@ fn cache_detail(path: &Path) -> Result<String, String> {
         format!(
             "{shown} has {} and {}",
             pluralize(counts.users, "user"),
-            pluralize(counts.appts, "appointment")
+            pluralize(counts.appts, "visit")
         )
     };
     let inspection = Cache::inspect(path).and_then(|found| lock::check(path).map(|()| found));

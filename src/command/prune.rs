@@ -114,7 +114,7 @@ fn report(cli: &Cli, args: &Prune, pruned: &PruneCounts) -> Result<()> {
         } else {
             "deleted"
         },
-        pluralize(pruned.appts, "appointment"),
+        pluralize(pruned.appts, "visit"),
         pluralize(pruned.users, "user"),
     );
     if args.dry_run {

@@ -73,7 +73,7 @@ fn is_too_old(found: &StatusData, max_age: Option<u32>, now: DateTime<Utc>) -> b
     let is_old = max_age.is_some_and(|max_age| has_elapsed(*ended_at, now, max_age));
     if is_old {
         log::error!(
-            "the last full pass ended {}: check that cron runs `libcal-pp sync` and what it prints",
+            "the last full pass ended {}: check that cron or systemd runs `libcal-pp sync`, and what it prints",
             ago(*ended_at, now)
         );
     }

@@ -168,7 +168,7 @@ pub fn nothing_new(table: &mut Table) {
         unit: "ms",
     });
     table.add(Row {
-        what: "the same with 1,000,000 old appointments, against none",
+        what: "the same with 1,000,000 old visits, against none",
         limit: Some(with_none),
         measured: milliseconds(median(with_many)),
         bar: Some(1.1),
@@ -227,7 +227,7 @@ fn settled_day() -> Sandbox {
     sandbox
 }
 
-/// Fills the cache with appointments of long ago, of 50,000 users.
+/// Fills the cache with visits of long ago, of 50,000 users.
 fn add_old_appts(sandbox: &Sandbox) {
     let fill = format!(
         "BEGIN;
@@ -278,14 +278,14 @@ pub fn large_cache(table: &mut Table) {
     add_old_appts(&sandbox);
     let look_ups = (0..51).map(|_| timed(&sandbox, &["lookup-user", "G1"]));
     table.add(Row {
-        what: "one look-up of 1,000,000 appointments, the whole process",
+        what: "one look-up of 1,000,000 visits, the whole process",
         limit: None,
         measured: milliseconds(median(look_ups.collect())),
         bar: Some(10.0),
         unit: "ms",
     });
     table.add(Row {
-        what: "prune of 1,000,000 appointments",
+        what: "prune of 1,000,000 visits",
         limit: None,
         measured: milliseconds(timed(&sandbox, &["prune"])),
         bar: None,

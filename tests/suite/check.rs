@@ -116,7 +116,7 @@ fn the_cache_tells_what_is_in_it_and_how_the_last_pass_went() {
     assert_says(
         line(&run, "cache"),
         &[
-            "cache.db has 1 user and 1 appointment",
+            "cache.db has 1 user and 1 visit",
             "; last full pass: ",
             ", less than 1 min ago; 1 row, 1 visit: 1 registered, 0 already registered (",
         ],
@@ -146,7 +146,7 @@ fn a_cache_of_the_python_program_is_left_as_it_is() {
     let run = check(&sandbox);
     assert_eq!(run.code, 0, "{run:#?}");
     let says = [
-        "has 1 user and 1 appointment",
+        "has 1 user and 1 visit",
         "the Python program",
         "converts it",
     ];

@@ -7,6 +7,7 @@ use clap::CommandFactory;
 use libcal_pp::cli::Cli;
 use tempfile::TempDir;
 
+use crate::readme::text_of;
 use crate::sandbox::Run;
 
 fn program(args: &[&str]) -> Run {
@@ -257,6 +258,46 @@ fn bash_completes_what_was_begun() {
     assert_eq!(complete("libcal-pp look"), "lookup-user lookup-appt");
     assert_eq!(complete("libcal-pp prune --users"), "--users-unseen-for");
     assert_eq!(complete("libcal-pp gen"), "");
+}
+
+#[test]
+fn the_synopsis_of_a_man_page_has_the_values_of_options_and_says_what_may_be_repeated() {
+    let folder = generated();
+    let synopsis = |command: &str| {
+        let page = page(&folder, &format!("libcal-pp{command}"));
+        let lines = section(&page, "SYNOPSIS").lines();
+        lines
+            .filter(|line| line.starts_with("libcal"))
+            .collect::<String>()
+    };
+    for (command, says) in [
+        (
+            "",
+            "[--config FILE] [--db FILE] [--json] [-v|--verbose] [-q|--quiet] [-h|--help] [-V|--version] COMMAND",
+        ),
+        ("-sync", "libcal-pp sync [--dry-run] [--date YYYY-MM-DD] "),
+        ("-lookup-user", " PRIMARY_ID..."),
+        ("-lookup-appt", " BOOK_ID..."),
+        ("-status", "[--max-age MINUTES]"),
+        ("-prune", "[--user PRIMARY_ID] [--appt BOOK_ID]"),
+    ] {
+        let synopsis = synopsis(command);
+        assert!(synopsis.contains(says), "{says} in {synopsis}");
+    }
+}
+
+#[test]
+fn whatever_makes_status_exit_with_1_is_in_its_help_its_man_page_and_the_readme() {
+    let help = program(&["status", "--help"]).stdout;
+    let folder = generated();
+    let page = page(&folder, "libcal-pp-status");
+    let readme = text_of("README.md");
+    let row = readme.lines().find(|line| line.starts_with("| 1 | "));
+    for text in [&help, section(&page, "DESCRIPTION"), row.unwrap()] {
+        for says in ["outage", "not over", "refused or in doubt", "--max-age"] {
+            assert!(text.contains(says), "{says} in {text}");
+        }
+    }
 }
 
 #[test]

@@ -258,13 +258,10 @@ fn a_dry_run_deletes_nothing_and_prints_how_much_it_would() {
     ended(&sandbox, "cs_1", 0);
     let before = cache_bytes(&sandbox);
     for (args, printed) in [
-        (
-            &["--dry-run"][..],
-            "would delete 1 appointment and 0 users\n",
-        ),
+        (&["--dry-run"][..], "would delete 1 visit and 0 users\n"),
         (
             &["--dry-run", "--user", "g10000001"],
-            "would delete 1 appointment and 1 user\n",
+            "would delete 1 visit and 1 user\n",
         ),
         (
             &["--dry-run", "--appt", "cs_1", "--json"],

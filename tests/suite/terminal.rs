@@ -86,9 +86,9 @@ fn prune_tells_a_terminal_what_it_deleted() {
     sandbox.sync();
     let run = on_terminal(&sandbox, &["prune"], &[]);
     assert_eq!(run.code, 0, "{run:#?}");
-    assert_says(&run.stdout, &["deleted 0 appointments and 0 users\r\n"]);
+    assert_says(&run.stdout, &["deleted 0 visits and 0 users\r\n"]);
     let run = on_terminal(&sandbox, &["prune", "--user", "G10000001"], &[]);
-    assert_says(&run.stdout, &["deleted 1 appointment and 1 user\r\n"]);
+    assert_says(&run.stdout, &["deleted 1 visit and 1 user\r\n"]);
 }
 
 #[test]

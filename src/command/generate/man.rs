@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Command;
+use clap::{Arg, ArgAction, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
@@ -82,7 +82,7 @@ pub(super) fn write_pages(mut program: Command, folder: &Path) -> std::io::Resul
     let mut files = Vec::new();
     for command in program.get_subcommands() {
         let man = man_of(command.clone());
-        let mut page = head(&man)?;
+        let mut page = head(&man, command)?;
         add_paragraphs(&mut page, &self::paragraphs(command))?;
         add_paragraphs(&mut page, &exit_status)?;
         add_see_also(&mut page, &[&name])?;
@@ -92,8 +92,8 @@ pub(super) fn write_pages(mut program: Command, folder: &Path) -> std::io::Resul
         .get_subcommands()
         .map(|command| format!("{name}-{}", command.get_name()))
         .collect();
-    let man = man_of(program);
-    let mut page = head(&man)?;
+    let man = man_of(program.clone());
+    let mut page = head(&man, &program)?;
     man.render_subcommands_section(&mut page)?;
     add_paragraphs(&mut page, &paragraphs)?;
     add_list(&mut page, "ENVIRONMENT", &ENVIRONMENT)?;
@@ -113,14 +113,54 @@ fn man_of(command: Command) -> Man {
 }
 
 /// What each page begins with.
-fn head(man: &Man) -> std::io::Result<Vec<u8>> {
+fn head(man: &Man, command: &Command) -> std::io::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    add_synopsis(&mut page, command)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     Ok(page)
+}
+
+/// How the command is typed. The package leaves out the values of options, and what may be repeated.
+fn add_synopsis(page: &mut Vec<u8>, command: &Command) -> std::io::Result<()> {
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    let mut words = vec![bold(name)];
+    let options = command.get_arguments().filter(|arg| !arg.is_positional());
+    for option in options {
+        words.push(roman(" ["));
+        if let Some(short) = option.get_short() {
+            words.extend([bold(format!("-{short}")), roman("|")]);
+        }
+        words.push(bold(format!("--{}", option.get_long().unwrap_or_default())));
+        words.extend(value_of(option).map(|value| italic(format!(" {value}"))));
+        words.push(roman("]"));
+    }
+    for operand in command.get_positionals() {
+        words.push(italic(format!(
+            " {}",
+            value_of(operand).unwrap_or_default()
+        )));
+        if matches!(operand.get_action(), ArgAction::Append) {
+            words.push(roman("..."));
+        }
+    }
+    if command.has_subcommands() {
+        words.push(italic(" COMMAND"));
+    }
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text(words);
+    roff.to_writer(page)
+}
+
+/// The name of the value that an option or operand takes.
+fn value_of(arg: &Arg) -> Option<String> {
+    let names = arg
+        .get_value_names()
+        .filter(|_| arg.get_action().takes_values());
+    Some(names?.join(" "))
 }
 
 fn write(folder: &Path, man: &Man, page: &[u8]) -> std::io::Result<PathBuf> {

@@ -20,7 +20,7 @@ const CASES: &[Case] = &[
     (
         &[
             "config.yml is valid",
-            "cache.db has 1 user and 1 appointment",
+            "cache.db has 1 user and 1 visit",
             "requests left today",
         ],
         || {

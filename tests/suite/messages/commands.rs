@@ -128,7 +128,7 @@ const CASES: &[Case] = &[
         || without_pass().run(&["status"]),
     ),
     (
-        &["the last full pass ended 1 h 0 min ago: check that cron runs"],
+        &["the last full pass ended 1 h 0 min ago: check that cron or systemd runs"],
         || {
             let sandbox = synced();
             sandbox.pass_time(60);
@@ -218,7 +218,7 @@ const CASES: &[Case] = &[
         &["forgetting 1 visit registered by the Python program"],
         || imported(&["cs_1"]).run(&["prune"]),
     ),
-    (&["would delete 1 appointment and 1 user"], || {
+    (&["would delete 1 visit and 1 user"], || {
         synced().run(&["prune", "--user", "G10000001", "--dry-run"])
     }),
     (
@@ -244,6 +244,13 @@ const CASES: &[Case] = &[
     (&["--date", "the year must have four digits"], || {
         one_person().run(&["sync", "--date", "12026-12-01"])
     }),
+    (
+        &[
+            "--max-age",
+            "it must be a whole number of minutes, 1 or more",
+        ],
+        || one_person().run(&["status", "--max-age", "0"]),
+    ),
     (&["PRIMARY_ID", "it is blank"], || {
         one_person().run(&["lookup-user", " "])
     }),
