@@ -48,21 +48,21 @@ impl<'a> Controls<'a> {
             (curl("approve/cs_Approve"), "staff approve a booking"),
             (
                 curl("deny/cs_Weekly"),
-                "staff deny a booking: LibCal lists it no longer",
+                "staff deny a booking: LibCal no longer lists it",
             ),
             (
                 curl(&format!("card/{}/21000056", EVE.id)),
-                "somebody gets a new card",
+                "Eve gets a new card: before the next sync, `prune --user G10000005`, or her refusal waits an hour",
             ),
             (
                 curl("lose-response"),
                 "the next pre-registration is made, but its response is lost: a visit in doubt",
             ),
             (
-                curl("down/alma"),
-                "a service (libcal, alma or passagepoint) stops responding",
+                curl("down/libcal"),
+                "a service (libcal, alma or passagepoint) stops responding: the next sync says so",
             ),
-            (curl("up/alma"), "and responds again"),
+            (curl("up/libcal"), "and responds again"),
             (
                 format!("curl {}/expected", self.url),
                 "whom PassagePoint expects",

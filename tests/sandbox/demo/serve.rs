@@ -90,7 +90,10 @@ fn worth_looking_up() -> String {
         (EVE.id, "has lost the card: refused, no active barcode"),
         (FIN.id, "is not in Alma: refused"),
         (DAN.id, "cancelled before the first sync: cancelled"),
-        (GIL.id, "had a booking before the first sync: over"),
+        (
+            GIL.id,
+            "had a booking that ended before the first sync: over",
+        ),
         (
             HAL.id,
             "has a booking that nobody has approved: not approved",
@@ -104,6 +107,6 @@ fn worth_looking_up() -> String {
         ("cs_Dropped", "was booked and taken back: cancelled"),
     ];
     let lines = known_by.map(|(id, why)| format!("\n    {id:10}  {why}"));
-    let head = "Worth looking up after a sync, a person with lookup-user and a booking with lookup-appt:\n";
+    let head = "After a sync, try these with lookup-user (people) and lookup-appt (bookings):\n";
     format!("{head}{}", lines.concat())
 }
