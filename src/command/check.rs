@@ -141,8 +141,12 @@ fn config_detail(file: &Path, config: &Config) -> String {
     let mut parts = vec![format!("{} is valid", file.display())];
     let unused = config.unused_sections();
     if !unused.is_empty() {
+        let (is, jobs) = match unused {
+            [_] => ("is", "its job"),
+            _ => ("are", "their jobs"),
+        };
         parts.push(format!(
-            "{} of the Python program: ignored, as cron does that",
+            "{} {is} ignored: cron does {jobs}",
             unused.join(" and ")
         ));
     }
@@ -172,7 +176,7 @@ fn cache_detail(path: &Path) -> Result<String, String> {
         )],
         Inspection::Older(counts) => vec![
             counted_in(counts),
-            "it was written by the Python program or an older version: the next sync converts it"
+            "it was written by the Python program or an older version: the next command that opens it converts it"
                 .into(),
         ],
         Inspection::Current(counts, last_pass) => {

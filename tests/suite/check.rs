@@ -104,7 +104,10 @@ fn what_only_the_python_program_used_is_mentioned() {
         .config("Emails", "{\"to\": \"desk@example.edu\"}");
     let run = check(&sandbox);
     assert_eq!(run.code, 0, "{run:#?}");
-    assert_says(line(&run, "configuration"), &["LCPP and Emails", "ignored"]);
+    assert_says(
+        line(&run, "configuration"),
+        &["LCPP and Emails are ignored: cron does their jobs"],
+    );
 }
 
 #[test]

@@ -35,7 +35,7 @@ const CASES: &[Case] = &[
     (
         &[
             "cache.db",
-            "written by the Python program or an older version",
+            "written by the Python program or an older version: the next command that opens it converts it",
         ],
         || {
             let sandbox = one_person();
@@ -43,11 +43,20 @@ const CASES: &[Case] = &[
             sandbox.run(&["check"])
         },
     ),
-    (&["LCPP of the Python program: ignored"], || {
+    (&["LCPP is ignored: cron does its job"], || {
         one_person()
             .config("LCPP", r#"{"minutes": 5}"#)
             .run(&["check"])
     }),
+    (
+        &["LCPP and Emails are ignored: cron does their jobs"],
+        || {
+            one_person()
+                .config("LCPP", r#"{"minutes": 5}"#)
+                .config("Emails", r#"{"to": "desk@example.edu"}"#)
+                .run(&["check"])
+        },
+    ),
     (&["(HTTPS_PROXY) is not used", "NO_PROXY"], || {
         through_proxy(&one_person())
     }),
