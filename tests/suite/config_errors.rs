@@ -1,10 +1,11 @@
 //! The configuration file: what is rejected, and how a mistake is reported.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use crate::config::{file, with_line};
 use crate::sandbox::{Run, Sandbox};
-use crate::support::{assert_says, one_person};
+use crate::support::{assert_says, one_person, run_unprivileged};
 
 /// Runs a pass that must be refused because of one mistake in its configuration. Returns the line that says so.
 pub fn refused(sandbox: &Sandbox, file: &str) -> String {
@@ -358,4 +359,17 @@ fn a_secret_from_a_file_without_an_end_is_refused() {
     let run = sandbox.sync();
     assert_eq!(run.code, 78, "{run:#?}");
     assert_says(&run.stderr, &["LibCal.client_secret", "control character"]);
+}
+
+#[test]
+fn a_configuration_that_this_account_may_not_read_says_what_to_do() {
+    let sandbox = one_person();
+    fs::set_permissions(sandbox.path(""), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(sandbox.path("config.yml"), Permissions::from_mode(0o000)).unwrap();
+    let told = mistakes_told(&sandbox, &run_unprivileged(&sandbox, &["sync"]));
+    let says = [
+        "cannot read the configuration file ",
+        "config.yml: Permission denied: run the command as the account that runs the sync, name another file with --config, or give this account the file with chown",
+    ];
+    assert_says(&told, &says);
 }

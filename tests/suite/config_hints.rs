@@ -151,19 +151,6 @@ fn a_secret_that_this_account_may_not_read_says_so() {
 }
 
 #[test]
-fn a_configuration_that_this_account_may_not_read_says_what_to_do() {
-    let sandbox = one_person();
-    fs::set_permissions(sandbox.path(""), Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(sandbox.path("config.yml"), Permissions::from_mode(0o000)).unwrap();
-    let told = mistakes_told(&sandbox, &run_unprivileged(&sandbox, &["sync"]));
-    let says = [
-        "cannot read the configuration file ",
-        "config.yml: Permission denied: run the command as the account that runs the sync, name another file with --config, or give this account the file with chown",
-    ];
-    assert_says(&told, &says);
-}
-
-#[test]
 fn a_misspelled_key_is_reported_with_the_one_that_was_meant() {
     assert_told(&[
         (
