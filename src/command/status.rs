@@ -1,4 +1,4 @@
-//! `status`: how the last pass went, which outages last, and what is waiting and why. From the
+//! `status`: how the last pass went, which outages are ongoing, and what is waiting and why. From the
 //! cache alone.
 
 mod imported;
