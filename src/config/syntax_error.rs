@@ -134,8 +134,14 @@ impl ErrorPosition<'_> {
         if let Some((at, problem)) = self.misplaced_key() {
             return (at, problem.to_string());
         }
-        let at = self.misaligned_key().unwrap_or(self.line);
-        (at, self.with_key(at, COLUMNS))
+        let (at, hint) = match self.misaligned_key() {
+            Some(at) => (at, COLUMNS),
+            None => (
+                self.line,
+                "check the indentation here and above: all keys of a section must start in the same column",
+            ),
+        };
+        (at, self.with_key(at, hint))
     }
 
     /// A hint about that line, after the name of the key that is there, or of the list or map whose

@@ -123,6 +123,17 @@ fn the_one_key_of_a_section_in_another_column_is_reported_even_if_it_is_the_firs
 }
 
 #[test]
+fn a_first_line_of_a_mapping_in_another_column_has_the_reader_look_above() {
+    for (indentation, name) in [("     ", "PassagePoint.user_mapping: "), ("  ", "")] {
+        let says = format!(
+            "{name}check the indentation here and above: all keys of a section must start in the same column"
+        );
+        let new = format!("\n{indentation}gw und: Student");
+        assert_told("\n    gw und: Student", &new, "    gw staff", &says);
+    }
+}
+
+#[test]
 fn a_mapping_whose_last_line_is_indented_too_little_is_reported_as_such() {
     let says = "PassagePoint: unknown key (not shown: it may be indented wrongly, or have a value on the wrong side of its colon, or follow an unclosed quote or bracket)";
     assert_told(

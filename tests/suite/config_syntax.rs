@@ -128,7 +128,7 @@ fn a_quote_or_bracket_that_is_not_closed_is_reported_in_the_line_that_opens_it()
             "statuses:",
             "statuses: [x,\n    y]\n   SECRET: 1",
             2,
-            "check the indentation: all keys of a section must start in the same column",
+            "check the indentation here and above: all keys of a section must start in the same column",
         ),
         (
             "Cache:",

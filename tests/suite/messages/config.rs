@@ -107,8 +107,12 @@ const CASES: &[Case] = &[
         || line("client_id:", "client_id: 'it's'"),
     ),
     (
-        &["all keys of a section must start in the same column"],
+        &["check the indentation here and above: all keys of a section"],
         || line("statuses:", "statuses: [x,\n    y]\n   z: 1"),
+    ),
+    (
+        &["LibCal.days: check the indentation: all keys of a section"],
+        || line("days:", " days: 0"),
     ),
     (
         &["Alma.apikeys: check the indentation: all hyphens of a list"],
