@@ -14,9 +14,12 @@ pub(super) fn sqlite_error(code: i32) -> rusqlite::Error {
 
 /// One line about an error that was met with the cache at that path.
 pub(super) fn error_message(path: &Path, error: &rusqlite::Error) -> String {
-    let is_not_ours = files::is_of_another_account(path);
+    let code = error.sqlite_error_code();
+    if let Some(message) = code.and_then(|code| owner_message(path, code)) {
+        return message;
+    }
     let path = path.display();
-    match error.sqlite_error_code() {
+    match code {
         Some(ErrorCode::NotADatabase) => {
             format!(
                 "{path} is not a cache, nor any other SQLite file: move it away, or name another file with Cache.path or --db"
@@ -24,9 +27,6 @@ pub(super) fn error_message(path: &Path, error: &rusqlite::Error) -> String {
         }
         Some(ErrorCode::ReadOnly) => format!(
             "the cache {path} is read-only: give its owner write permission for the file and its folder"
-        ),
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) if is_not_ours => format!(
-            "the cache {path} belongs to another account: run the command as the account that runs the sync, or make that its owner with chown"
         ),
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             format!(
@@ -53,6 +53,25 @@ pub(super) fn error_message(path: &Path, error: &rusqlite::Error) -> String {
         ),
         _ => format!("the cache {path} cannot be used: {error}"),
     }
+}
+
+/// One line about a file of another account, the cache or what SQLite keeps beside it, if that is why
+/// there was an error with this code.
+fn owner_message(path: &Path, code: ErrorCode) -> Option<String> {
+    let is_about_permissions = matches!(
+        code,
+        ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly
+    );
+    if !is_about_permissions || files::is_root() {
+        return None;
+    }
+    let beside = ["-wal", "-shm"].map(|suffix| files::sibling(path, suffix));
+    let mut files = [path.to_owned()].into_iter().chain(beside);
+    let file = files.find(|file| files::is_of_another_account(file))?;
+    Some(format!(
+        "the cache's file {} belongs to another account: run the command as the account that runs the sync, or make that its owner with chown",
+        file.display()
+    ))
 }
 
 /// Whether what was read is of another kind or size than what is written.

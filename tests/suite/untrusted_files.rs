@@ -118,8 +118,14 @@ fn files_that_root_made_in_the_place_of_this_accounts_are_said_to_be_anothers() 
     good_sync(&sandbox);
     fs::set_permissions(sandbox.path(""), Permissions::from_mode(0o777)).unwrap();
     fs::set_permissions(sandbox.path("config.yml"), Permissions::from_mode(0o644)).unwrap();
-    for (command, file) in [("sync", "cache.db.lock"), ("status", "cache.db")] {
-        assert_eq!(mode(&sandbox.path(file)), 0o600);
+    for (command, file, readable) in [
+        ("sync", "cache.db.lock", 0o600),
+        ("sync", "cache.db.lock", 0o644),
+        ("status", "cache.db", 0o600),
+        ("status", "cache.db", 0o644),
+    ] {
+        let permissions = Permissions::from_mode(readable);
+        fs::set_permissions(sandbox.path(file), permissions).unwrap();
         sandbox.forget_requests();
         let run = run_unprivileged(&sandbox, &[command]);
         let says = [

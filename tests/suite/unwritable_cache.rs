@@ -62,8 +62,13 @@ fn a_cache_that_is_read_only_is_named_and_nothing_is_registered() {
         good_sync(&sandbox);
         sandbox.add_booking(of_ada("cs_2").minutes(100, 160));
         sandbox.forget_requests();
+        let give_to = |owner| {
+            for name in ["cache.db", "cache.db.lock"] {
+                chown(sandbox.path(name), Some(owner), None).expect("root may");
+            }
+        };
         if is_root() {
-            chown(sandbox.path("cache.db.lock"), Some(NOBODY), None).expect("root may");
+            give_to(NOBODY);
         }
         allow(&sandbox.path("config.yml"), 0o644);
         allow(&sandbox.path("cache.db"), file);
@@ -82,7 +87,7 @@ fn a_cache_that_is_read_only_is_named_and_nothing_is_registered() {
         );
         allow(&sandbox.path("cache.db"), 0o600);
         if is_root() {
-            chown(sandbox.path("cache.db.lock"), Some(0), None).expect("root may");
+            give_to(0);
         }
         good_sync(&sandbox);
     }
@@ -138,11 +143,11 @@ fn check_finds_what_keeps_a_pass_from_writing() {
     allow(&sandbox.path("cache.db-wal"), 0o444);
     sandbox.forget_requests();
     let run = run_unprivileged(&sandbox, &["sync"]);
-    assert_cache_refused(&sandbox, &run, &["cache.db", "is read-only"]);
+    assert_cache_refused(&sandbox, &run, &["cache.db-wal belongs to another account"]);
     let checked = run_unprivileged(&sandbox, &["check"]);
     assert_eq!(checked.code, 1, "{checked:#?}");
     assert!(
-        checked.stdout.contains("FAIL  cache: the cache "),
+        checked.stdout.contains("FAIL  cache: the cache's file "),
         "{checked:#?}"
     );
 }

@@ -202,7 +202,11 @@ const AS_ROOT: &[Case] = &[
         },
     ),
     (
-        &["the cache", "cache.db belongs to another account", "chown"],
+        &[
+            "the cache's file",
+            "cache.db belongs to another account",
+            "chown",
+        ],
         || {
             let sandbox = known();
             allow(&sandbox.path("config.yml"), 0o644);
