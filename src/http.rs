@@ -158,7 +158,7 @@ impl Client {
                 .with_config()
                 .limit(u64::from(request.max_body_mib) << 20)
                 .read_to_vec()?;
-            Ok((received, content))
+            Ok((received, without_byte_order_mark(content)))
         });
         let (received, content) = received.map_err(|error| {
             let (seconds, mib) = (self.network.timeout_seconds, request.max_body_mib);
@@ -270,6 +270,15 @@ fn execute(
     request: http::Result<http::Request<impl ureq::AsSendBody>>,
 ) -> Result<http::Response<ureq::Body>, ureq::Error> {
     agent.run(request?)
+}
+
+/// A body without the byte order mark that some servers put before JSON, which forbids it.
+fn without_byte_order_mark(mut body: Vec<u8>) -> Vec<u8> {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if body.starts_with(MARK) {
+        body.drain(..MARK.len());
+    }
+    body
 }
 
 /// A status with its reason phrase, such as `503 Service Unavailable`.

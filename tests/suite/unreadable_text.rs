@@ -1,7 +1,9 @@
 //! Responses with a character or a field that is not valid JSON: only that character or field is lost.
 
 use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
-use crate::support::{assert_says, good_sync, of_ada, state_of, sync_needing_attention, with_ada};
+use crate::support::{
+    assert_says, good_sync, of_ada, one_person, state_of, sync_needing_attention, with_ada,
+};
 
 /// A booking by Ada and one by Bob, whose first name `Odd` some tests spoil.
 fn with_a_spoilt_name(service: Service, path: &str, name: &'static str) -> Sandbox {
@@ -69,4 +71,16 @@ fn a_row_with_a_field_that_cannot_be_read_is_named_by_its_booking() {
     let said = sync_needing_attention(&sandbox);
     assert_says(&said, &["cs_2", "toDate is not a time"]);
     assert_eq!(state_of(&sandbox, "cs_2"), "refused");
+}
+
+#[test]
+fn a_byte_order_mark_before_a_response_spoils_nothing() {
+    let sandbox = one_person();
+    sandbox.fault(Fault::any().rewrite(|body| format!("\u{feff}{body}")));
+    good_sync(&sandbox);
+    good_sync(&sandbox);
+    assert_eq!(sandbox.expected().len(), 1);
+    assert_eq!(state_of(&sandbox, "cs_1"), "registered");
+    let checked = sandbox.run(&["check"]);
+    assert_eq!(checked.code, 0, "{checked:#?}");
 }
