@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -102,8 +102,9 @@ fn open_existing_lock(cache: &Path) -> Result<Option<(File, PathBuf)>> {
     }
 }
 
-/// Opens the lock's file, which must be a regular file of this account: we write to it and change its
-/// mode, and somebody who can create a link in that folder could make us do that to any file.
+/// Opens the lock's file, which must be a regular file of this account, with no other name: we write to
+/// it and change its mode, and somebody who can create a link in that folder could make us do that to
+/// any file.
 fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
     let options = options.read(true).write(true).truncate(false);
     let shown = path.display();
@@ -122,8 +123,11 @@ fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
         Err(_) if files::is_of_another_account(path) => return Err(not_ours(path)),
         Err(error) => return Err(cannot_lock(path, &error)),
     };
-    let found = file.metadata();
-    if !files::is_ours(&found.map_err(|error| cannot_lock(path, &error))?) {
+    let found = file.metadata().map_err(|error| cannot_lock(path, &error))?;
+    if found.nlink() > 1 {
+        bail!("the lock file {shown} is a hard link: remove it, the next sync creates the file");
+    }
+    if !files::is_ours(&found) {
         return Err(not_ours(path));
     }
     Ok(file)

@@ -73,6 +73,18 @@ fn a_link_in_place_of_the_lock_is_named_and_what_it_points_to_is_not_touched() {
 }
 
 #[test]
+fn a_hard_link_in_place_of_the_lock_is_named_and_the_file_is_not_touched() {
+    let sandbox = one_person();
+    let other = other_file(&sandbox, "dear diary");
+    fs::hard_link(&other, sandbox.path("cache.db.lock")).unwrap();
+    assert_lock_refused(&sandbox, "is a hard link: remove it");
+    assert_eq!(fs::read_to_string(&other).unwrap(), "dear diary");
+    assert_eq!(mode(&other), 0o644);
+    fs::remove_file(sandbox.path("cache.db.lock")).unwrap();
+    good_sync(&sandbox);
+}
+
+#[test]
 fn a_link_to_nowhere_in_place_of_the_lock_makes_no_file_there() {
     let sandbox = one_person();
     symlink(sandbox.path("nowhere"), sandbox.path("cache.db.lock")).unwrap();

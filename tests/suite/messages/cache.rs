@@ -166,6 +166,12 @@ const CASES: &[Case] = &[
         symlink("/not/there", sandbox.path("cache.db.lock")).expect("a link");
         sandbox.sync()
     }),
+    (&["cache.db.lock is a hard link"], || {
+        let sandbox = one_person();
+        let (config, lock) = (sandbox.path("config.yml"), sandbox.path("cache.db.lock"));
+        fs::hard_link(config, lock).expect("a link");
+        sandbox.sync()
+    }),
     (&["cache.db.lock is not a regular file"], || {
         let sandbox = one_person();
         fs::create_dir(sandbox.path("cache.db.lock")).expect("a folder");
