@@ -57,11 +57,13 @@ fn not_an_address(why: &str) -> String {
 /// Whether a host, as an address names it, is this machine.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
+    name.eq_ignore_ascii_case("localhost")
         || bare
             .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
+            // `::ffff:127.0.0.1` is 127.0.0.1.
+            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
 }
 
 /// What is wrong with a path that a shell would have to expand.
@@ -109,6 +111,8 @@ mod tests {
             "http://127.0.0.1:81/x",
             "http://localhost/x",
             "http://[::1]:8/x",
+            "http://localhost.:8/x",
+            "http://[::ffff:127.0.0.1]:8/x",
             "https://a.example/x",
         ] {
             assert!(address(ok).is_ok(), "{ok}");
@@ -118,6 +122,8 @@ mod tests {
             "http://localhost@a.example/x",
             "http://127.0.0.1.a.example/x",
             "http://localhost.a.example",
+            "http://localhost../x",
+            "http://[::ffff:10.0.0.1]/x",
         ] {
             assert!(address(bad).is_err(), "{bad}");
         }

@@ -123,6 +123,11 @@ fn what_is_on_this_machine_is_never_asked_through_a_proxy() {
     }
     let run = run_with(&sandbox, &["sync"], &[("http_proxy", &proxy.address())]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
+    // Whether the system finds it by these or not.
+    for host in ["localhost.", "[::ffff:127.0.0.1]"] {
+        let sandbox = libcal_at(host).config("Network.timeout_seconds", "1");
+        run_with(&sandbox, &["sync"], &[("https_proxy", &proxy.address())]);
+    }
     assert_eq!(proxy.heads(), [""; 0]);
 }
 
