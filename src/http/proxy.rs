@@ -40,14 +40,15 @@ impl Proxy {
         else {
             return Ok(None);
         };
-        let read = ureq::Proxy::new(&value).ok();
+        let read = Some(&value).filter(|value| !has_at_sign_behind_host(value));
+        let read = read.and_then(|value| ureq::Proxy::new(value).ok());
         // Other kinds of proxy would need further features of ureq.
         let read = read
             .filter(|proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https));
         let with_exceptions = read.and_then(|proxy| with_no_proxy(&proxy));
         let proxy = with_exceptions.ok_or_else(|| {
             ConfigError(vec![format!(
-                "{variable} in the environment is not the address of an HTTP proxy, such as http://proxy.example.edu:3128: correct or unset it"
+                "{variable} in the environment is not the address of an HTTP proxy, such as http://proxy.example.edu:3128 (percent-encode special characters in a password): correct or unset it"
             )])
         })?;
         Ok(Some(Self { variable, proxy }))
@@ -70,6 +71,14 @@ impl fmt::Display for Proxy {
         let (host, port) = (self.proxy.host(), self.proxy.port());
         write!(f, "{host}:{port} ({})", self.variable)
     }
+}
+
+/// Whether an `@` comes behind what would be taken for the host: then that is the beginning of a
+/// name or password with a `/`, `?` or `#` in it, and must not be shown.
+fn has_at_sign_behind_host(address: &str) -> bool {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let path = rest.split_once(['/', '?', '#']).map(|(_, path)| path);
+    path.is_some_and(|path| path.contains('@'))
 }
 
 /// A variable and its value, unless that is blank.

@@ -349,6 +349,10 @@ fn a_variable_that_is_not_the_address_of_a_proxy_is_an_error_that_does_not_show_
         "http://",
         "http://somebody:ProxyPasswordQ7@proxy example",
         "://",
+        // What comes before the slash is not the proxy's host.
+        "http://somebody:12/ProxyPasswordQ7@proxy.invalid:3128",
+        "http://somebody:12?ProxyPasswordQ7@proxy.invalid:3128",
+        "http://somebody:12#ProxyPasswordQ7@proxy.invalid:3128",
     ] {
         let sandbox = one_person();
         for (command, code) in [("sync", 78), ("check", 1)] {
