@@ -131,9 +131,8 @@ impl<'a> LibCal<'a> {
         let response = self.fetch_page(location, date, number);
         let response = response.map_err(|failure| failure.cause)?;
         let body = json::cleaned(&response.body);
-        let Ok(rows) = serde_json::from_str::<RawRows<'_>>(&body) else {
-            return Err("LibCal sent an unexpected response (not a list of bookings)".into());
-        };
+        let rows = serde_json::from_str::<RawRows<'_>>(&body);
+        let rows = rows.map_err(|error| describe_bad_page(&error))?;
         let question = Question {
             field: &self.config.primary_id_field,
             pattern: self.config.primary_id_pattern.as_ref(),
@@ -237,6 +236,17 @@ impl<'a> LibCal<'a> {
             ))),
         }
     }
+}
+
+/// What is wrong with a page that begins as a list does.
+fn describe_bad_page(error: &serde_json::Error) -> String {
+    let what = if error.is_data() {
+        // As JSON it is good.
+        format!("LibCal sent more than {MAX_PAGE_ROWS} rows on one page")
+    } else {
+        "LibCal sent an unexpected response (not a list of bookings)".to_owned()
+    };
+    format!("{what}: check {BOOKINGS_KEY}")
 }
 
 /// Whether a body begins as a list does; HTML and the like do not come from the API.

@@ -88,7 +88,7 @@ fn a_page_of_millions_of_rows_is_not_read() {
     let said = sync_during_outage(&sandbox);
     assert_says(
         &said,
-        &["LibCal sent an unexpected response (not a list of bookings)"],
+        &["LibCal sent more than 10000 rows on one page: check LibCal.bookings_endpt"],
     );
 }
 

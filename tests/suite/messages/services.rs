@@ -90,8 +90,21 @@ const CASES: &[Case] = &[
         answered(Service::LibCal, "bookings", 404, "")
     }),
     (
-        &["LibCal sent an unexpected response (not a list of bookings)"],
+        &[
+            "LibCal sent an unexpected response (not a list of bookings)",
+            "check LibCal.bookings_endpt",
+        ],
         || answered(Service::LibCal, "bookings", 200, "[1,"),
+    ),
+    (
+        &[
+            "LibCal sent more than 10000 rows on one page",
+            "check LibCal.bookings_endpt",
+        ],
+        || {
+            let page = format!("[{}0]", "0,".repeat(10_000));
+            answered(Service::LibCal, "bookings", 200, &page)
+        },
     ),
     (
         &[
