@@ -144,6 +144,13 @@ impl Cache {
     }
 }
 
+/// How many appointments there are, if each of them can be read.
+pub(super) fn count_readable(connection: &Connection) -> rusqlite::Result<usize> {
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM appts"))?;
+    let mut appts = statement.query_map([], appt_of)?;
+    appts.try_fold(0, |number, appt| appt.map(|_| number + 1))
+}
+
 fn find(connection: &Connection, key: &VisitKey) -> rusqlite::Result<Option<Appt>> {
     let sql = format!("SELECT {COLUMNS} FROM appts WHERE {WHERE_VISIT}");
     let mut statement = connection.prepare_cached(&sql)?;

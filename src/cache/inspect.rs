@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Result, anyhow, bail};
 use rusqlite::{Connection, ffi};
 
-use super::passes::last_pass;
+use super::passes::{last_pass, outages};
 use super::schema::{Format, detect_format};
-use super::{Cache, sqlite_error};
+use super::{Cache, appts, sqlite_error, users};
 use crate::messages::io_reason;
 use crate::model::LastPass;
 
@@ -65,7 +65,16 @@ fn inspect(connection: &Connection) -> rusqlite::Result<Inspection> {
     Ok(match format {
         Format::Empty => Inspection::Missing,
         Format::Python | Format::Version1 | Format::WithoutReports => Inspection::Older(counts()?),
-        Format::Current => Inspection::Current(counts()?, last_pass(connection)?),
+        Format::Current => Inspection::Current(read_all(connection)?, last_pass(connection)?),
+    })
+}
+
+/// Reads every row as a pass does, so that none has a value which would stop one; returns how many.
+fn read_all(connection: &Connection) -> rusqlite::Result<Counts> {
+    outages(connection)?;
+    Ok(Counts {
+        users: users::count_readable(connection)?,
+        appts: appts::count_readable(connection)?,
     })
 }
 

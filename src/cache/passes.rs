@@ -63,11 +63,7 @@ impl Cache {
     /// # Errors
     /// Where the cache cannot be read.
     pub fn outages(&self) -> Result<Vec<OngoingOutage>> {
-        let sql = "SELECT service, cause, since, reported_at FROM outages ORDER BY service";
-        let found = self
-            .connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_map([], outage_of)?.collect());
+        let found = outages(&self.connection);
         self.map_error(found)
     }
 
@@ -118,6 +114,13 @@ pub(super) fn last_pass(connection: &Connection) -> rusqlite::Result<Option<Last
         })
     };
     connection.query_row(sql, [], read).optional()
+}
+
+/// The outages that go on, by service.
+pub(super) fn outages(connection: &Connection) -> rusqlite::Result<Vec<OngoingOutage>> {
+    let sql = "SELECT service, cause, since, reported_at FROM outages ORDER BY service";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_map([], outage_of)?.collect()
 }
 
 fn summary_of(row: &Row<'_>) -> rusqlite::Result<Summary> {

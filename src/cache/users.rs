@@ -9,6 +9,8 @@ use crate::model::{
     Appt, Barcode, Card, Eligibility, LastReport, PrimaryId, Reason, User, VisitKey, VisitorId,
 };
 
+const SELECT_USERS: &str =
+    "SELECT primary_id, barcode, visitor_id, refusal, checked_at, reported, reported_at FROM users";
 /// `seen_at` is kept to the day, so that a pass with nothing new writes nothing about users.
 const SEEN_PRECISION: TimeDelta = TimeDelta::days(1);
 
@@ -18,12 +20,10 @@ impl Cache {
     /// # Errors
     /// Where the cache cannot be read.
     pub fn user(&self, primary_id: &PrimaryId) -> Result<Option<User>> {
-        let sql =
-            "SELECT primary_id, barcode, visitor_id, refusal, checked_at, reported, reported_at
-                   FROM users WHERE primary_id = ?1";
+        let sql = format!("{SELECT_USERS} WHERE primary_id = ?1");
         let found = self
             .connection
-            .prepare_cached(sql)
+            .prepare_cached(&sql)
             .and_then(|mut statement| {
                 statement
                     .query_row([primary_id.as_str()], user_of)
@@ -103,6 +103,13 @@ impl Cache {
         });
         self.map_error(marked)
     }
+}
+
+/// How many users there are, if each of them can be read.
+pub(super) fn count_readable(connection: &Connection) -> rusqlite::Result<usize> {
+    let mut statement = connection.prepare(SELECT_USERS)?;
+    let mut users = statement.query_map([], user_of)?;
+    users.try_fold(0, |number, user| user.map(|_| number + 1))
 }
 
 fn save(connection: &Connection, user: &User, now: DateTime<Utc>) -> rusqlite::Result<()> {

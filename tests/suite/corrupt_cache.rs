@@ -86,6 +86,23 @@ fn check_finds_damage_that_no_look_up_comes_upon() {
 }
 
 #[test]
+fn check_finds_a_value_that_every_pass_would_stumble_on() {
+    for statement in [
+        "UPDATE appts SET attempts = -1 WHERE appt_id = 'cs_1'",
+        "UPDATE users SET checked_at = 9223372036854775807",
+        "INSERT INTO outages VALUES ('Alma', 'no', 9223372036854775807, NULL)",
+        "UPDATE last_pass SET rows = -1",
+    ] {
+        let sandbox = one_person();
+        good_sync(&sandbox);
+        crate::support::sql(&sandbox, statement);
+        let line = check_line(&sandbox);
+        assert!(line.starts_with("FAIL"), "{statement}: {line}");
+        assert_says(&line, &["a value in it that libcal-pp never writes"]);
+    }
+}
+
+#[test]
 fn a_damaged_header_is_reported_and_nobody_is_registered() {
     let sandbox = sandbox_with_large_cache();
     let mut bytes = fs::read(sandbox.path("cache.db")).unwrap();
