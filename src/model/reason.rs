@@ -236,7 +236,9 @@ impl fmt::Display for Reason {
                 "status \"{status}\" is not known: add it to LibCal.statuses if it means approved"
             ),
             Self::Moved => f.write_str("moved in LibCal to another person, place or time"),
-            Self::Gone => f.write_str("LibCal no longer lists it: denied or deleted there"),
+            Self::Gone => {
+                f.write_str("LibCal no longer lists it: denied, deleted or moved to another day")
+            }
             Self::ServesAnother(booking) => write!(
                 f,
                 "its pre-registration also covers booking {booking}: leave it in PassagePoint"

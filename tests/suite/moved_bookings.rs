@@ -138,7 +138,7 @@ fn a_visit_that_libcal_no_longer_lists_is_cancelled_until_it_is_listed_again() {
     let told = sandbox.run(&["lookup-appt", "cs_2"]).stdout;
     let says = [
         "cs_2 of G10000001: cancelled",
-        "LibCal no longer lists it: denied or deleted there",
+        "LibCal no longer lists it: denied, deleted or moved to another day",
         "PassagePoint expects the person until",
     ];
     assert_says(&told, &says);

@@ -61,7 +61,7 @@ fn not_approved_then_denied_which_libcal_does_not_list() {
     set_status(&sandbox, "Mediated Denied");
     good_sync(&sandbox);
     // Of the days whose lists are complete, that says enough; this one has begun.
-    let reason = "LibCal no longer lists it: denied or deleted there";
+    let reason = "LibCal no longer lists it: denied, deleted or moved to another day";
     assert_state(&sandbox, "cancelled", reason, "Mediated Pending");
     assert_eq!(sandbox.expected(), []);
 }
