@@ -29,7 +29,7 @@ use crate::model::{Appt, OngoingOutage, State, Summary};
 use crate::output::{format_time_range, print_json};
 use crate::pass::{Pass, PassOutcome};
 use crate::passagepoint::PassagePoint;
-use crate::plan::{self, Decision, Plan, Rules};
+use crate::plan::{self, Decision, Plan, Refusal, Rules};
 use crate::report::summarize;
 
 /// How long another sync may run before that is reported.
@@ -115,42 +115,59 @@ fn run_pass(
     let (fetched, mut plan) = fetch_and_plan(config, agents.clone(), &mut cache, args, now)?;
     save_plan(&plan, &mut cache)?;
     let outages = cache.outages()?;
-    let (outcome, finished) = carry_out(config, agents, &mut cache, &mut plan, &outages, args);
+    let (outcome, carried_out) = carry_out(config, agents, &mut cache, &mut plan, &outages, args);
+    // What was done is reported and printed, even if something failed on the way.
     let mut refusals = plan.refusals();
     refusals.extend(outcome.refused.iter().cloned());
-    let has_reports = warnings::report_outages(
+    let reported = warnings::report_outages(
         (&fetched, &plan, &outcome),
         config,
         &mut cache,
         args.dry_run,
     );
-    let has_reports = has_reports.and_then(|attention| {
+    let reported = reported.and_then(|attention| {
         Ok(attention | warnings::report_refusals(&refusals, &mut cache, now, args.dry_run)?)
     });
     let summary = Summary {
         seconds: started.elapsed().as_secs_f64(),
         ..summarize(&fetched, &plan, &outcome)
     };
-    if args.dry_run {
-        dry_run::print_actions(cli.json, &plan, &outcome, &refusals)?;
-        log::info!("dry run, nothing was changed: {}", summary_line(&summary));
-    } else {
-        log::info!("{}", summary_line(&summary));
-    }
-    if cli.json {
-        print_json([&summary])?;
-    }
-    finished?;
+    let ended = carried_out.and(reported).and_then(|has_reports| {
+        if args.date.is_none() {
+            cache.end_pass(&summary, clock::now())?;
+        }
+        Ok(has_reports)
+    });
+    let printed = print_outcome(cli, args, (&plan, &outcome, &refusals), &summary);
+    let has_reports = ended?;
+    printed?;
     let needs_attention =
-        has_reports? || is_lost || outcome.has_possible_duplicates || plan.has_visits_in_doubt();
-    if args.date.is_none() {
-        cache.end_pass(&summary, clock::now())?;
-    }
+        has_reports || is_lost || outcome.has_possible_duplicates || plan.has_visits_in_doubt();
     Ok(if needs_attention {
         Exit::AttentionNeeded
     } else {
         Exit::Done
     })
+}
+
+/// Prints what the pass did, or would do, and its numbers.
+fn print_outcome(
+    cli: &Cli,
+    args: &Sync,
+    (plan, outcome, refusals): (&Plan, &PassOutcome, &[Refusal]),
+    summary: &Summary,
+) -> Result<()> {
+    let line = summary_line(summary);
+    if args.dry_run {
+        dry_run::print_actions(cli.json, plan, outcome, refusals)?;
+        log::info!("dry run, nothing was changed: {line}");
+    } else {
+        log::info!("{line}");
+    }
+    if cli.json {
+        print_json([summary])?;
+    }
+    Ok(())
 }
 
 /// Fetches the lists and makes the plan; if it has anything new, only once the lists are confirmed.

@@ -1,11 +1,13 @@
-//! Visits in doubt are not retried if the warning that they may be registered twice cannot be delivered.
+//! Visits in doubt are not retried if the warning that they may be registered twice cannot be delivered; whatever else
+//! cannot be printed keeps nothing from being done.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-use crate::sandbox::{Booking, Sandbox, Service};
+use crate::sandbox::{Booking, Run, Sandbox, Service};
 use crate::support::{
-    assert_says, good_sync, of_ada, sandbox_in_doubt, single_json, state_of, sync_needing_attention,
+    assert_says, good_sync, of_ada, one_person, sandbox_in_doubt, single_json, state_of,
+    sync_needing_attention,
 };
 
 /// A visit in doubt, and a new one beside it.
@@ -99,4 +101,16 @@ fn a_refusal_that_could_not_be_reported_for_a_full_disk_is_reported_by_the_next_
     assert_eq!(status.code(), Some(1));
     assert_says(&sync_needing_attention(&sandbox), &["not in Alma", "cs_1"]);
     good_sync(&sandbox);
+}
+
+#[test]
+fn a_pass_whose_numbers_cannot_be_printed_has_ended_all_the_same() {
+    let sandbox = one_person();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut pass = sandbox.command(&["--json", "sync"]);
+    let run: Run = pass.stdout(full).output().unwrap().into();
+    assert_eq!(run.code, 1, "{run:#?}");
+    assert_says(&run.stderr, &["error: cannot write to standard output"]);
+    let status = single_json(&sandbox.run(&["--json", "status"]));
+    assert_eq!(status["last_pass"]["registered"], 1, "{status}");
 }
