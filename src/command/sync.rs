@@ -119,12 +119,7 @@ fn run_pass(
     // What was done is reported and printed, even if something failed on the way.
     let mut refusals = plan.refusals();
     refusals.extend(outcome.refused.iter().cloned());
-    let reported = warnings::report_outages(
-        (&fetched, &plan, &outcome),
-        config,
-        &mut cache,
-        args.dry_run,
-    );
+    let reported = warnings::report_outages((&fetched, &plan, &outcome), config, &mut cache, args);
     let reported = reported.and_then(|attention| {
         Ok(attention | warnings::report_refusals(&refusals, &mut cache, now, args.dry_run)?)
     });

@@ -48,8 +48,8 @@ impl Incident {
 pub struct OutageReport {
     /// The services whose outage is to be reported now.
     pub due: BTreeSet<String>,
-    /// A line for each outage that is over and was reported before.
-    pub over: Vec<String>,
+    /// A line for each outage that is over and was reported before, by service.
+    pub over: BTreeMap<String, String>,
     /// The outages that go on and have changed.
     pub changed: Vec<OngoingOutage>,
     /// The outages that are over.
@@ -96,9 +96,8 @@ pub fn track_outages(
         }
         let is_over = !met.keys().any(|one| is_related(one, service));
         if is_over && lasting.reported_at.is_some() {
-            report
-                .over
-                .push(recovery_line(service, now - lasting.since));
+            let line = recovery_line(service, now - lasting.since);
+            report.over.insert(service.clone(), line);
         }
         report.ended.push(lasting);
     }
@@ -124,6 +123,16 @@ fn recovery_line(service: &str, lasted: TimeDelta) -> String {
 }
 
 impl OutageReport {
+    /// Leaves the outages of LibCal as they were, in a pass of another day: whether that day's lists can
+    /// be read says nothing about today's.
+    pub fn leave_libcal(&mut self) {
+        let is_of_libcal = |lasting: &OngoingOutage| lasting.outage.is_of_libcal();
+        for lasting in self.ended.extract_if(.., |lasting| is_of_libcal(lasting)) {
+            self.over.remove(&lasting.outage.service);
+        }
+        self.changed.retain(|lasting| !is_of_libcal(lasting));
+    }
+
     /// Records that everything due was reported.
     pub fn mark_reported(&mut self, now: DateTime<Utc>) {
         for lasting in &mut self.changed {
@@ -265,7 +274,7 @@ mod tests {
             let met = BTreeMap::from([(after, &outage)]);
             let report = track_outages(vec![lasting(before, is_reported)], &met, false, now());
             assert_eq!(!report.due.is_empty(), is_due, "{before} to {after}");
-            assert_eq!(report.over, [""; 0]);
+            assert!(report.over.is_empty());
             assert_eq!(report.ended, [lasting(before, is_reported)]);
             assert_eq!(report.changed[0].since, lasting(before, true).since);
         }

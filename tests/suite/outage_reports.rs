@@ -1,9 +1,9 @@
 //! When an outage is reported: by the second pass in a row that meets it, then once in 24 hours, and when it is over.
 
-use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
+use crate::sandbox::{Booking, Fault, ReceivedRequest, Run, Sandbox, Service, User};
 use crate::support::{
-    age_by_an_hour, assert_says, count_rows, good_sync, of_ada, one_person, single_json, sql,
-    sync_after_outage, with_ada,
+    age_by_an_hour, assert_says, count_rows, day, good_sync, of_ada, one_person, query_texts,
+    single_json, sql, sync_after_outage, warnings, with_ada,
 };
 use crate::terminal::on_terminal;
 
@@ -130,6 +130,44 @@ fn one_location_is_an_outage_of_its_own() {
     assert_eq!(meets(&sandbox), "");
     sandbox.clear_faults();
     sync_after_outage(&sandbox);
+}
+
+#[test]
+fn a_pass_of_another_day_neither_begins_nor_ends_an_outage_of_libcal() {
+    let location = |seen: &ReceivedRequest| seen.parameter("lid") == Some("8827");
+    let today = move |seen: &ReceivedRequest| location(seen) && seen.parameter("date").is_none();
+    let another_day = ["sync", "--date", &day(1)];
+    let sandbox = one_person();
+    sandbox.fault(Fault::on(Service::LibCal).when(today).answer(500, "", ""));
+    meets(&sandbox);
+    meets(&sandbox);
+    let run = sandbox.run(&another_day);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:#?}");
+    assert_eq!(
+        sandbox.run(&["status"]).code,
+        1,
+        "today's list is still out"
+    );
+    assert_eq!(meets(&sandbox), "", "and that was reported");
+    // All of LibCal is out for that pass alone, as it tells whoever looks on.
+    sandbox.stop(Service::LibCal);
+    let run = sandbox.run(&["-v", "sync", "--date", &day(1)]);
+    assert_eq!(run.code, 1, "{run:#?}");
+    assert_says(&warnings(&run), &["LibCal is not responding"]);
+    let services = query_texts(&sandbox, "SELECT service FROM outages");
+    assert_eq!(services, ["LibCal, Main Library (8827)"]);
+    sandbox.start(Service::LibCal);
+    sandbox.clear_faults();
+    sync_after_outage(&sandbox);
+    // Nor does one begin with it.
+    sandbox.fault(
+        Fault::on(Service::LibCal)
+            .when(location)
+            .answer(500, "", ""),
+    );
+    assert_eq!(sandbox.run(&another_day).code, 1);
+    assert_eq!(count_rows(&sandbox, "outages"), 0);
+    assert_eq!(meets(&sandbox), "", "the first of today");
 }
 
 #[test]

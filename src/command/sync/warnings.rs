@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use log::Level;
 
 use crate::cache::Cache;
+use crate::cli::Sync;
 use crate::clock;
 use crate::config::Config;
 use crate::fetch::Fetched;
@@ -60,7 +61,7 @@ pub(super) fn report_outages(
     (fetched, plan, outcome): (&Fetched, &Plan, &PassOutcome),
     config: &Config,
     cache: &mut Cache,
-    is_dry_run: bool,
+    args: &Sync,
 ) -> Result<bool> {
     let now = clock::now();
     let incidents = incidents(fetched, config.libcal.locations.len(), plan, outcome);
@@ -68,8 +69,11 @@ pub(super) fn report_outages(
         .iter()
         .map(|incident| (incident.outage.service.as_str(), &incident.outage))
         .collect();
-    let always = is_dry_run || stderr().is_terminal() || log::log_enabled!(Level::Debug);
+    let always = args.dry_run || stderr().is_terminal() || log::log_enabled!(Level::Debug);
     let mut report = track_outages(cache.outages()?, &met, always, now);
+    if args.date.is_some() {
+        report.leave_libcal();
+    }
     let due = incidents
         .iter()
         .filter(|incident| report.due.contains(&incident.outage.service));
@@ -77,7 +81,7 @@ pub(super) fn report_outages(
     if try_log(|| lines.iter().for_each(|line| log::error!("{line}"))) {
         report.mark_reported(now);
     }
-    let was_logged = try_log(|| report.over.iter().for_each(|line| log::warn!("{line}")));
+    let was_logged = try_log(|| report.over.values().for_each(|line| log::warn!("{line}")));
     if !was_logged && !report.over.is_empty() && log::log_enabled!(Level::Warn) {
         // The next pass reports that they are over.
         report.ended.clear();
