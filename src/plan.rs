@@ -258,11 +258,13 @@ pub fn referenced_ids(
     unreadable: &[UnreadableRow],
 ) -> (BTreeSet<BookingId>, BTreeSet<PrimaryId>) {
     let bookings = rows.iter().map(|row| &row.booking_id);
-    let unreadable = unreadable.iter().map(|row| &row.booking_id);
     let people = rows.iter().filter_map(|row| row.primary_id.as_ref().ok());
+    let others = unreadable.iter();
+    let other_people = others.clone().filter_map(|row| row.primary_id.as_ref());
+    let other_bookings = others.map(|row| &row.booking_id);
     (
-        bookings.chain(unreadable).cloned().collect(),
-        people.cloned().collect(),
+        bookings.chain(other_bookings).cloned().collect(),
+        people.chain(other_people).cloned().collect(),
     )
 }
 

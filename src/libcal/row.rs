@@ -77,6 +77,8 @@ pub struct Row {
 pub struct UnreadableRow {
     /// The booking, or `row N` or `a row of location N` where not even that can be read.
     pub booking_id: BookingId,
+    /// The primary ID that the person typed, where that can be read.
+    pub primary_id: Option<PrimaryId>,
     /// The location in whose list it is.
     pub lid: LocationId,
     /// What is missing or wrong: the name of a field and no more.
@@ -97,9 +99,11 @@ pub(super) fn parse_row(
     let fields = fields.or_else(|| readable_fields(raw));
     let id = RowId::of(raw, fields.as_ref());
     let row = match &fields {
-        Some(fields) => parse_fields(fields, location, question),
+        Some(fields) => parse_fields(fields, location, question)
+            .map_err(|what| unreadable_row(fields, location, question, what)),
         None => Err(UnreadableRow {
             booking_id: BookingId(format!("a row of location {location}")),
+            primary_id: None,
             lid: location,
             what: "not a JSON object".into(),
             status: None,
@@ -122,49 +126,66 @@ fn readable_fields(raw: &str) -> Option<Map<String, Value>> {
     )
 }
 
+/// Reads the fields of a row.
+///
+/// # Errors
+/// What is missing or wrong.
 fn parse_fields(
     fields: &Map<String, Value>,
     location: LocationId,
     question: Question<'_>,
-) -> Result<Row, UnreadableRow> {
-    let status = text(fields, "status");
-    let cancelled = fields.get("cancelled").is_some_and(is_set);
-    let unreadable = |what: &str| UnreadableRow {
-        booking_id: subject(fields, location),
-        lid: location,
-        what: what.into(),
-        status: status.clone().filter(|status| !is_long(status)),
-        cancelled,
-    };
-    let booking_id = text(fields, "bookId").ok_or_else(|| unreadable("no bookId"));
+) -> Result<Row, &'static str> {
+    let booking_id = text(fields, "bookId").ok_or("no bookId");
     // Both are stored and printed.
     if booking_id.as_deref().is_ok_and(is_long) {
-        return Err(unreadable("bookId is longer than 255 characters"));
+        return Err("bookId is longer than 255 characters");
     }
+    let status = text(fields, "status");
     if status.as_deref().is_some_and(is_long) {
-        return Err(unreadable("status is longer than 255 characters"));
+        return Err("status is longer than 255 characters");
     }
-    let starts_at = time(fields, "fromDate").ok_or_else(|| unreadable("fromDate is not a time"))?;
-    let ends_at = time(fields, "toDate").ok_or_else(|| unreadable("toDate is not a time"))?;
+    let starts_at = time(fields, "fromDate").ok_or("fromDate is not a time")?;
+    let ends_at = time(fields, "toDate").ok_or("toDate is not a time")?;
     if ends_at <= starts_at {
-        return Err(unreadable("toDate is not after fromDate"));
+        return Err("toDate is not after fromDate");
     }
     Ok(Row {
         booking_id: BookingId(booking_id?),
         lid: match text(fields, "lid") {
             None => location,
-            Some(lid) => LocationId(lid.parse().map_err(|_| unreadable("lid is not a number"))?),
+            Some(lid) => LocationId(lid.parse().map_err(|_| "lid is not a number")?),
         },
         starts_at: starts_at.to_utc(),
         ends_at: ends_at.to_utc(),
         offset: *starts_at.offset(),
-        cancelled,
+        cancelled: is_cancelled(fields),
         first_name: visible_text(fields, "firstName"),
         last_name: visible_text(fields, "lastName"),
         email: visible_text(fields, "email"),
         primary_id: primary_id(fields, question),
-        status: status.clone().ok_or_else(|| unreadable("no status"))?,
+        status: status.ok_or("no status")?,
     })
+}
+
+/// A row that cannot be read, with what can be read of it all the same.
+fn unreadable_row(
+    fields: &Map<String, Value>,
+    location: LocationId,
+    question: Question<'_>,
+    what: &str,
+) -> UnreadableRow {
+    UnreadableRow {
+        booking_id: subject(fields, location),
+        primary_id: primary_id(fields, question).ok(),
+        lid: location,
+        what: what.into(),
+        status: text(fields, "status").filter(|status| !is_long(status)),
+        cancelled: is_cancelled(fields),
+    }
+}
+
+fn is_cancelled(fields: &Map<String, Value>) -> bool {
+    fields.get("cancelled").is_some_and(is_set)
 }
 
 /// A text without invisible characters; blank if it is missing, or longer than anybody's name or address.
@@ -248,10 +269,11 @@ mod tests {
         })
     }
 
-    fn parse_with(field: &str, value: Value) -> Result<Row, UnreadableRow> {
+    fn parse_with(field: &str, value: Value) -> Result<Row, String> {
         let mut row = good();
         row[field] = value;
-        parse_row(&row.to_string(), LocationId(1), Q1).1
+        let row = parse_row(&row.to_string(), LocationId(1), Q1).1;
+        row.map_err(|unreadable| unreadable.what)
     }
 
     #[test]
@@ -312,7 +334,7 @@ mod tests {
                 "toDate is not a time",
             ),
         ] {
-            assert_eq!(parse_with(field, value).unwrap_err().what, what);
+            assert_eq!(parse_with(field, value).unwrap_err(), what);
         }
     }
 

@@ -74,7 +74,7 @@ pub(super) fn listed_visits<'a>(
     for row in unreadable {
         let key = VisitKey {
             booking_id: row.booking_id.clone(),
-            primary_id: None,
+            primary_id: row.primary_id.clone(),
             lid: Some(row.lid),
             starts_at: None,
         };

@@ -34,7 +34,7 @@ impl Planner<'_> {
         let unlisted = self.snapshot.appts.values().flatten();
         for appt in unlisted.filter(|appt| !listed.contains_key(&appt.key)) {
             let booking = &appt.key.booking_id;
-            if appt.is_imported() || appt.is_over(now) || unreadable.contains(booking) {
+            if appt.is_imported() || appt.is_over(now) {
                 continue;
             }
             let others = rows_of.get(booking).map_or(&[][..], Vec::as_slice);
@@ -43,6 +43,7 @@ impl Planner<'_> {
                     plan.forgotten.push(appt.key.clone());
                     continue;
                 }
+                Some(_) if unreadable.contains(booking) => continue,
                 Some(start) if is_moved(start, others) => Reason::Moved,
                 Some(start) if self.must_be_listed(appt, start, rows, listed) => Reason::Gone,
                 Some(_) => continue,

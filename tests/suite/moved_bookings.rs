@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::sandbox::{Booking, Fault, Sandbox, Service, User};
+use crate::sandbox::{Booking, FORM_FIELD, Fault, Sandbox, Service, User};
 use crate::states::{assert_state, visits};
 use crate::support::{
-    assert_says, count_rows, good_sync, of_ada, one_person, sync_after_outage, sync_during_outage,
-    sync_needing_attention, with_ada,
+    assert_says, count_rows, good_sync, of_ada, one_person, query_texts, sql, sync_after_outage,
+    sync_during_outage, sync_needing_attention, with_ada,
 };
 
 /// Moves the only row of `cs_1` to another time of the day.
@@ -191,6 +191,32 @@ fn an_unreadable_row_is_refused_and_forgotten_once_it_can_be_read() {
     good_sync(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");
     assert_eq!(count_rows(&sandbox, "appts"), 1);
+}
+
+#[test]
+fn an_unreadable_row_is_found_by_its_primary_id_and_no_other() {
+    let sandbox = with_ada().booking(of_ada("cs_1").minutes(60, 60));
+    let says = ["toDate is not after fromDate", "(cs_1 of G10000001)"];
+    assert_says(&sync_needing_attention(&sandbox), &says);
+    good_sync(&sandbox);
+    let found = sandbox.run(&["lookup-user", "g10000001"]);
+    assert_eq!((found.code, found.stderr.as_str()), (0, ""), "{found:#?}");
+    let says = [
+        "cs_1 of G10000001: refused",
+        "(toDate is not after fromDate)",
+    ];
+    assert_says(&found.stdout, &says);
+    // As it was kept while the row's ID was not read.
+    sql(&sandbox, "UPDATE appts SET primary_id = NULL");
+    sync_needing_attention(&sandbox);
+    good_sync(&sandbox);
+    let users = "SELECT primary_id FROM appts";
+    assert_eq!(query_texts(&sandbox, users), ["G10000001"]);
+    // The ID is corrected, and the time is not.
+    sandbox.edit_rows("cs_1", |row| row[FORM_FIELD] = "G10000002".into());
+    let says = ["(cs_1 of G10000002)"];
+    assert_says(&sync_needing_attention(&sandbox), &says);
+    assert_eq!(query_texts(&sandbox, users), ["G10000002"]);
 }
 
 #[test]

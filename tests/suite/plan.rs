@@ -83,8 +83,11 @@ fn any_row() -> impl Strategy<Value = Row> {
 
 fn any_unreadable() -> impl Strategy<Value = UnreadableRow> {
     let status = select(vec![None, Some("Confirmed"), Some("Cancelled by User")]);
-    (select(vec!["cs_1", "cs_9", "row 7"]), status).prop_map(|(booking, status)| UnreadableRow {
+    let booking = select(vec!["cs_1", "cs_9", "row 7"]);
+    let typed = select(vec!["", "G1"]);
+    (booking, typed, status).prop_map(|(booking, typed, status)| UnreadableRow {
         booking_id: BookingId(booking.into()),
+        primary_id: PrimaryId::parse(typed).ok(),
         lid: LocationId(1),
         what: "toDate is not a time".into(),
         status: status.map(str::to_owned),
@@ -306,7 +309,7 @@ proptest! {
             prop_assert_eq!(count(&key_of(row)), 1);
         }
         for row in &unreadable {
-            let key = VisitKey { booking_id: row.booking_id.clone(), primary_id: None, lid: Some(row.lid), starts_at: None };
+            let key = VisitKey { booking_id: row.booking_id.clone(), primary_id: row.primary_id.clone(), lid: Some(row.lid), starts_at: None };
             prop_assert_eq!(count(&key), 1);
         }
         let decided: BTreeSet<_> = plan.visits.iter().map(|visit| &visit.after.key).collect();

@@ -66,7 +66,7 @@ fn reasons_of_one_booking_are_each_reported_once_and_do_not_take_turns() {
     for part in [
         "the primary ID on the booking form is not valid: correct it in LibCal (cs_people)",
         "1 booking refused, status \"Blessed by the Dean\" is not known",
-        "1 booking refused, unreadable row in LibCal's list (toDate is not a time): check the booking in LibCal (cs_unreadable)",
+        "1 booking refused, unreadable row in LibCal's list (toDate is not a time): check the booking in LibCal (cs_unreadable of G10000001)",
         "1 user refused, not in Alma: correct the ID on the booking form in LibCal, or add the user to Alma (G404 with cs_people)",
         "1 user refused, no active barcode in Alma: give the user's card a barcode with the status ACTIVE (G10000002 with cs_people)",
     ] {
