@@ -14,7 +14,7 @@ use crate::model::{BookingId, InvalidId, LocationId, PrimaryId, is_invisible};
 /// The most characters that a text of a row may have.
 const MAX_CHARS: usize = 255;
 
-/// The identity of a row: its `id`, or a hash of the whole row where it has none.
+/// The identity of a row: its `id`, or a hash of the whole row and its location where it has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RowId {
     /// An `id` as LibCal has them.
@@ -24,14 +24,15 @@ pub enum RowId {
 }
 
 impl RowId {
-    /// The identity of a row, by its JSON and its fields, if it has any.
-    fn of(raw: &str, fields: Option<&Map<String, Value>>) -> Self {
+    /// The identity of a row in the list of `location`, by its JSON and its fields, if it has any.
+    fn of(raw: &str, fields: Option<&Map<String, Value>>, location: LocationId) -> Self {
         let id = fields.and_then(|fields| text(fields, "id"));
         if let Some(number) = id.as_ref().and_then(|id| id.parse().ok()) {
             return Self::Number(number);
         }
         let mut hasher = DefaultHasher::new();
-        (id.is_some(), id.as_deref().unwrap_or(raw)).hash(&mut hasher);
+        // Without an `id`, the same row in another list may be another visit.
+        id.ok_or((location, raw)).hash(&mut hasher);
         Self::Hash(hasher.finish())
     }
 }
@@ -97,7 +98,7 @@ pub(super) fn parse_row(
 ) -> (RowId, Result<Row, UnreadableRow>) {
     let fields = serde_json::from_str(raw).ok();
     let fields = fields.or_else(|| readable_fields(raw));
-    let id = RowId::of(raw, fields.as_ref());
+    let id = RowId::of(raw, fields.as_ref(), location);
     let row = match &fields {
         Some(fields) => parse_fields(fields, location, question)
             .map_err(|what| unreadable_row(fields, location, question, what)),

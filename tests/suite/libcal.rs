@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::sandbox::{Booking, Denial, Fault, FormSpelling, ReceivedRequest, Sandbox, Service};
 use crate::support::{
-    assert_no_complaints, assert_outage, assert_says, good_sync, one_person, sync_after_outage,
-    sync_during_outage, sync_needing_attention, warnings,
+    assert_no_complaints, assert_outage, assert_says, good_sync, of_ada, one_person,
+    sync_after_outage, sync_during_outage, sync_needing_attention, warnings, with_ada,
 };
 
 /// A booking of the same person in each location.
@@ -340,4 +340,22 @@ fn what_libcal_says_of_an_error_is_not_repeated() {
     for word in ["Pat Example", "pat@example.edu"] {
         assert!(!run.stderr.contains(word), "{run:#?}");
     }
+}
+
+#[test]
+fn the_same_row_without_an_id_in_the_lists_of_two_locations_is_a_visit_to_each() {
+    let sandbox = with_ada();
+    for lid in [8827, 10332] {
+        let row = of_ada("cs_1").at(lid).with("cid", 1.into());
+        let row = row.with("eid", 1.into()).without("id").without("lid");
+        sandbox.add_booking(row);
+    }
+    // One list has a second page, and is read twice.
+    for n in 0..100 {
+        sandbox.add_booking(Booking::new(&format!("cs_no_{n}")).cancelled());
+    }
+    good_sync(&sandbox);
+    let visit = |destination| sandbox.visit("21000001", destination, 30, 90);
+    let expected = ["LibCal Main", "LibCal Science"].map(visit);
+    assert_eq!(sandbox.expected(), expected);
 }
