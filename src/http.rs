@@ -30,7 +30,9 @@ use crate::config::Network;
 use circuit_breaker::{CircuitBreaker, FailureKind};
 use transport_error::describe;
 
-/// The longest wait before a retry, whatever `Retry-After` says.
+/// The longest wait before a retry, whatever `Retry-After` says. All such waits of one client together
+/// take no longer than a request that is tried as often as allowed and never answered; after that, what
+/// would have to wait fails at once, so that an outage does not last longer the more people it concerns.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// The wait before the first retry; each further one is twice as long.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(250);
@@ -41,6 +43,8 @@ pub struct Client {
     agents: Agents,
     network: Network,
     breaker: Mutex<CircuitBreaker>,
+    /// How long it may still wait because of `Retry-After`, in sum over all threads.
+    wait_budget: Mutex<Duration>,
 }
 
 impl Client {
@@ -52,6 +56,9 @@ impl Client {
             agents,
             network: network.clone(),
             breaker: Mutex::default(),
+            wait_budget: Mutex::new(Duration::from_secs(
+                u64::from(network.timeout_seconds) * u64::from(network.tries),
+            )),
         }
     }
 
@@ -96,9 +103,10 @@ impl Client {
                     }
                 },
             };
-            let may_retry = request.retry_policy == RetryPolicy::Idempotent
+            let is_safe = request.retry_policy == RetryPolicy::Idempotent
                 || failure.delivery == Delivery::NotProcessed;
-            if is_final || !may_retry || attempts >= self.network.tries {
+            let may_retry = !is_final && is_safe && attempts < self.network.tries;
+            if !may_retry || !self.allows_wait(wait.unwrap_or_default()) {
                 self.breaker().record_failure(subject, &failure.cause, kind);
                 return Err(failure);
             }
@@ -128,6 +136,15 @@ impl Client {
         for subject in [&request.subject, request.keys] {
             breaker.record_failure(subject, cause, FailureKind::SubjectOnly);
         }
+    }
+
+    /// Takes a wait from the budget; says whether there is as much left.
+    fn allows_wait(&self, wait: Duration) -> bool {
+        let budget = self.wait_budget.lock();
+        let mut budget = budget.unwrap_or_else(PoisonError::into_inner);
+        let left = budget.checked_sub(wait);
+        *budget = left.unwrap_or(*budget);
+        left.is_some()
     }
 
     // A thread that panicked leaves the counters consistent.

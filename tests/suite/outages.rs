@@ -135,6 +135,22 @@ fn alma_down_is_one_line_and_known_users_still_get_in() {
 }
 
 #[test]
+fn waits_that_a_service_asks_for_do_not_add_up_to_a_long_pass() {
+    let sandbox = Sandbox::new()
+        .config("Network.timeout_seconds", TIMEOUT)
+        .config("Network.tries", TRIES)
+        .config("Network.concurrency", "1");
+    add_people(&sandbox, 12);
+    let busy = Fault::on(Service::Alma).answer(503, "text/plain", "");
+    sandbox.fault(busy.header("Retry-After", "1"));
+    let said = tells_soon(&sandbox, (Service::Alma, ""), "asking to wait");
+    assert_says(&said, &["503 Service Unavailable", "12 visits wait"]);
+    // Each of the two zones was waited for twice; after that, nobody was asked about again.
+    assert_eq!(sandbox.count(Service::Alma), 2 * (12 + 2));
+    assert_eq!(in_state(&sandbox, "waiting"), 12);
+}
+
+#[test]
 fn an_unknown_host_name_is_reported_as_such() {
     let sandbox = Sandbox::new().config("Network.timeout_seconds", "2");
     let address = "https://no-such-host.invalid/1.1/oauth/token";
