@@ -41,6 +41,8 @@ pub struct Rules<'a> {
     pub offset: FixedOffset,
     /// When the last full pass ended.
     pub last_pass: Option<DateTime<Utc>>,
+    /// The locations whose lists the last pass could not read, and since when that was so.
+    pub unread_since: &'a BTreeMap<LocationId, DateTime<Utc>>,
     /// The current time.
     pub now: DateTime<Utc>,
 }

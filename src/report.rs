@@ -9,9 +9,13 @@ mod refusals;
 pub use outages::{Effect, Incident, OutageReport, outage_lines, track_outages};
 pub use refusals::refusal_lines;
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
 use crate::config::Location;
 use crate::fetch::Fetched;
-use crate::model::{Appt, Outage, State, Summary};
+use crate::model::{Appt, LocationId, OngoingOutage, Outage, State, Summary};
 use crate::pass::{Deferred, PassOutcome};
 use crate::plan::{Decision, Plan, PlannedVisit};
 
@@ -53,12 +57,33 @@ fn unread_lists(fetched: &Fetched, locations: usize) -> Vec<Incident> {
         let service = if is_all {
             "LibCal".to_owned()
         } else {
-            format!("LibCal, {location}")
+            list_service(location)
         };
         let cause = cause.clone();
         Incident::new(Outage { service, cause }, Effect::NotRead, location)
     };
     failures.map(incident).collect()
+}
+
+/// The name under which an outage of a location's list is kept.
+fn list_service(location: &Location) -> String {
+    format!("LibCal, {location}")
+}
+
+/// The locations whose lists could not be read, and since when, by the outages that go on.
+#[must_use]
+pub fn unread_since(
+    outages: &[OngoingOutage],
+    locations: &[Location],
+) -> BTreeMap<LocationId, DateTime<Utc>> {
+    let since = |location: &Location| {
+        let services = ["LibCal".to_owned(), list_service(location)];
+        let outages = outages.iter();
+        let of_list = outages.filter(|lasting| services.contains(&lasting.outage.service));
+        let since = of_list.map(|lasting| lasting.since).min()?;
+        Some((location.id, since))
+    };
+    locations.iter().filter_map(since).collect()
 }
 
 /// An outage left a visit in doubt.

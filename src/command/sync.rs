@@ -30,7 +30,7 @@ use crate::output::{format_time_range, print_json};
 use crate::pass::{Pass, PassOutcome};
 use crate::passagepoint::PassagePoint;
 use crate::plan::{self, Decision, Plan, Refusal, Rules};
-use crate::report::summarize;
+use crate::report::{summarize, unread_since};
 
 /// How long another sync may run before that is reported.
 const LONG_RUN: Duration = Duration::from_secs(3600);
@@ -214,6 +214,7 @@ fn make_plan(
         days: config.libcal.days,
         offset: *local_now().offset(),
         last_pass: last_pass.map(|(ended_at, _)| ended_at),
+        unread_since: &unread_since(&cache.outages()?, &config.libcal.locations),
         now,
     };
     let plan = plan::plan(rows, unreadable, &snapshot, &rules);

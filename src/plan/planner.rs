@@ -37,14 +37,20 @@ impl Planner<'_> {
         } else {
             self.plan_listed(with_listed(appt, listed), listed)
         };
-        // A visit that had ended before the last pass and is not in the cache was pruned.
-        let last_pass = self.rules.last_pass.filter(|at| *at <= now);
-        let is_pruned = before.is_none() && has_ended && listed.ends_at <= last_pass;
+        // A visit that had ended when its list was last read and is not in the cache was pruned.
+        let is_pruned = before.is_none() && has_ended && listed.ends_at <= self.last_read(key);
         PlannedVisit {
             before: before.cloned().or_else(|| is_pruned.then(|| after.clone())),
             after,
             decision,
         }
+    }
+
+    /// When the list was last read that has this visit.
+    fn last_read(&self, key: &VisitKey) -> Option<DateTime<Utc>> {
+        let last_pass = self.rules.last_pass.filter(|at| *at <= self.rules.now)?;
+        let unread_since = key.lid.and_then(|lid| self.rules.unread_since.get(&lid));
+        Some(unread_since.map_or(last_pass, |since| last_pass.min(*since)))
     }
 
     /// Whether a row that could not be read may change the picture: another seat may be approved, or

@@ -282,3 +282,31 @@ fn what_an_outage_puts_off_counts_as_what_it_was() {
     let counts = counts.map(|count| summary[count].as_u64());
     assert_eq!(counts, [3, 1, 1, 1, 0].map(Some), "{summary}");
 }
+
+#[test]
+fn a_visit_that_ended_while_its_list_could_not_be_read_is_kept_and_one_that_was_pruned_is_not() {
+    for is_whole in [false, true] {
+        let sandbox = one_person().booking(of_ada("cs_over").at(10332).minutes(-60, -30));
+        good_sync(&sandbox);
+        assert_eq!(sandbox.run(&["prune"]).code, 0);
+        let list = Fault::on(Service::LibCal).path("bookings");
+        let of_place =
+            move |seen: &ReceivedRequest| is_whole || seen.parameter("lid") == Some("10332");
+        sandbox.fault(list.when(of_place).answer(500, "text/plain", "oh no"));
+        meets(&sandbox);
+        sandbox.add_booking(of_ada("cs_2").at(10332).minutes(2, 4));
+        for _ in 0..2 {
+            sandbox.pass_time(5);
+            meets(&sandbox);
+        }
+        sandbox.clear_faults();
+        sync_after_outage(&sandbox);
+        let found = sandbox.run(&["lookup-appt", "cs_2"]);
+        let says = [
+            "cs_2 of G10000001: waiting, over",
+            "it ended before a pass could register it",
+        ];
+        assert_says(&found.stdout, &says);
+        assert_eq!(count_rows(&sandbox, "appts WHERE appt_id = 'cs_over'"), 0);
+    }
+}

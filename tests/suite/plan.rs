@@ -38,6 +38,7 @@ fn planned_with(rows: &[Row], unreadable: &[UnreadableRow], known: &CacheSnapsho
         days: 0,
         offset: FixedOffset::west_opt(4 * 3600).expect("an offset"),
         last_pass: None,
+        unread_since: &BTreeMap::new(),
         now: now(),
     };
     plan(rows, unreadable, known, &rules)
