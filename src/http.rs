@@ -47,6 +47,18 @@ pub struct Client {
     wait_budget: Mutex<Duration>,
 }
 
+/// An attempt that brought no answer.
+struct FailedAttempt<'r> {
+    failure: Failure,
+    /// What it counts against.
+    subject: &'r str,
+    kind: FailureKind,
+    /// How long to wait before a retry, if the service says so.
+    wait: Option<Duration>,
+    /// Whether a retry would end in the same way.
+    is_final: bool,
+}
+
 impl Client {
     /// The client of the service with that name, over shared agents.
     #[must_use]
@@ -76,45 +88,72 @@ impl Client {
                 rate_limiter.wait();
             }
             attempts += 1;
-            let mut kind = FailureKind::Unreachable;
-            let mut subject = request.subject.as_str();
-            let (failure, wait, is_final) = match self.send_once(request) {
-                Err(failure) => (failure, None, false),
-                Ok(response) => match (request.classify)(&response) {
-                    Disposition::Answer => {
-                        // A token that is rejected says nothing good of anything.
-                        if response.status != 401 {
-                            self.breaker().record_success([subject, request.keys]);
-                        }
-                        return Ok(response);
-                    }
-                    Disposition::Unavailable => {
-                        kind = FailureKind::ServerError;
-                        let wait = response.header("Retry-After").and_then(retry_after);
-                        (self.unavailable(&response), wait, false)
-                    }
-                    Disposition::Rejected(to_check) => {
-                        (self.rejected(&response, to_check), None, true)
-                    }
-                    Disposition::WrongAddress => {
-                        // The address is the same for every subject.
-                        (subject, kind) = (request.keys, FailureKind::SubjectOnly);
-                        (self.wrong_address(&response, request.keys), None, true)
-                    }
-                },
+            let failed = match self.attempt(request) {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
             };
-            let is_safe = request.retry_policy == RetryPolicy::Idempotent
-                || failure.delivery == Delivery::NotProcessed;
-            let may_retry = !is_final && is_safe && attempts < self.network.tries;
-            if !may_retry || !self.allows_wait(wait.unwrap_or_default()) {
-                self.breaker().record_failure(subject, &failure.cause, kind);
-                return Err(failure);
+            let cause = &failed.failure.cause;
+            if !self.may_retry(request, &failed, attempts) {
+                self.breaker()
+                    .record_failure(failed.subject, cause, failed.kind);
+                return Err(failed.failure);
             }
-            let wait = wait
+            let wait = failed
+                .wait
                 .unwrap_or_else(|| backoff(attempts, RandomState::new().build_hasher().finish()));
-            log::debug!("{}; retrying in {:.1} s", failure.cause, wait.as_secs_f64());
+            log::debug!("{cause}; retrying in {:.1} s", wait.as_secs_f64());
             std::thread::sleep(wait);
         }
+    }
+
+    /// Sends a request once, and classifies the response.
+    fn attempt<'r>(&self, request: &'r Request<'_>) -> Result<Response, FailedAttempt<'r>> {
+        let subject = request.subject.as_str();
+        let failed = |failure, kind, is_final| FailedAttempt {
+            failure,
+            subject,
+            kind,
+            wait: None,
+            is_final,
+        };
+        let response = self.send_once(request);
+        let response =
+            response.map_err(|failure| failed(failure, FailureKind::Unreachable, false))?;
+        match (request.classify)(&response) {
+            Disposition::Answer => {
+                // A token that is rejected says nothing good of anything.
+                if response.status != 401 {
+                    self.breaker().record_success([subject, request.keys]);
+                }
+                Ok(response)
+            }
+            Disposition::Unavailable => Err(FailedAttempt {
+                wait: response.header("Retry-After").and_then(retry_after),
+                ..failed(self.unavailable(&response), FailureKind::ServerError, false)
+            }),
+            Disposition::Rejected(to_check) => {
+                let failure = self.rejected(&response, to_check);
+                Err(failed(failure, FailureKind::Unreachable, true))
+            }
+            // The address is the same for every subject.
+            Disposition::WrongAddress => {
+                let failure = self.wrong_address(&response, request.keys);
+                Err(FailedAttempt {
+                    subject: request.keys,
+                    ..failed(failure, FailureKind::SubjectOnly, true)
+                })
+            }
+        }
+    }
+
+    /// Whether a request may be sent again after that many attempts.
+    fn may_retry(&self, request: &Request<'_>, failed: &FailedAttempt<'_>, attempts: u32) -> bool {
+        let is_safe = request.retry_policy == RetryPolicy::Idempotent
+            || failed.failure.delivery == Delivery::NotProcessed;
+        !failed.is_final
+            && is_safe
+            && attempts < self.network.tries
+            && self.allows_wait(failed.wait.unwrap_or_default())
     }
 
     /// Checks that the circuit breaker is closed for a location, destination or person, or for the
