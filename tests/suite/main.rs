@@ -8,6 +8,7 @@ mod support;
 mod alma;
 mod alma_errors;
 mod cache;
+mod changing_lists;
 mod chaos;
 mod check;
 mod check_findings;

@@ -1,7 +1,8 @@
 //! What is said of LibCal, Alma and PassagePoint when they fail, and what that kept from being done.
 
 use super::{Case, Part, pass};
-use crate::libcal_pages::{at_page, three_pages};
+use crate::changing_lists::three_pages;
+use crate::libcal_pages::at_page;
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{of_ada, one_person};
 
