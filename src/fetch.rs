@@ -139,8 +139,8 @@ impl ListFetcher<'_> {
         fetched.failures.extend(unstable);
     }
 
-    /// The position of the list to begin with, of so many: the one after those that the last pass
-    /// requested if none of them was answered.
+    /// The index of the list to begin with, of so many: just past those that the last pass would have
+    /// requested had all of them hung.
     fn first_list(&self, lists: usize) -> usize {
         let requested = self.connections.max(MAX_UNREACHABLE as usize);
         let pass = usize::try_from(self.pass).unwrap_or_default();
@@ -207,8 +207,8 @@ impl PageQueue {
             let ready = lists.iter_mut().enumerate();
             let ready = ready.filter_map(|(n, list)| Some((list.requested_if_ready()?, n, list)));
             let rank = |asked: usize, n: usize| {
-                let turn = (n + number - self.first) % number;
-                (asked == 0, asked, turn)
+                let offset = (n + number - self.first) % number;
+                (asked == 0, asked, offset)
             };
             if let Some((_, list, next)) = ready.min_by_key(|(asked, n, _)| rank(*asked, *n)) {
                 return Some(PageJob {

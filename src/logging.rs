@@ -50,6 +50,12 @@ pub fn try_log(log: impl FnOnce()) -> bool {
     RECORDS_WRITTEN.get() > before && !WRITE_FAILED.load(Ordering::Relaxed) && !is_stderr_null()
 }
 
+/// Whether an error could reach a person, as far as that can be told without writing one.
+#[must_use]
+pub fn can_log_errors() -> bool {
+    log::log_enabled!(target: "libcal_pp", Level::Error) && !is_stderr_null()
+}
+
 fn is_stderr_null() -> bool {
     let device = |file: File| file.metadata().ok().map(|found| found.rdev());
     let standard_error = stderr().as_fd().try_clone_to_owned().map(File::from);

@@ -9,7 +9,7 @@ mod covering;
 mod person;
 mod visit;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -65,7 +65,7 @@ pub struct PassOutcome {
     pub postponed: usize,
     /// Users who were registered with the barcode that is stored, by the outage that kept them from
     /// being checked.
-    pub served_from_cache: BTreeMap<Outage, Vec<PrimaryId>>,
+    pub served_from_cache: BTreeMap<Outage, BTreeSet<PrimaryId>>,
     /// Outages that keep no visit waiting: of a visit that was given up, of rejected API keys, and
     /// of what was out during the last pass and still is.
     pub others: Vec<Outage>,
@@ -110,8 +110,25 @@ impl<'a> Pass<'a> {
     /// registered that cannot be recorded.
     pub fn carry_out(&self, people: &[Person]) -> Result<()> {
         // Those who failed before wait until all others are done, because they may hang again.
-        let mut batches = people.chunk_by(|one, next| one.turn() == next.turn());
-        batches.try_for_each(|people| self.register_batch(people))
+        for people in people.chunk_by(|one, next| one.turn() == next.turn()) {
+            if people[0].turn().failures == 0 {
+                self.register_batch(people)?;
+            } else {
+                // Some may have had an earlier turn in this pass.
+                self.register_batch(&self.updated(people)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same people, with the users as the cache has them now.
+    fn updated(&self, people: &[Person]) -> Result<Vec<Person>> {
+        let update = |person: &Person| {
+            let user = self.cache().user(&person.primary_id)?;
+            let person = person.clone();
+            Ok(Person { user, ..person })
+        };
+        people.iter().map(update).collect()
     }
 
     /// Registers people for their visits, several at once.

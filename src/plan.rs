@@ -146,7 +146,7 @@ pub struct Person {
     pub last_name: String,
     /// The e-mail address as booked; may be blank.
     pub email: String,
-    /// The visits, all of one turn, the soonest start first; at least one.
+    /// The visits, all of one turn, those in doubt first, then by start; at least one.
     pub visits: Vec<Visit>,
 }
 
@@ -165,14 +165,15 @@ pub struct Visit {
     pub why: RegisterReason,
     /// When it is its turn.
     pub turn: Turn,
+    /// Whether this pass has reported that it may be registered twice.
+    pub is_reported: bool,
 }
 
 /// When it is a visit's turn, the lowest first. What comes later waits until all before it is done,
 /// because it may hang.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Turn {
-    /// In how many passes a request about the visit or its person failed, or may have failed if it
-    /// had been sent.
+    /// How many passes failed for this visit, or for one that it has to wait for.
     pub failures: u32,
     /// Whether a visit in doubt that failed as often comes before, because it may cover this one.
     pub is_after_doubts: bool,

@@ -192,6 +192,14 @@ impl Appt {
                 ))
     }
 
+    /// When it was last reported that the visit may be registered twice, unless an attempt was made
+    /// since then.
+    #[must_use]
+    pub fn doubt_reported_at(&self) -> Option<DateTime<Utc>> {
+        let doubt = Reason::OutcomeUnknown(None);
+        LastReport::reported_at(self.last_report.as_ref(), Some(&doubt))
+    }
+
     /// When its reason was last reported, if it was.
     #[must_use]
     pub fn reported_at(&self) -> Option<DateTime<Utc>> {
@@ -249,7 +257,7 @@ impl Appt {
         let is_same = self.visitor_id.as_ref() == Some(visitor_id);
         // From now on the visit may be registered once more, which was not reported yet.
         let last_report = self.last_report.clone();
-        let last_report = last_report.and_then(LastReport::without_doubts);
+        let last_report = last_report.and_then(LastReport::without_unknown_outcomes);
         Self {
             last_report,
             registered_ends_at: self.registered_ends_at.filter(|_| is_same),

@@ -19,7 +19,7 @@ pub enum Reason {
     Outage(String),
     /// The outcome of an attempt is not known, with the cause if there is one.
     OutcomeUnknown(Option<String>),
-    /// The same, as PassagePoint answered with an error of its own.
+    /// The outcome of an attempt is not known: PassagePoint answered with a 5xx or a redirect.
     ServerError {
         /// What happened.
         cause: String,
@@ -113,9 +113,9 @@ impl LastReport {
         all.find(|(one, _)| *one == reason).map(|(_, at)| at)
     }
 
-    /// The same without reports that the outcome of an attempt is not known.
+    /// Forgets the reports that the outcome of an attempt is unknown.
     #[must_use]
-    pub fn without_doubts(self) -> Option<Self> {
+    pub fn without_unknown_outcomes(self) -> Option<Self> {
         let mut all = self.earlier;
         all.push((self.reason, self.at));
         all.retain(|(reason, _)| !reason.is_doubt());
@@ -190,13 +190,13 @@ impl Reason {
         }
     }
 
-    /// Whether it is that the outcome of an attempt is not known.
+    /// Whether it says that the outcome of an attempt is unknown.
     #[must_use]
     pub fn is_doubt(&self) -> bool {
         matches!(self, Self::OutcomeUnknown(_) | Self::ServerError { .. })
     }
 
-    /// Whether it is that the pre-registration of a visit that is cancelled serves another booking.
+    /// Whether it says that the pre-registration of a cancelled visit serves another booking.
     #[must_use]
     pub fn serves_another(&self) -> bool {
         matches!(self, Self::ServesAnother(_) | Self::GoneServesAnother(_))

@@ -30,12 +30,7 @@ impl Pass<'_> {
             return None;
         }
         let good_for = TimeDelta::days(self.config.alma.refresh_days.into());
-        // If something failed for some of their visits, the others were registered earlier in this pass.
-        let newer = match person.turn().failures {
-            0 => None,
-            _ => self.cache().user(&person.primary_id).ok().flatten(),
-        };
-        let user = newer.as_ref().or(person.user.as_ref())?;
+        let user = person.user.as_ref()?;
         user.checked_at
             .filter(|at| !has_elapsed(*at, now(), good_for))?;
         let card = user.card()?;
@@ -64,7 +59,7 @@ impl Pass<'_> {
                 };
                 let mut outcome = self.outcome();
                 let served = outcome.served_from_cache.entry(outage).or_default();
-                served.push(person.primary_id.clone());
+                served.insert(person.primary_id.clone());
                 return Ok(Some(BarcodeSource::Cached(card.clone())));
             }
             Ok(alma::Answer::NotFound) => Reason::NotInAlma,

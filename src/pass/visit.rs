@@ -11,9 +11,9 @@ use crate::messages::visit_name;
 use crate::model::{Appt, Barcode, MAX_ATTEMPTS, Outage, PreregId, Reason, State, VisitorId};
 use crate::output::format_time_range;
 use crate::passagepoint::{Answer, NewPrereg};
-use crate::plan::{Person, Refusal, Visit};
+use crate::plan::{Person, Refusal, RegisterReason, Visit};
 
-/// So many visits of one person may fail at a destination in one pass: fewer than open the circuit
+/// So many visits of one person may fail at a destination at one turn: fewer than open the circuit
 /// breaker of the destination.
 const MAX_DESTINATION_FAILURES: usize = 2;
 
@@ -55,26 +55,22 @@ impl Pass<'_> {
     /// Registers all visits of a person, after creating their visitor if need be.
     pub(super) fn register_person(&self, person: &Person, source: BarcodeSource) -> Result<()> {
         let barcode = source.barcode().clone();
-        let mut visitor = match source {
-            BarcodeSource::Cached(card) => Registrant {
-                id: card.visitor_id,
-                barcode,
-                is_fresh: false,
-                failed_at: Vec::new(),
-            },
+        let (id, is_fresh) = match source {
+            BarcodeSource::Cached(card) => (card.visitor_id, false),
             BarcodeSource::Alma(found) => match self.ensure_visitor(person, &found)? {
-                EnsuredVisitor::Found(id) => Registrant {
-                    id,
-                    barcode,
-                    is_fresh: true,
-                    failed_at: Vec::new(),
-                },
+                EnsuredVisitor::Found(id) => (id, true),
                 EnsuredVisitor::Refused(reason) => return self.refuse_person(person, &reason),
                 EnsuredVisitor::Outage(outage, was_tried) => {
                     self.defer_person(person, &outage, was_tried);
                     return Ok(());
                 }
             },
+        };
+        let mut visitor = Registrant {
+            id,
+            barcode,
+            is_fresh,
+            failed_at: Vec::new(),
         };
         for visit in &person.visits {
             self.register_visit(person, visit, &mut visitor)?;
@@ -186,6 +182,12 @@ impl Pass<'_> {
                 visit_name(&appt.key)
             );
             return kept;
+        }
+        if visit.why == RegisterReason::InDoubt && !visit.is_reported && !self.is_dry_run {
+            log::error!(
+                "possibly registered twice: booking {}, registered after an attempt whose outcome is unknown; check in PassagePoint",
+                visit_name(&appt.key)
+            );
         }
         if !self.is_dry_run {
             log::info!(

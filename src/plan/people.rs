@@ -25,6 +25,7 @@ impl Planner<'_> {
             destination: self.rules.destinations.get(&key.lid?)?.clone(),
             why,
             turn: Turn::default(),
+            is_reported: false,
         };
         Some((key.primary_id.clone()?, visit))
     }
@@ -64,10 +65,13 @@ pub(super) fn prioritize(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     let mut people: Vec<_> = people.into_values().collect();
     let delays = Delays::of(&people);
     for person in &mut people {
-        let visitor = person.user.as_ref().and_then(User::card);
-        let visitor = visitor.map(|card| card.visitor_id.clone());
-        for visit in &mut person.visits {
-            visit.turn = delays.turn(&person.primary_id, visitor.as_ref(), visit);
+        let turns: Vec<_> = person
+            .visits
+            .iter()
+            .map(|visit| delays.turn(person, visit))
+            .collect();
+        for (visit, turn) in person.visits.iter_mut().zip(turns) {
+            visit.turn = turn;
         }
         person.visits.sort_by_key(|visit| {
             (
@@ -99,7 +103,8 @@ fn split_by_turn(mut person: Person) -> Vec<Person> {
     turns.map(with).collect()
 }
 
-/// Why a visit comes later than one about which nothing failed.
+/// Why a visit comes later than one about which nothing failed, besides its own failures and those of
+/// a longer one that it lies within.
 struct Delays {
     /// Where a visit ended in doubt, or failed though neither Alma nor the visitor was the cause: the
     /// next visit there may hang too.
@@ -114,6 +119,23 @@ struct Doubt {
     visitor_id: Option<VisitorId>,
     destination: String,
     failures: u32,
+}
+
+impl Doubt {
+    fn may_cover(&self, person: &Person, visit: &Visit) -> bool {
+        let card = person.user.as_ref().and_then(User::card);
+        let is_same_visitor =
+            card.is_some_and(|card| self.visitor_id.as_ref() == Some(&card.visitor_id));
+        self.destination == visit.destination
+            && (is_same_visitor || self.primary_id == person.primary_id)
+    }
+}
+
+/// Whether a visit of the same person would be covered by the pre-registration of the other one.
+fn contains(other: &Visit, visit: &Visit) -> bool {
+    other.destination == visit.destination
+        && other.starts_at <= visit.starts_at
+        && other.ends_at >= visit.ends_at
 }
 
 impl Delays {
@@ -144,19 +166,21 @@ impl Delays {
         delays
     }
 
-    fn turn(&self, primary_id: &PrimaryId, visitor: Option<&VisitorId>, visit: &Visit) -> Turn {
+    fn turn(&self, person: &Person, visit: &Visit) -> Turn {
         let mut failures = visit.appt.failures;
         if self.failing_destinations.contains(&visit.destination) {
             failures = failures.max(1);
         }
         let is_doubt = visit.appt.has_intent();
-        let may_cover = |doubt: &&Doubt| {
-            let is_same_person = doubt.primary_id == *primary_id
-                || (visitor.is_some() && doubt.visitor_id.as_ref() == visitor);
-            !is_doubt && is_same_person && doubt.destination == visit.destination
-        };
-        for doubt in self.doubts.iter().filter(may_cover) {
-            failures = failures.max(doubt.failures).max(1);
+        if !is_doubt {
+            let longer = person.visits.iter().filter(|other| contains(other, visit));
+            let doubts = self
+                .doubts
+                .iter()
+                .filter(|doubt| doubt.may_cover(person, visit));
+            let longer = longer.map(|other| other.appt.failures);
+            let all = longer.chain(doubts.map(|doubt| doubt.failures.max(1)));
+            failures = all.fold(failures, u32::max);
         }
         Turn {
             failures,

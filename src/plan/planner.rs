@@ -46,7 +46,7 @@ impl Planner<'_> {
         }
     }
 
-    /// When the list was last read that has this visit.
+    /// When this visit's list was last read.
     fn last_read(&self, key: &VisitKey) -> Option<DateTime<Utc>> {
         let last_pass = self.rules.last_pass.filter(|at| *at <= self.rules.now)?;
         let unread_since = key.lid.and_then(|lid| self.rules.unread_since.get(&lid));

@@ -286,3 +286,20 @@ fn what_is_no_longer_listed_and_serves_another_booking_still_covers_a_third() {
         ],
     );
 }
+
+#[test]
+fn what_lies_within_a_visit_that_failed_before_waits_for_it_and_is_covered_by_it() {
+    let sandbox = with_ada()
+        .config("Network.tries", "1")
+        .booking(of_ada("cs_long").minutes(30, 180));
+    sandbox.fault(Fault::on(Service::Alma).answer(500, "text/plain", "oh no"));
+    sync_during_outage(&sandbox);
+    sandbox.clear_faults();
+    sandbox.add_booking(of_ada("cs_short").minutes(40, 60));
+    sync_after_outage(&sandbox);
+    assert_eq!(
+        sandbox.expected(),
+        [sandbox.visit("21000001", "LibCal Main", 30, 180)]
+    );
+    assert_eq!(state_of(&sandbox, "cs_short"), "registered");
+}

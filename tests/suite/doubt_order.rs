@@ -1,17 +1,19 @@
 //! What was left in doubt is tried again without keeping others out, without a warning that is not due, and after a
 //! failure with everything looked up afresh.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::in_doubt::on_prereg;
-use crate::sandbox::{Booking, Fault, Sandbox, Service};
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::starvation::{add_people, registered};
 use crate::support::{
-    count_rows, of_ada, one_person, sandbox_in_doubt, sql, state_of, sync_after_outage,
-    sync_during_outage, sync_needing_attention, with_ada,
+    assert_says, count_rows, of_ada, one_person, sandbox_in_doubt, sql, state_of,
+    sync_after_outage, sync_during_outage, sync_needing_attention, with_ada,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+const TWICE: &str = "possibly registered twice";
 
 /// Three people at the first destination, each with a visit in doubt as after a kill, and six at the other one who are
 /// new.
@@ -91,17 +93,16 @@ fn that_a_visit_may_be_registered_twice_is_reported_again_only_after_an_attempt_
     let sandbox = sandbox_in_doubt();
     let nothing_there = on_prereg().answer(404, "text/html", "<p>");
     sandbox.fault(nothing_there);
-    let twice = "possibly registered twice";
-    assert!(sync_needing_attention(&sandbox).contains(twice));
+    assert!(sync_needing_attention(&sandbox).contains(TWICE));
     for _ in 0..2 {
         let run = sandbox.sync();
         assert_eq!(run.code, 1, "{run:#?}");
-        assert!(!run.stderr.contains(twice), "{run:#?}");
+        assert!(!run.stderr.contains(TWICE), "{run:#?}");
     }
     sandbox.clear_faults();
     sandbox.fault(on_prereg().cut_after());
     sandbox.sync();
-    assert!(sync_needing_attention(&sandbox).contains(twice));
+    assert!(sync_needing_attention(&sandbox).contains(TWICE));
     assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
 }
 
@@ -209,4 +210,91 @@ fn whose_visit_in_doubt_fails_in_each_pass_gets_in_elsewhere_and_keeps_nobody_ou
     sandbox.fault(on_main.hang(MINUTE));
     sync_during_outage(&sandbox);
     assert_eq!(registered(&sandbox, 10332), 9);
+}
+
+/// A visit in doubt that is named by a pass which then sends nothing about it.
+fn named_and_not_tried() -> Sandbox {
+    let sandbox = sandbox_in_doubt();
+    let is_no_login = Fault::on(Service::PassagePoint).when(|seen| !seen.path.contains("login"));
+    sandbox.fault(is_no_login.answer(503, "text/plain", "oh no"));
+    assert!(sync_needing_attention(&sandbox).contains(TWICE));
+    sandbox.clear_faults();
+    sandbox
+}
+
+#[test]
+fn the_pass_that_registers_a_visit_in_doubt_names_it_though_an_earlier_one_did() {
+    let later = named_and_not_tried();
+    let refused = sandbox_in_doubt();
+    refused.fault(on_prereg().answer(422, "application/json", "{}"));
+    assert!(sync_needing_attention(&refused).contains(TWICE));
+    refused.clear_faults();
+    refused.pass_time(61);
+    refused.edit_rows("cs_1", |row| row["toDate"] = "2099-01-01T00:00:00Z".into());
+    for sandbox in [later, refused] {
+        let said = sync_needing_attention(&sandbox);
+        assert_says(&said, &[TWICE, "cs_1 of G10000001"]);
+        assert_eq!(sandbox.expected().len(), 2, "{said}");
+    }
+}
+
+#[test]
+fn a_visit_in_doubt_that_was_named_is_not_tried_while_nobody_can_be_told() {
+    let sandbox = named_and_not_tried();
+    let mut pass = sandbox.command(&["sync"]);
+    pass.env("RUST_LOG", "off");
+    assert_eq!(Run::of(pass).code, 1);
+    assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
+    assert_eq!(sandbox.expected().len(), 1);
+}
+
+/// A user who is due to be looked up again, with a visit in doubt and a new one elsewhere, so that they have two turns.
+fn two_turns() -> Sandbox {
+    let sandbox = one_person().config("Network.tries", "1");
+    sandbox.fault(on_prereg().cut_before());
+    sandbox.sync();
+    sandbox.clear_faults();
+    sandbox.add_booking(of_ada("cs_2").at(10332).minutes(100, 160));
+    sql(
+        &sandbox,
+        "UPDATE users SET checked_at = checked_at - 2 * 86400",
+    );
+    sandbox
+}
+
+/// From the n-th request on, Alma does not answer.
+fn fail_alma_from(sandbox: &Sandbox, n: usize) {
+    let seen = AtomicUsize::new(1);
+    let fault = Fault::on(Service::Alma).when(move |_| seen.fetch_add(1, Ordering::Relaxed) >= n);
+    sandbox.fault(fault.answer(500, "text/plain", "oh no"));
+}
+
+#[test]
+fn what_a_pass_has_learned_of_a_user_counts_at_their_second_turn() {
+    let refused = two_turns();
+    refused.edit_user("G10000001", |user| {
+        *user = User::new("G10000001").inactive_barcode("21000001");
+    });
+    // Both institution zones are asked the first time.
+    fail_alma_from(&refused, 3);
+    refused.sync();
+    assert_eq!(refused.expected(), []);
+
+    let new_card = two_turns();
+    new_card.edit_user("G10000001", |user| {
+        *user = User::new("G10000001").barcode("29999999");
+    });
+    fail_alma_from(&new_card, 2);
+    new_card.sync();
+    let made = new_card.expected();
+    assert_eq!(made.len(), 2);
+    assert!(made.iter().all(|one| one.barcode == "29999999"), "{made:?}");
+}
+
+#[test]
+fn a_known_user_with_two_turns_who_could_not_be_checked_is_counted_once() {
+    let sandbox = two_turns();
+    fail_alma_from(&sandbox, 1);
+    let said = sync_during_outage(&sandbox);
+    assert_says(&said, &["1 known user could not be checked"]);
 }

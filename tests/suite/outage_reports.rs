@@ -310,3 +310,16 @@ fn a_visit_that_ended_while_its_list_could_not_be_read_is_kept_and_one_that_was_
         assert_eq!(count_rows(&sandbox, "appts WHERE appt_id = 'cs_over'"), 0);
     }
 }
+
+#[test]
+fn an_outage_that_a_pass_of_another_day_meets_is_printed_each_time() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    let fault = Fault::on(Service::LibCal).when(|seen| seen.parameter("date").is_some());
+    sandbox.fault(fault.answer(500, "text/plain", "oh no"));
+    for _ in 0..2 {
+        let run = sandbox.run(&["sync", "--date", &day(1)]);
+        assert_eq!(run.code, 1, "{run:#?}");
+        assert!(run.stderr.contains("500"), "{run:#?}");
+    }
+}

@@ -12,29 +12,34 @@ use crate::cli::Sync;
 use crate::clock;
 use crate::config::Config;
 use crate::fetch::Fetched;
-use crate::logging::try_log;
+use crate::logging::{can_log_errors, try_log};
 use crate::messages::{pluralize, visit_name};
-use crate::model::{LastReport, is_report_due};
+use crate::model::{LastReport, Reason, is_report_due};
 use crate::pass::PassOutcome;
 use crate::plan::{Plan, Refusal, RegisterReason};
 use crate::report::{incidents, outage_lines, refusal_lines, track_outages};
 
 /// Warns of visits that may be registered twice. The warning comes before the request, because
-/// this run may be killed; where it can reach nobody, the visits stay as they are. It is repeated
-/// only after a day, or once another attempt may have registered the visit.
+/// this run may be killed; where it can reach nobody, the visits stay as they are. As long as nothing
+/// comes of an attempt, it is repeated only after a day.
 pub(super) fn warn_of_possible_duplicates(plan: &mut Plan, cache: &mut Cache) -> Result<()> {
     let now = clock::now();
     let visits = plan.people.iter_mut().flat_map(|person| &mut person.visits);
     let mut due: Vec<_> = visits
         .filter(|visit| visit.why == RegisterReason::InDoubt)
-        .map(|visit| &mut visit.appt)
-        .filter(|appt| is_report_due(appt.reported_at(), now))
+        .filter(|visit| is_report_due(visit.appt.doubt_reported_at(), now))
         .collect();
     if due.is_empty() {
+        if !can_log_errors() {
+            plan.postpone_visits_in_doubt();
+        }
         return Ok(());
     }
     let visits = pluralize(due.len(), "visit");
-    let bookings: BTreeSet<_> = due.iter().map(|appt| visit_name(&appt.key)).collect();
+    let bookings: BTreeSet<_> = due
+        .iter()
+        .map(|visit| visit_name(&visit.appt.key))
+        .collect();
     let bookings: Vec<_> = bookings.into_iter().collect();
     // An error even if it goes well, because nothing else will ever report it.
     let was_logged = try_log(|| {
@@ -48,12 +53,13 @@ pub(super) fn warn_of_possible_duplicates(plan: &mut Plan, cache: &mut Cache) ->
         plan.postpone_visits_in_doubt();
         return Ok(());
     }
-    for appt in &mut due {
-        if let Some(reason) = appt.reason.clone() {
-            appt.last_report = Some(LastReport::after(appt.last_report.take(), reason, now));
-        }
+    for visit in &mut due {
+        visit.is_reported = true;
+        let previous = visit.appt.last_report.take();
+        let doubt = Reason::OutcomeUnknown(None);
+        visit.appt.last_report = Some(LastReport::after(previous, doubt, now));
     }
-    cache.save_appts(due.iter().map(|appt| &**appt), &[])
+    cache.save_appts(due.iter().map(|visit| &visit.appt), &[])
 }
 
 /// Reports outages, what they kept from being done, and those that are over.
@@ -69,7 +75,11 @@ pub(super) fn report_outages(
         .iter()
         .map(|incident| (incident.outage.service.as_str(), &incident.outage))
         .collect();
-    let always = args.dry_run || stderr().is_terminal() || log::log_enabled!(Level::Debug);
+    // No pass knows whether the one before met the outage of another day.
+    let always = args.dry_run
+        || args.date.is_some()
+        || stderr().is_terminal()
+        || log::log_enabled!(Level::Debug);
     let mut report = track_outages(cache.outages()?, &met, always, now);
     if args.date.is_some() {
         report.leave_libcal();

@@ -79,6 +79,16 @@ const CASES: &[Case] = &[
         || sandbox_in_doubt().sync(),
     ),
     (
+        &["possibly registered twice: booking cs_1 of G10000001, registered after an attempt"],
+        || {
+            let sandbox = sandbox_in_doubt();
+            sandbox.fault(on_prereg().answer(404, "text/html", "<p>"));
+            sandbox.sync();
+            sandbox.clear_faults();
+            sandbox.sync()
+        },
+    ),
+    (
         &["booking cs_2 of G10000001 waits until it is clear whether booking cs_1 is registered"],
         || {
             let sandbox = one_person().booking(of_ada("cs_2").minutes(40, 80));

@@ -57,8 +57,6 @@ pub struct Ledger {
     /// The bookings of which the program said that it gave them up.
     given_up: BTreeSet<String>,
     has_given_up_more: bool,
-    /// The bookings that the program named as possibly registered twice, and did not try after that.
-    named: Vec<Warned>,
 }
 
 impl Ledger {
@@ -204,16 +202,14 @@ impl Ledger {
     /// listed as approved and that was not over, under a barcode that was right, and none that an earlier one covered
     /// unless its booking was named as possibly registered twice.
     pub fn check_made(
-        &mut self,
+        &self,
         passes: &[Pass],
         people: &[Person],
         made: &[Expected],
         first: usize,
         refresh_days: i64,
     ) -> Check {
-        let mut named = std::mem::take(&mut self.named);
-        named.extend(passes.iter().flat_map(named_as_doubled));
-        let mut tried = Vec::new();
+        let mut named: Vec<_> = passes.iter().flat_map(named_as_doubled).collect();
         for (n, one) in made.iter().enumerate().skip(first) {
             let mut books = BTreeSet::new();
             for pass in passes {
@@ -229,7 +225,6 @@ impl Ledger {
                 }
             }
             prop_assert!(!books.is_empty(), "nobody is to be expected so: {one:?}");
-            tried.push((n, books.clone()));
             let covering = (0..n).find(|m| self.is_standing(*m, made, people, one));
             let Some(covering) = covering else { continue };
             let is_named = |line: &&mut Warned| {
@@ -247,14 +242,6 @@ impl Ledger {
                 line.visits -= 1;
             }
         }
-        // What was named and not tried after all need not be named again when it is.
-        for line in &mut named {
-            let tried = tried.iter().filter(|(n, _)| *n >= line.made_before);
-            let tried: BTreeSet<_> = tried.flat_map(|(_, books)| books).collect();
-            line.books.retain(|book| !tried.contains(book));
-        }
-        named.retain(|line| !line.books.is_empty());
-        self.named = named;
         Ok(())
     }
 
@@ -333,8 +320,6 @@ pub fn bookings_in(line: &str) -> Vec<String> {
 struct Warned {
     books: Vec<String>,
     visits: usize,
-    /// How many pre-registrations there were when the pass began.
-    made_before: usize,
 }
 
 fn named_as_doubled(pass: &Pass) -> Vec<Warned> {
@@ -348,7 +333,6 @@ fn named_as_doubled(pass: &Pass) -> Vec<Warned> {
         Warned {
             books: bookings_in(named),
             visits: number.parse().unwrap_or(1),
-            made_before: pass.made_before,
         }
     })
     .collect()
