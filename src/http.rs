@@ -30,9 +30,7 @@ use crate::config::Network;
 use circuit_breaker::{CircuitBreaker, FailureKind};
 use transport_error::describe;
 
-/// The longest wait before a retry, whatever `Retry-After` says. All such waits of one client together
-/// take no longer than a request that is tried as often as allowed and never answered; after that, what
-/// would have to wait fails at once, so that an outage does not last longer the more people it concerns.
+/// The longest wait before a retry, whatever `Retry-After` says.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// The wait before the first retry; each further one is twice as long.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(250);
@@ -43,7 +41,9 @@ pub struct Client {
     agents: Agents,
     network: Network,
     breaker: Mutex<CircuitBreaker>,
-    /// How long it may still wait because of `Retry-After`, in sum over all threads.
+    /// How long it may still wait because of `Retry-After`, in sum over all threads: at first as long as
+    /// a request takes that is never answered. After that, what would have to wait fails at once, so
+    /// that an outage does not last longer the more people it concerns.
     wait_budget: Mutex<Duration>,
 }
 
@@ -153,7 +153,7 @@ impl Client {
         !failed.is_final
             && is_safe
             && attempts < self.network.tries
-            && self.allows_wait(failed.wait.unwrap_or_default())
+            && self.spend_wait(failed.wait.unwrap_or_default())
     }
 
     /// Checks that the circuit breaker is closed for a location, destination or person, or for the
@@ -177,8 +177,8 @@ impl Client {
         }
     }
 
-    /// Takes a wait from the budget; says whether there is as much left.
-    fn allows_wait(&self, wait: Duration) -> bool {
+    /// Takes a wait from the budget; says whether as much was left.
+    fn spend_wait(&self, wait: Duration) -> bool {
         let budget = self.wait_budget.lock();
         let mut budget = budget.unwrap_or_else(PoisonError::into_inner);
         let left = budget.checked_sub(wait);

@@ -4,13 +4,15 @@
 
 mod appt;
 mod ids;
+mod last_report;
 mod reason;
 
 pub use appt::{Appt, State, VisitKey};
 pub use ids::{
     Barcode, BookingId, InvalidId, LocationId, PreregId, PrimaryId, VisitorId, is_invisible,
 };
-pub use reason::{LastReport, Reason};
+pub use last_report::LastReport;
+pub use reason::Reason;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -170,8 +170,13 @@ fn since_line(appt: &Appt) -> Option<String> {
 /// An appointment for a person, in one line.
 pub(super) fn to_line(appt: &Appt, location_names: &LocationNames, now: DateTime<Utc>) -> String {
     let (booking, place) = (visit_name(&appt.key), where_and_when(appt, location_names));
-    let reason = reason_text(appt, now).map_or(String::new(), |reason| format!(": {reason}"));
-    format!("{booking}: {}, {place}{reason}", appt.state)
+    let prereg = prereg_line(appt).filter(|_| appt.state != State::Registered);
+    let details: Vec<_> = reason_text(appt, now).into_iter().chain(prereg).collect();
+    let details = match details.as_slice() {
+        [] => String::new(),
+        details => format!(": {}", details.join("; ")),
+    };
+    format!("{booking}: {}, {place}{details}", appt.state)
 }
 
 /// The reason for the state, and what the next pass does about it.

@@ -3,10 +3,10 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use crate::sandbox::{Booking, Run, Sandbox, Service, User};
+use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    assert_says, good_sync, of_ada, one_person, single_json, sql, sync_during_outage,
-    sync_needing_attention, with_ada,
+    assert_says, good_sync, of_ada, one_person, sandbox_in_doubt, single_json, sql,
+    sync_during_outage, sync_needing_attention, with_ada,
 };
 
 fn status(sandbox: &Sandbox, args: &[&str], code: i32) -> Run {
@@ -242,4 +242,18 @@ fn a_last_pass_in_the_future_is_too_old_and_says_why() {
     sql(&sandbox, "UPDATE last_pass SET ended_at = ended_at + 86400");
     let run = status(&sandbox, &["--max-age", "30"], 1);
     assert_says(&run.stdout, &["in the future (check this machine's clock)"]);
+}
+
+#[test]
+fn a_refused_visit_that_may_be_registered_all_the_same_says_so() {
+    let sandbox = sandbox_in_doubt();
+    let prereg = Fault::on(Service::PassagePoint).path("createPreReg");
+    sandbox.fault(prereg.answer(422, "application/json", "{}"));
+    assert_eq!(sandbox.sync().code, 1);
+    let status = sandbox.run(&["status"]).stdout;
+    let says = [
+        "cs_1 of G10000001: refused",
+        "register the visit there by hand; PassagePoint may still expect the person",
+    ];
+    assert_says(&status, &says);
 }
