@@ -8,7 +8,7 @@ use crate::in_doubt::on_prereg;
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::starvation::{add_people, registered};
 use crate::support::{
-    assert_says, count_rows, of_ada, one_person, sandbox_in_doubt, sql, state_of,
+    age_by_an_hour, assert_says, count_rows, of_ada, one_person, sandbox_in_doubt, sql, state_of,
     sync_after_outage, sync_during_outage, sync_needing_attention, with_ada,
 };
 
@@ -297,4 +297,59 @@ fn a_known_user_with_two_turns_who_could_not_be_checked_is_counted_once() {
     fail_alma_from(&sandbox, 1);
     let said = sync_during_outage(&sandbox);
     assert_says(&said, &["1 known user could not be checked"]);
+}
+
+/// What is asked about the visitors of those whose visits are in doubt.
+fn on_visitors_in_doubt() -> Fault {
+    let by_unique_id = Fault::on(Service::PassagePoint).path("byUniqueId");
+    by_unique_id.when(|seen| seen.raw_target.contains("BCD"))
+}
+
+#[test]
+fn visits_in_doubt_about_which_nothing_failed_are_tried_by_their_start_as_others_are() {
+    let sandbox = killed_and_new();
+    add_people(&sandbox, "E", 3, 10332, 10);
+    sandbox.fault(on_visitors_in_doubt().cut_before());
+    sync_during_outage(&sandbox);
+    let earlier = "appts WHERE state = 'registered' AND primary_id LIKE 'E%'";
+    assert_eq!(count_rows(&sandbox, earlier), 3);
+}
+
+#[test]
+fn who_is_known_is_not_kept_out_by_visits_in_doubt_of_others_that_fail_in_each_pass() {
+    let sandbox = Sandbox::new()
+        .config("Network.concurrency", "1")
+        .config("Network.tries", "1");
+    add_people(&sandbox, "K", 3, 10332, 30);
+    assert_eq!(sandbox.sync().code, 0);
+    add_people(&sandbox, "D", 3, 8827, 30);
+    sandbox.fault(on_prereg().cut_before());
+    sync_during_outage(&sandbox);
+    sandbox.clear_faults();
+    sql(&sandbox, "UPDATE appts SET failures = 2 WHERE lid = 8827");
+    for n in 0..3 {
+        let booking = Booking::new(&format!("cs_also{n}")).by(&format!("K{n:03}"));
+        sandbox.add_booking(booking.minutes(100, 160));
+    }
+    sandbox.fault(on_visitors_in_doubt().cut_before());
+    sync_during_outage(&sandbox);
+    assert_eq!(registered(&sandbox, 8827), 3);
+}
+
+#[test]
+fn a_refusal_that_was_reported_is_not_news_after_an_attempt_that_ended_in_doubt() {
+    let sandbox = one_person().config("Network.tries", "1");
+    let refusal = || on_prereg().answer(422, "text/plain", "no");
+    sandbox.fault(refusal());
+    let refused = "PassagePoint refused the pre-registration (422)";
+    assert_says(&sync_needing_attention(&sandbox), &[refused]);
+    age_by_an_hour(&sandbox);
+    sandbox.clear_faults();
+    sandbox.fault(on_prereg().answer(500, "text/plain", "oh no").times(1));
+    sandbox.fault(refusal());
+    sandbox.sync();
+    assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
+    let run = sandbox.sync();
+    assert!(!run.stderr.contains(refused), "{run:#?}");
+    assert_eq!(state_of(&sandbox, "cs_1"), "refused");
 }

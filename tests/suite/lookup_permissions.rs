@@ -101,3 +101,19 @@ fn a_cache_that_may_not_be_read_is_reported_as_unreadable_and_not_as_missing() {
         allow("private", 0o755);
     }
 }
+
+#[test]
+fn a_damaged_cache_of_another_account_is_called_damaged() {
+    let sandbox = registered();
+    let mut bytes = fs::read(sandbox.path("cache.db")).unwrap();
+    bytes[4096..].fill(0xa5);
+    fs::write(sandbox.path("cache.db"), &bytes).unwrap();
+    for (name, mode) in [("", 0o777), ("cache.db", 0o666)] {
+        fs::set_permissions(sandbox.path(name), Permissions::from_mode(mode)).unwrap();
+    }
+    for args in [&["lookup-user", "G10000001"][..], &["status"]] {
+        let run = run_unprivileged(&sandbox, &[&["--db", "cache.db"], args].concat());
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:#?}");
+        assert_says(&run.stderr, &["the cache cache.db is damaged"]);
+    }
+}

@@ -175,7 +175,8 @@ fn a_cancelled_booking_whose_prereg_serves_another_is_reported_once_so_that_it_i
     sandbox.edit_rows("cs_2", |row| row["status"] = "Cancelled by User".into());
     good_sync(&sandbox);
     let told = sandbox.run(&["lookup-appt", "cs_1"]).stdout;
-    assert!(!told.contains("serves"), "{told}");
+    assert_says(&told, &["cs_1 of G10000001: cancelled"]);
+    assert!(!told.contains("also covers"), "{told}");
 }
 
 #[test]

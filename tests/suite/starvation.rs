@@ -331,3 +331,45 @@ fn a_visit_whose_destination_is_given_up_counts_no_failure() {
         assert_eq!(failures(&sandbox, &format!("cs_Z{n}")), 0, "{n}");
     }
 }
+
+#[test]
+fn a_person_of_whose_visits_each_fails_leaves_their_destination_open_to_others() {
+    let sandbox = Sandbox::new()
+        .config("Network.concurrency", "1")
+        .config("Network.tries", "1");
+    add_people(&sandbox, "Z", 1, 8827, 30);
+    good_sync(&sandbox);
+    let visitor = sandbox.world().visitors[0].id.to_string();
+    for n in 0..4 {
+        let booking = Booking::new(&format!("cs_again{n}")).by("Z000").at(8827);
+        sandbox.add_booking(booking.minutes(100 + 100 * n, 160 + 100 * n));
+    }
+    add_people(&sandbox, "W", 1, 8827, 600);
+    let of_them = Fault::on(Service::PassagePoint).when(move |seen| seen.body.contains(&visitor));
+    sandbox.fault(of_them.answer(500, "text/plain", "oh no"));
+    sync_during_outage(&sandbox);
+    assert_eq!(registered(&sandbox, 8827), 2);
+}
+
+#[test]
+fn a_known_visitors_visit_that_failed_puts_others_of_its_destination_behind() {
+    let sandbox = Sandbox::new()
+        .config("Network.concurrency", "1")
+        .config("Network.tries", "1");
+    add_people(&sandbox, "K", 4, 10332, 30);
+    good_sync(&sandbox);
+    let add_again = |n: i64, from: i64| {
+        let booking = Booking::new(&format!("cs_again{n}")).by(&format!("K{n:03}"));
+        sandbox.add_booking(booking.at(8827).minutes(from, from + 60));
+    };
+    add_again(0, 200);
+    sandbox.fault(on_main().answer(401, "text/plain", "no"));
+    sync_during_outage(&sandbox);
+    assert_eq!(failures(&sandbox, "cs_again0"), 1);
+    sandbox.clear_faults();
+    (1..4).for_each(|n| add_again(n, 100));
+    add_people(&sandbox, "W", 3, 10332, 200);
+    sandbox.fault(on_main().cut_before());
+    sync_during_outage(&sandbox);
+    assert_eq!(registered(&sandbox, 10332), 7);
+}

@@ -384,3 +384,12 @@ fn a_visit_that_is_over_stays_what_it_was() {
     good_sync(&sandbox);
     assert_state(&sandbox, "registered", "", "Confirmed");
 }
+
+#[test]
+fn a_visit_that_has_ended_since_the_last_pass_stays_registered() {
+    let sandbox = one_person();
+    good_sync(&sandbox);
+    sandbox.pass_time(24 * 60);
+    good_sync(&sandbox);
+    assert_state(&sandbox, "registered", "", "Confirmed");
+}

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::sandbox::{Booking, Run, Sandbox, Service};
 use crate::support::{
-    assert_says, good_sync, of_ada, one_person, sandbox_in_doubt, single_json, state_of,
-    sync_needing_attention,
+    assert_says, count_rows, good_sync, of_ada, one_person, sandbox_in_doubt, single_json,
+    state_of, sync_needing_attention,
 };
 
 /// A visit in doubt, and a new one beside it.
@@ -80,6 +80,17 @@ fn it_counts_as_in_doubt() {
         let counts = counts.map(|count| summary[count].as_u64());
         assert_eq!(counts, [2, 1, registered, already].map(Some), "{summary}");
     }
+}
+
+#[test]
+fn an_outage_goes_on_while_what_it_left_in_doubt_is_not_tried() {
+    let sandbox = sandbox_in_doubt();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let status = sandbox.command(&["sync"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(state_of(&sandbox, "cs_1"), "in doubt");
+    let lasting = "outages WHERE service = 'PassagePoint'";
+    assert_eq!(count_rows(&sandbox, lasting), 1);
 }
 
 #[test]
