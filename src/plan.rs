@@ -146,7 +146,7 @@ pub struct Person {
     pub last_name: String,
     /// The e-mail address as booked; may be blank.
     pub email: String,
-    /// The visits, all of one turn, those in doubt first, then by start; at least one.
+    /// The visits, all of one turn, the soonest start first; at least one.
     pub visits: Vec<Visit>,
 }
 

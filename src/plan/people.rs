@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::listed_visit::ListedVisit;
 use super::planner::Planner;
-use super::{Decision, Person, PlannedVisit, RegisterReason, Turn, Visit};
+use super::{Decision, Person, PlannedVisit, Turn, Visit};
 use crate::model::{PrimaryId, User, VisitorId};
 
 impl Planner<'_> {
@@ -59,8 +59,8 @@ impl Planner<'_> {
 }
 
 /// Sorts the people and their visits: what failed in fewer passes first, so that what keeps failing
-/// keeps nobody else out, then the soonest start. Of one person, visits in doubt come first and
-/// longer ones before shorter ones, because they may cover those after them.
+/// keeps nobody else out, then the soonest start. Of one person, longer visits come before shorter
+/// ones, because they may cover those after them.
 pub(super) fn prioritize(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
     let mut people: Vec<_> = people.into_values().collect();
     let delays = Delays::of(&people);
@@ -73,14 +73,9 @@ pub(super) fn prioritize(people: BTreeMap<PrimaryId, Person>) -> Vec<Person> {
         for (visit, turn) in person.visits.iter_mut().zip(turns) {
             visit.turn = turn;
         }
-        person.visits.sort_by_key(|visit| {
-            (
-                visit.turn,
-                visit.why != RegisterReason::InDoubt,
-                visit.starts_at,
-                Reverse(visit.ends_at),
-            )
-        });
+        person
+            .visits
+            .sort_by_key(|visit| (visit.turn, visit.starts_at, Reverse(visit.ends_at)));
     }
     let mut people: Vec<_> = people.into_iter().flat_map(split_by_turn).collect();
     people.sort_by_key(|person| {
