@@ -8,8 +8,8 @@ use crate::in_doubt::on_prereg;
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::starvation::{add_people, registered};
 use crate::support::{
-    age_by_an_hour, assert_says, count_rows, of_ada, one_person, sandbox_in_doubt, sql, state_of,
-    sync_after_outage, sync_during_outage, sync_needing_attention, with_ada,
+    age_by_an_hour, assert_says, count_rows, good_sync, of_ada, one_person, sandbox_in_doubt, sql,
+    state_of, sync_after_outage, sync_during_outage, sync_needing_attention, with_ada,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -352,4 +352,36 @@ fn a_refusal_that_was_reported_is_not_news_after_an_attempt_that_ended_in_doubt(
     let run = sandbox.sync();
     assert!(!run.stderr.contains(refused), "{run:#?}");
     assert_eq!(state_of(&sandbox, "cs_1"), "refused");
+}
+
+#[test]
+fn a_visit_that_failed_puts_only_those_behind_that_lie_within_it() {
+    let sandbox = Sandbox::new().config("Network.concurrency", "1");
+    add_people(&sandbox, "K", 1, 10332, 30);
+    add_people(&sandbox, "M", 1, 10332, 30);
+    good_sync(&sandbox);
+    let add = |book_id: &str, id: &str, from: i64| {
+        let booking = Booking::new(book_id).by(id).at(8827);
+        sandbox.add_booking(booking.minutes(from, from + 20));
+    };
+    add("cs_often", "K000", 130);
+    add("cs_twice", "M000", 200);
+    sandbox.fault(
+        on_prereg()
+            .when(|seen| seen.body.contains("LibCal Main"))
+            .answer(401, "text/plain", "no"),
+    );
+    sync_during_outage(&sandbox);
+    for (book_id, failures) in [("cs_often", 3), ("cs_twice", 2)] {
+        let failed = format!("UPDATE appts SET failures = {failures} WHERE appt_id = '{book_id}'");
+        sql(&sandbox, &failed);
+    }
+    sandbox.clear_faults();
+    add("cs_before", "K000", 100);
+    add("cs_after", "K000", 160);
+    let made = sandbox.world().in_order().len();
+    sync_after_outage(&sandbox);
+    let order = sandbox.world().in_order().split_off(made);
+    let order: Vec<_> = order.iter().map(|one| one.barcode.as_str()).collect();
+    assert_eq!(order, ["BCK000", "BCK000", "BCM000", "BCK000"]);
 }
