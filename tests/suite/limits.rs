@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Booking, Fault, Run, Sandbox, Service, User};
 use crate::support::{
-    assert_no_complaints, assert_refusal, assert_says, cache_bytes, contains_text, good_sync,
-    is_root, of_ada, peak_status, sandbox_with_people, sync_during_outage, with_ada,
+    assert_no_complaints, assert_refusal, assert_says, cache_bytes, contains_text, copy_program,
+    good_sync, is_root, of_ada, peak_status, sandbox_with_people, sync_during_outage, with_ada,
 };
 
 /// One location, with a booking of Ada's that is listed first.
@@ -184,9 +184,8 @@ fn lists_are_read_over_no_more_connections_and_threads_than_configured() {
 
 /// A pass by a user of its own, who may run so many threads and no more; the addresses have names to be looked up.
 fn sync_with_threads(sandbox: &Sandbox, threads: usize) -> Run {
-    let program = sandbox.path("libcal-pp");
+    let program = copy_program(sandbox);
     let pass = sandbox.command(&["sync"]);
-    fs::copy(pass.get_program(), &program).expect("a copy that others can run");
     let mut limited = Command::new("setpriv");
     if is_root() {
         // The limit does not bind root, and counts all that a user runs.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -231,17 +232,7 @@ pub fn run_unprivileged(sandbox: &Sandbox, args: &[&str]) -> Run {
     if !is_root() {
         return Run::of(command);
     }
-    // A copy, for the folders above the program need not be open to everybody.
-    let program = sandbox.path("libcal-pp");
-    if !program.exists() {
-        // Made by another process: what another thread starts meanwhile would inherit the open file, and a program
-        // that somebody may still write to cannot be run.
-        let mut copy = Command::new("cp");
-        copy.arg(command.get_program()).arg(&program);
-        assert!(copy.status().expect("cp can be run").success());
-        let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(&program, mode).expect("its owner may");
-    }
+    let program = copy_program(sandbox);
     let mut other = Command::new("setpriv");
     other.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
     other.arg(program).args(command.get_args());
@@ -252,6 +243,22 @@ pub fn run_unprivileged(sandbox: &Sandbox, args: &[&str]) -> Run {
             .filter_map(|(name, value)| Some((name, value?))),
     );
     Run::of(other)
+}
+
+/// A copy of the program in the sandbox, if it is not there yet: the folders above the program need not be open to
+/// everybody.
+pub fn copy_program(sandbox: &Sandbox) -> PathBuf {
+    let program = sandbox.path("libcal-pp");
+    if !program.exists() {
+        // Made by another process: what another thread starts meanwhile would inherit the open file, and a program
+        // that somebody may still write to cannot be run.
+        let mut copy = Command::new("cp");
+        copy.arg(sandbox.command(&[]).get_program()).arg(&program);
+        assert!(copy.status().expect("cp can be run").success());
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&program, mode).expect("its owner may");
+    }
+    program
 }
 
 /// The most that a line of a process's `/proc/PID/status` said, looked at until the process ends: `VmHWM`, the most
