@@ -31,8 +31,8 @@ use crate::model::{BookingId, CacheSnapshot, LastReport, PrimaryId, Reason};
 use error::{error_message, sqlite_error};
 use schema::Format;
 
-/// How long to wait while another process keeps the cache locked; in a debug build, which is what the tests run,
-/// not so long.
+/// How long to wait while another process keeps the cache locked; not so long in a debug build, which
+/// is what the tests run.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 20 });
 
 /// How many prepared statements are cached: more than the program has.

@@ -11,8 +11,8 @@ use super::appts::LATEST_END;
 use crate::files;
 use crate::model::{BookingId, PrimaryId};
 
-/// How long to wait for readers of the write-ahead log; our own commands read for milliseconds. Not so long in a
-/// debug build, which is what the tests run.
+/// How long to wait for readers of the write-ahead log; our own commands read for milliseconds. Not so
+/// long in a debug build, which is what the tests run.
 const WAL_TIMEOUT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 1 } else { 5 });
 
 /// What to delete.

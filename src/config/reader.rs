@@ -67,7 +67,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The same for a value that must be a section. Of a line below its key that has no colon, YAML makes a text.
+    /// The same for a value that must be a section. Of a line below its key that has no colon, YAML
+    /// makes a text.
     fn reject_as_section<T>(&self, expected: &str) -> Option<T> {
         let line = |part| Some(locate(self.file.text, &self.path.steps, part)?.line);
         match self.node {

@@ -377,25 +377,3 @@ fn a_visitor_that_passagepoint_refuses_is_refused_for_an_hour() {
         assert_eq!(count_refusals(&sandbox), 0, "{status}");
     }
 }
-
-#[test]
-fn what_is_safe_to_repeat_is_retried_when_the_connection_is_cut() {
-    let broken: [fn(Fault) -> Fault; 3] = [Fault::cut_before, Fault::cut_after, Fault::half_answer];
-    for path in ["auth/login", "createVisitor", "byUniqueId"] {
-        for break_off in broken {
-            let sandbox = one_person();
-            if path == "byUniqueId" {
-                sandbox.add_visitor("21000001");
-            }
-            sandbox.fault(break_off(on(path).times(1)));
-            good_sync(&sandbox);
-            assert_eq!(
-                sandbox.requests_to(Service::PassagePoint, path).len(),
-                2,
-                "{path}"
-            );
-            assert_eq!(sandbox.expected().len(), 1, "{path}");
-            assert_eq!(sandbox.world().visitors.len(), 1, "{path}");
-        }
-    }
-}

@@ -181,3 +181,27 @@ fn a_host_to_which_no_connection_can_be_made_is_reported_as_such() {
     let unreachable = "is not responding: host unreachable";
     assert_not_reached("https://255.255.255.255", unreachable);
 }
+
+#[test]
+fn what_is_safe_to_repeat_is_retried_when_the_connection_is_cut() {
+    let broken: [fn(Fault) -> Fault; 3] = [Fault::cut_before, Fault::cut_after, Fault::half_answer];
+    for path in ["auth/login", "createVisitor", "byUniqueId"] {
+        for break_off in broken {
+            let sandbox = one_person();
+            if path == "byUniqueId" {
+                sandbox.add_visitor("21000001");
+            }
+            sandbox.fault(break_off(
+                Fault::on(Service::PassagePoint).path(path).times(1),
+            ));
+            good_sync(&sandbox);
+            assert_eq!(
+                sandbox.requests_to(Service::PassagePoint, path).len(),
+                2,
+                "{path}"
+            );
+            assert_eq!(sandbox.expected().len(), 1, "{path}");
+            assert_eq!(sandbox.world().visitors.len(), 1, "{path}");
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! Warns of files with secrets or patrons' data that other accounts can open or change, with the command that protects them.
+//! Warns of files with secrets or patrons' data that other accounts can open or change, with the
+//! command that protects them.
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -16,8 +17,8 @@ pub(super) fn warning(file: &Path) -> Option<String> {
     ))
 }
 
-/// The warning about a configuration without a secret that other accounts can change: they could have it send
-/// the secrets elsewhere.
+/// The warning about a configuration without a secret that other accounts can change: they could have
+/// it send the secrets elsewhere.
 fn change_warning(file: &Path) -> Option<String> {
     let chown = chown_if_any(file, 0o022)?;
     let shown = file.display();
